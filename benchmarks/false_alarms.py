@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,8 @@ import pandas as pd
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.operations.monitoring.decay import has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import classifier_test
-from lepton_pipeline.operations.monitoring.drift import adjusted, compare, smallest_auc
+from lepton_pipeline.operations.monitoring.drift import adjusted, compare
+from lepton_pipeline.operations.monitoring.findings import ColumnDrift, DomainDrift
 from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Monitoring
 
@@ -70,9 +70,9 @@ def false_alarms(rows: int, new: int, pairs: int, correlation: float = 0.0) -> t
         _compare_all(*_one_source(rows, new, seed, correlation), seed=seed, ordered=correlation > 0)
         for seed in range(pairs)
     ]
-    surprising = [any(each["p_adjusted"] <= _MONITORING.level for each in tests) for tests in found]
+    surprising = [any(each.p_adjusted <= _MONITORING.level for each in tests) for tests in found]
     return float(np.mean(surprising)), float(
-        np.mean([any(each["flagged"] for each in tests) for tests in found])
+        np.mean([any(each.flagged for each in tests) for tests in found])
     )
 
 
@@ -82,9 +82,7 @@ def power(change: Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame], p
     for seed in range(pairs):
         learnt, new = _one_source(2000, 400, seed, 0.0)
         changed = change(new, np.random.default_rng(seed))
-        flagged += any(
-            each.get("flagged") for each in _compare_all(learnt, changed, seed=seed, ordered=False)[:-1]
-        )
+        flagged += any(each.flagged for each in _compare_all(learnt, changed, seed=seed, ordered=False)[:-1])
     return flagged / pairs
 
 
@@ -98,12 +96,14 @@ def decay(signal: float, pairs: int) -> tuple[float, float]:
         test, *windows = (_scored(rows, draw, each) for rows, each in [(3000, 1.2)] + 3 * [(600, signal)])
         tested, *figures = (measure_window(rows, "auc", 0.5, evaluation) for rows in (test, *windows))
         bound = None if tested is None else tested.low
-        below = [{"value": each and each.value, "below": is_below(each, bound)} for each in figures]
+        below = [None if each is None else is_below(each, bound) for each in figures]
         called += bool(has_decayed(below, Decay()))
     return NormalDist().cdf(signal / 2**0.5), called / pairs
 
 
-def _compare_all(learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bool) -> list[dict[str, Any]]:
+def _compare_all(
+    learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bool
+) -> list[ColumnDrift | DomainDrift]:
     """As `monitoring.result` does; the classifier is last."""
     dataset = Dataset(
         target="y", positive=1, time="hour" if ordered else None, exclude=[] if ordered else ["hour"]
@@ -112,13 +112,12 @@ def _compare_all(learnt: pd.DataFrame, new: pd.DataFrame, seed: int, ordered: bo
     split = pd.DataFrame({"part": "train"}, index=learnt.index)
     scores = pd.DataFrame({"part": "test", "model": np.linspace(0.01, 0.99, 200)}, index=learnt.index[:200])
     reference = Reference.from_dict(describe_reference(learnt, split, scores, encoder, dataset))
-    bound = _MONITORING.smallest_psi
-    columns = [each | {"large": each["psi"] > bound} for each in compare(new, encoder, reference)]
+    columns = compare(new, encoder, reference)
     encoded = [encoder.transform(rows) for rows in (learnt, new)]
     dependence = float(np.median([each.dependence for each in reference.columns])) if ordered else None
     domain = classifier_test(encoded[0], encoded[1], _MONITORING.sample, seed, dependence)
-    others = [] if domain is None else [domain | {"large": domain["auc"] > smallest_auc(bound)}]
-    return adjusted(columns, _MONITORING, share=0.5) + adjusted(others, _MONITORING, share=0.5)
+    others = [] if domain is None else [domain]
+    return [*adjusted(columns, _MONITORING, share=0.5), *adjusted(others, _MONITORING, share=0.5)]
 
 
 def _one_source(rows: int, new: int, seed: int, correlation: float) -> tuple[pd.DataFrame, pd.DataFrame]:

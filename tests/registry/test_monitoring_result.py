@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.operations.monitoring.result import Champion, NewRows, compare_new_rows
 from lepton_pipeline.parameters import About, Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.registry.fetch import fetch_champion
+from lepton_pipeline.system.records import from_json, to_plain
 
 AS_OF = "2030-01-01T00:00:00"
 
@@ -56,69 +59,75 @@ def watch(shop, champion, table, **declared):
     return compare_new_rows(today, watched, Gate(), evaluation, retraining, monitoring)
 
 
+def check(result):
+    """It is JSON without NaN, from which it can be read again."""
+    plain = json.dumps(to_plain(result), allow_nan=False)
+    assert from_json(MonitoringResult, plain) == result
+
+
 def seen_until(shop):
     return shop.table["day"].max().timestamp()
 
 
 def test_rows_of_the_same_kind_are_like_those_of_the_training(shop, champion):
     result = watch(shop, champion, grown(shop, 300), window="100d")
-    json.dumps(result, allow_nan=False)
-    assert (result["rows_new"], result["rows_mature_new"]) == (300, 300)
-    assert result["drifted"] is False
-    assert result["decayed"] is False
-    assert [each["column"] for each in result["columns"]] == ["age", "city"]
-    assert [window["rows"] for window in result["windows"]] == [100, 100, 100]
-    assert result["windows"][0]["from"] == shop.table["day"].max().isoformat()
-    assert result["volume"]["flagged"] is False
-    assert result["domain"]["rows"] == 600
-    assert result["notes"] == []
+    check(result)
+    assert (result.rows_new, result.rows_mature_new) == (300, 300)
+    assert result.drifted is False
+    assert result.decayed is False
+    assert [each.column for each in result.columns] == ["age", "city"]
+    assert [window.rows for window in result.windows] == [100, 100, 100]
+    assert result.windows[0].since == shop.table["day"].max().isoformat()
+    assert result.volume.flagged is False
+    assert result.domain.rows == 600
+    assert result.notes == []
     tags = shop.client.get_model_version("watched", "1").tags
-    assert result["bound"] == pytest.approx(float(tags["test.auc.low"]))
-    assert result["figures"]["rows_new"] == 300
-    assert result["series"][1]["realised.auc"] == result["windows"][1]["value"]
+    assert result.bound == pytest.approx(float(tags["test.auc.low"]))
+    assert result.figures["rows_new"] == 300
+    assert result.series[1]["realised.auc"] == result.windows[1].value
 
 
 def test_a_shift_is_told_by_columns_scores_and_classifier(shop, champion):
     result = watch(shop, champion, grown(shop, 300, mean=52.0, cities=("Oslo", "Rome", "Bern")))
-    flagged = [each["column"] for each in result["columns"] if each["flagged"]]
+    flagged = [each.column for each in result.columns if each.flagged]
     assert flagged == ["age", "city"]
-    assert result["columns"][1]["new_levels"] == ["Bern"]
-    assert result["scores"]["flagged"]
-    assert result["domain"]["flagged"]
-    assert result["drifted"] is True
-    assert result["figures"]["drift.columns"] == 2
+    assert result.columns[1].new_levels == ["Bern"]
+    assert result.scores.flagged
+    assert result.domain.flagged
+    assert result.drifted is True
+    assert result.figures["drift.columns"] == 2
 
 
 def test_labels_that_no_longer_follow_are_told_as_decay(shop, champion):
     result = watch(shop, champion, grown(shop, 900, noise=400.0), window="300d")
-    assert result["drifted"] is False
-    assert [window["below"] for window in result["windows"]] == [True, True, True]
-    assert result["decayed"] is True
-    assert result["figures"]["decay.windows_below"] == 3
+    assert result.drifted is False
+    assert [window.below for window in result.windows] == [True, True, True]
+    assert result.decayed is True
+    assert result.figures["decay.windows_below"] == 3
 
 
 def test_no_new_rows_is_said(shop, champion):
     result = watch(shop, champion, shop.table)
-    assert (result["rows_new"], result["columns"], result["windows"]) == (0, [], [])
-    assert result["drifted"] is None
-    assert result["decayed"] is None
-    assert "No row is newer" in result["notes"][0]
+    assert (result.rows_new, result.columns, result.windows) == (0, [], [])
+    assert result.drifted is None
+    assert result.decayed is None
+    assert "No row is newer" in result.notes[0]
     assert "is not known" in render_page(result, About())
 
 
 def test_rows_that_were_learnt_from_and_are_gone_cost_the_classifier_only(shop, champion):
     table = grown(shop, 300).iloc[100:].reset_index(drop=True)
     result = watch(shop, champion, table)
-    assert result["domain"] is None
-    assert "are in the table now" in result["notes"][0]
-    assert result["drifted"] is False
+    assert result.domain is None
+    assert "are in the table now" in result.notes[0]
+    assert result.drifted is False
 
 
 def test_a_champion_without_a_reference_is_said(shop, champion):
     model, version, _, learnt, seen = champion
     result = watch(shop, (model, version, {}, learnt, seen), grown(shop, 300))
-    assert result["drifted"] is None
-    assert "Train again: kedro run --pipelines watched" in result["notes"][0]
+    assert result.drifted is None
+    assert "Train again: kedro run --pipelines watched" in result.notes[0]
 
 
 def test_a_vertical_without_a_champion_says_what_to_do(shop):
@@ -133,12 +142,12 @@ def test_the_page_says_the_same_and_needs_nothing(shop, champion):
     page = render_page(result, About(question="Who buys?", caution="made up"))
     assert page == render_page(result, About(question="Who buys?", caution="made up"))
     assert "2 of 2 columns differ" in page
-    age = result["columns"][0]
-    assert f'<td class="n">{age["psi"]:.3f}</td>' in page
-    for window in result["windows"]:
-        assert f"{window['value']:.3f}" in page
-        assert f"{window['low']:.3f} to {window['high']:.3f}" in page
-        assert f"{window['score_mean']:.3f}" in page
+    age = result.columns[0]
+    assert f'<td class="n">{age.psi:.3f}</td>' in page
+    for window in result.windows:
+        assert f"{window.value:.3f}" in page
+        assert f"{window.low:.3f} to {window.high:.3f}" in page
+        assert f"{window.score_mean:.3f}" in page
     assert page.count('viewBox="0 0 300 130"') == 6
     assert page.count("<circle") == 6 * 3
     assert not re.search(r"(src|href)=|url\(|<script", page)
@@ -147,11 +156,12 @@ def test_the_page_says_the_same_and_needs_nothing(shop, champion):
 def test_names_and_values_cannot_break_the_page(shop, champion):
     table = grown(shop, 300, cities=("Oslo", "<script>alert(1)</script>"))
     result = watch(shop, champion, table)
-    result["columns"][0]["column"] = "<b>age</b>"
-    result["windows"][0]["psi"] = {"<i>x</i>": 0.2}
-    for window in result["windows"][1:]:
-        window["psi"] = {"<i>x</i>": 0.1}
-    result["notes"] = ["<u>note</u>"]
+    result = replace(
+        result,
+        columns=[replace(result.columns[0], column="<b>age</b>"), *result.columns[1:]],
+        windows=[replace(window, psi={"<i>x</i>": 0.2}) for window in result.windows],
+        notes=["<u>note</u>"],
+    )
     page = render_page(result, About(question="<h1>q</h1>", caution="<em>c</em>"))
     for text in ("<script>", "<b>age", "<i>x", "<u>note", "<h1>q", "<em>c"):
         assert text not in page
@@ -162,16 +172,16 @@ def test_names_and_values_cannot_break_the_page(shop, champion):
 def test_a_change_beside_hundreds_of_columns_is_still_told_by_the_classifier(shop, champion):
     shifted = watch(shop, champion, grown(shop, 300, mean=52.0))
     # Its p-value is no smaller than one in ten thousand; a quarter of the level has to do for the two tests of rows.
-    assert shifted["domain"]["p_adjusted"] <= 6 * 1e-4 + 1e-12
+    assert shifted.domain.p_adjusted <= 6 * 1e-4 + 1e-12
 
 
 def test_what_is_known_to_change_is_shown_and_not_flagged(shop, champion):
     table = grown(shop, 300, mean=52.0)
     result = watch(shop, champion, table, ignore=["age"])
-    age = next(each for each in result["columns"] if each["column"] == "age")
-    assert age["psi"] > 0.1
-    assert not age["flagged"]
-    assert not result["domain"]["flagged"]
+    age = next(each for each in result.columns if each.column == "age")
+    assert age.psi > 0.1
+    assert not age.flagged
+    assert not result.domain.flagged
     with pytest.raises(
         ConfigurationError, match=r"monitoring.ignore: 'agee' is no feature .* did you mean 'age'"
     ):
@@ -181,9 +191,9 @@ def test_what_is_known_to_change_is_shown_and_not_flagged(shop, champion):
 @pytest.mark.parametrize("rows", [1, 49])
 def test_few_new_rows_are_counted_not_compared(shop, champion, rows):
     result = watch(shop, champion, grown(shop, rows))
-    assert (result["rows_new"], result["drifted"]) == (rows, None)
-    assert result["notes"][0].startswith(f"Only {rows} row")
-    json.dumps(result, allow_nan=False)
+    assert (result.rows_new, result.drifted) == (rows, None)
+    assert result.notes[0].startswith(f"Only {rows} row")
+    check(result)
     render_page(result, About())
 
 
@@ -191,8 +201,8 @@ def test_one_class_in_all_windows_is_no_quality(shop, champion):
     table = grown(shop, 300)
     table.loc[len(shop.table) :, "bought"] = "no"
     result = watch(shop, champion, table, window="100d")
-    assert [window["value"] for window in result["windows"]] == [None] * 3
-    assert result["decayed"] is None
+    assert [window.value for window in result.windows] == [None] * 3
+    assert result.decayed is None
     assert "not known yet" in render_page(result, About())
 
 
@@ -200,7 +210,7 @@ def test_labels_that_are_not_there_yet_leave_drift_only(shop, champion):
     table = grown(shop, 300)
     table.loc[len(shop.table) :, "bought"] = None
     result = watch(shop, champion, table)
-    assert (result["rows_mature_new"], result["drifted"], result["decayed"]) == (0, False, None)
+    assert (result.rows_mature_new, result.drifted, result.decayed) == (0, False, None)
 
 
 def test_a_column_that_is_all_missing_or_constant_is_told(shop, champion):
@@ -208,10 +218,10 @@ def test_a_column_that_is_all_missing_or_constant_is_told(shop, champion):
     table.loc[len(shop.table) :, "age"] = np.nan
     table.loc[len(shop.table) :, "city"] = "Oslo"
     result = watch(shop, champion, table)
-    changes = {each["column"]: each["change"] for each in result["columns"] if each["flagged"]}
+    changes = {each.column: each.change for each in result.columns if each.flagged}
     assert "100.0 % now" in changes["age"]
     assert changes["city"].startswith(("Oslo", "Rome"))
-    json.dumps(result, allow_nan=False)
+    check(result)
     assert changes["age"] in render_page(result, About())
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry.versions import model_versions
-from lepton_pipeline.runs.compare import compare_runs
-from lepton_pipeline.runs.compare_page import compare_page, duration_text
+from lepton_pipeline.reporting.report.formats import interval
+from lepton_pipeline.runs.compare import compare_page, compare_runs, duration_text
 from lepton_pipeline.terminal.runs import print_comparison
 from lepton_pipeline.tracking.runs import Tracking
 from lepton_pipeline.tracking.store import find_run, latest_runs, open_store
@@ -118,8 +118,8 @@ def test_only_parameters_that_differ_are_shown(client):
 def test_intervals_are_marked_where_they_are_approximate_and_named_where_they_are_missing(client):
     add_run(client, 0.8, tags={"intervals": "approximate"})
     found = compared(client).groups[0].runs[0].figures["auc"]
-    assert found.ends == "≈ 0.750 to 0.850"
-    assert replace(found, low=None, high=None).ends == "cannot be judged"
+    assert interval("auc", found) == "≈ 0.750 to 0.850"
+    assert interval("auc", replace(found, low=None, high=None)) == "cannot be judged"
 
 
 def test_runs_without_figures_are_listed_with_their_reason(client):

@@ -7,7 +7,7 @@ from kedro.config import OmegaConfigLoader
 
 from lepton_pipeline import settings
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.runs.scratch import scratch_project
+from lepton_pipeline.runs.reproduce import scratch_project
 
 # Texts that YAML, or OmegaConf, would take for something else.
 PARAMETERS = {

@@ -1,5 +1,6 @@
 import pytest
 
+from lepton_pipeline.operations.backfill.realised import BackfillResult, Summary
 from lepton_pipeline.system.markdown import as_markdown
 from lepton_pipeline.terminal.backfill import backfill_markdown
 from lepton_pipeline.terminal.monitoring import monitoring_markdown
@@ -11,13 +12,7 @@ SHOWN = (
     r"!\[x\](http://host/x.png) &lt;img src=http://host> \*\*b\*\* &amp;lt; &#36;a&#36; \_c\_ "
     r"\\x1b\[2K of two lines \|"
 )
-BACKFILL = {
-    "dates": [],
-    "trainings": 0,
-    "promoted": 0,
-    "summary": {"mean": None, "difference": {}},
-    "notes": [EVIL],
-}
+BACKFILL = BackfillResult("shop", "auc", "1mo", {}, [EVIL], [], 0, 0, Summary(0, {}, {}))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import click
 
 # Module and help line of each command: the first line of its docstring, shortened for Kedro's own.
 COMMANDS = {
-    "adopt": ("adopt:adopt", "Let a copied project use its own runs and models."),
-    "alerts": ("alerts:alerts", "Test alert channels."),
+    "adopt": ("project:adopt", "Let a copied project use its own runs and models."),
+    "alerts": ("project:alerts", "Test alert channels."),
     "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
     "champion": ("champion:champion", "Show, replace, compare and verify champions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
-    "ipython": ("ipython:ipython", "Open IPython with the project's catalog and session."),
+    "ipython": ("project:ipython", "Open IPython with the project's catalog and session."),
     "jupyter": (
         "kedro.framework.cli.jupyter:jupyter",
         "Open Jupyter with the project's catalog and session.",
@@ -25,7 +25,7 @@ COMMANDS = {
     "retrain-log": ("retrain:retrain_log", "List the latest decisions on retraining VERTICAL."),
     "run": ("run:run_command", "Run pipelines: training, scoring or monitoring."),
     "schedule": ("schedule:schedule", "Start retraining jobs when they are due."),
-    "status": ("status:status", "Show the state of every vertical."),
+    "status": ("project:status", "Show the state of every vertical."),
     "vertical": ("vertical:vertical", "Add, list, check and match verticals."),
 }
 

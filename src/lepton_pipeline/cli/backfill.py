@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import option
 
+from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
-from lepton_pipeline.cli.options import (
-    debug_option,
-    env_option,
-    params_option,
-    project_folder,
-    require_vertical,
-)
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import Grid
+    from lepton_pipeline.operations.backfill.realised import BackfillResult
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.walk import Checkpoints
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.tracking.runs import RunLog
 
@@ -40,14 +34,12 @@ _PAGES = {
 
 @click.command()
 @click.argument("vertical")
-@click.option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
-@click.option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
-@click.option(
-    "--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number."
-)
-@params_option
-@env_option
-@debug_option
+@option("--from", "since", metavar="DATE", required=True, help="First date: 2026-01-31, or a number.")
+@option("--to", "until", metavar="DATE", required=True, help="The last date is at or before it.")
+@option("--every", default="1mo", show_default=True, help="Distance of the dates: 1mo, 2w, 7d, or a number.")
+@options.params_option
+@options.env_option
+@options.debug_option
 def backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
 ) -> None:
@@ -72,9 +64,9 @@ def backfill(
 def _backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None
 ) -> int:
-    from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
     from lepton_pipeline.operations.backfill.grid import make_grid
     from lepton_pipeline.operations.backfill.steps import BackfillSteps
+    from lepton_pipeline.operations.backfill.walk import Checkpoints
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
@@ -82,8 +74,8 @@ def _backfill(
     from lepton_pipeline.system.signals import unwinding
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
-    project = project_folder()
-    require_vertical(vertical)
+    project = options.project_folder()
+    options.require_vertical(vertical)
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
@@ -102,7 +94,7 @@ def _backfill(
         tags = {KIND: BACKFILL, "from": since, "to": until, "every": every, "present": utc_text(now)}
         run_id = log.open(name, f"{since} to {until} by {every}", tags, _PAGES)
         log.parameters(run_id, steps.declared.model_dump(mode="json"))
-        with _closing(log, run_id):
+        with log.closing(run_id):
             asked = Request(vertical, steps.declared, None, now, force=False)
             _work(asked, project, grid, steps, checkpoints, log, run_id)
         say(f"recorded: {log.where(run_id)}")
@@ -118,11 +110,8 @@ def _work(
     log: RunLog,
     run_id: str,
 ) -> None:
-    """Walk through the dates, evaluate, and record the result."""
-    from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE
-    from lepton_pipeline.operations.backfill.realised import assign_periods, realise
-    from lepton_pipeline.operations.backfill.result import describe
-    from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
+    from lepton_pipeline.operations.backfill.realised import assign_periods, describe, realise
+    from lepton_pipeline.operations.backfill.walk import ARTEFACTS, STORE, models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.terminal.backfill import print_backfill, print_look
     from lepton_pipeline.tracking.runs import RunLog, Tracking
@@ -137,9 +126,7 @@ def _work(
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
     job = replace(asked, declared=declared)
-    looks = walk(
-        grid, job, steps, checkpoints, lambda: steps.use(RunLog(scratch, checkpoints.store)), print_look
-    )
+    looks = walk(grid, job, steps, checkpoints, lambda: RunLog(scratch, checkpoints.store), print_look)
     metric, evaluation = declared.gate.metric, declared.evaluation
     dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
     periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)
@@ -148,18 +135,18 @@ def _work(
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
 
 
-def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
-    """Write the results below the vertical's reports and into the run; return their paths."""
+def _record(found: BackfillResult, caution: str, project: Path, log: RunLog, run_id: str) -> dict[str, str]:
     import json
 
     from lepton_pipeline.operations.backfill.chart import draw_backfill
-    from lepton_pipeline.operations.backfill.result import as_table, figures, series
+    from lepton_pipeline.operations.backfill.realised import as_table, figures, series
     from lepton_pipeline.system.files import write_bytes
+    from lepton_pipeline.system.records import to_plain
     from lepton_pipeline.terminal.backfill import backfill_markdown
 
-    folder = project / _REPORT.format(found["vertical"])
+    folder = project / _REPORT.format(found.vertical)
     contents = {
-        "backfill.json": json.dumps(found, indent=2, ensure_ascii=False).encode(),
+        "backfill.json": json.dumps(to_plain(found), indent=2, ensure_ascii=False).encode(),
         "backfill.csv": as_table(found).to_csv(index=False).encode(),
         "backfill.svg": draw_backfill(found, caution),
     }
@@ -172,19 +159,3 @@ def _record(found: dict[str, Any], caution: str, project: Path, log: RunLog, run
     log.describe(run_id, backfill_markdown(found), _PAGES)
     where = folder.relative_to(project)
     return {"picture": str(where / "backfill.svg"), "table": str(where / "backfill.csv")}
-
-
-@contextmanager
-def _closing(log: RunLog, run_id: str) -> Iterator[None]:
-    from lepton_pipeline.system.signals import ignore_sigterm
-
-    try:
-        yield
-    except Exception as error:
-        log.close(run_id, "FAILED", error)
-        raise
-    except BaseException:
-        ignore_sigterm()
-        log.close(run_id, "KILLED", "the process was told to stop")
-        raise
-    log.close(run_id, "FINISHED")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import option
 from kedro.framework.project import pipelines, settings
 
-from lepton_pipeline.cli.options import base_folder, env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.cli.options import base_folder, in_project, project_folder, tracking
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.system.readable import say
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.registry.diff import HeldRows
     from lepton_pipeline.tracking.runs import Access
 
-_reason = click.option("--reason", required=True, help="Why the champion changes; kept in the history.")
+_reason = option("--reason", required=True, help="Why the champion changes; kept in the history.")
 
 
 @click.group()
@@ -25,15 +26,14 @@ def champion() -> None:
 
 @champion.command(name="list")
 @click.argument("vertical", required=False)
-@env_option
-@reports_errors
+@in_project
 def list_champions(vertical: str | None, env: str | None) -> None:
     """List the champions of VERTICAL, or of all, and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
     from lepton_pipeline.registry.champion import history
     from lepton_pipeline.terminal.champions import print_history
 
-    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
+    client = _client(env, vertical, "view")
     names = [vertical] if vertical else find_verticals(base_folder())
     for name in names:
         print_history(name, [] if client is None else history(client, name))
@@ -41,17 +41,16 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 
 @champion.command()
 @click.argument("vertical")
-@click.option(
+@option(
     "--to", type=int, help="Version of an earlier champion; by default the one that the present replaced."
 )
 @_reason
-@env_option
-@reports_errors
+@in_project
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
     """Make an earlier champion of VERTICAL the champion again."""
     from lepton_pipeline.registry.champion import roll_back
 
-    client = _client_with(vertical, env)
+    client = _client(env, vertical)
     move = roll_back(client, vertical, reason, to)
     say(f"{vertical}: version {move.version} is champion again, in place of version {move.from_version}")
     _show_pages(client, vertical, move.version)
@@ -60,17 +59,16 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @champion.command()
 @click.argument("vertical")
 @click.argument("version", type=int)
-@click.option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
+@option("--force", is_flag=True, help="Confirm that this bypasses the gate.")
 @_reason
-@env_option
-@reports_errors
+@in_project
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
     """Make VERSION the champion of VERTICAL, bypassing the gate."""
     from lepton_pipeline.registry.champion import promote as promote_version
 
     if not force:
         raise ConfigurationError("--force: not given; it is required, since this bypasses the gate.")
-    client = _client_with(vertical, env)
+    client = _client(env, vertical)
     move = promote_version(client, vertical, version, reason)
     replaced = "" if move.from_version is None else f", in place of version {move.from_version}"
     say(f"{vertical}: version {move.version} is champion{replaced}")
@@ -81,8 +79,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @click.argument("vertical")
 @click.argument("a")
 @click.argument("b")
-@env_option
-@reports_errors
+@in_project
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     """Compare data, parameters and metrics of two versions.
 
@@ -92,14 +89,13 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     from lepton_pipeline.registry.diff import compare_versions
     from lepton_pipeline.terminal.champions import print_diff
 
-    client = _client_with(vertical, env)
+    client = _client(env, vertical)
     print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
 
 
 @champion.command()
 @click.argument("vertical", required=False)
-@env_option
-@reports_errors
+@in_project
 def verify(vertical: str | None, env: str | None) -> None:
     """Compare the files of every version with what was registered.
 
@@ -107,7 +103,7 @@ def verify(vertical: str | None, env: str | None) -> None:
     """
     from lepton_pipeline.registry.versions import all_versions, verify_version
 
-    client = _client_with(vertical, env, "view") if vertical else _client(env, "view")
+    client = _client(env, vertical, "view")
     if client is None:
         say("no model was registered yet")
         return
@@ -141,23 +137,18 @@ def _show_pages(client: Any, vertical: str, version: int) -> None:
     say(gone if report is None else f"its report: {report.relative_to(project)}")
 
 
-def _client(env: str | None, access: Access = "load") -> Any:
-    """A client of the store; None if it does not exist yet."""
+def _client(env: str | None, vertical: str | None, access: Access = "load") -> Any:
+    """A client of the store, which must have a model of `vertical`; else None if it does not exist yet."""
+    from lepton_pipeline.registry.champion import require_model
     from lepton_pipeline.tracking.runs import existing_store
 
-    return existing_store(tracking(env), project_folder(), access)
-
-
-def _client_with(vertical: str, env: str | None, access: Access = "load") -> Any:
-    from lepton_pipeline.registry.champion import require_model
-
-    client = _client(env, access)
-    require_model(client, vertical)
+    client = existing_store(tracking(env), project_folder(), access)
+    if vertical:
+        require_model(client, vertical)
     return client
 
 
 def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
-    """The rows of the vertical's last run on disk, if any."""
     from lepton_pipeline.project.declaration import read_vertical
     from lepton_pipeline.registry.diff import HeldRows
 

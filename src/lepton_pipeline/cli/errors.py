@@ -18,10 +18,8 @@ _INTERRUPTED = 130
 def report_error(error: Exception, debug: bool, pipeline: str | None = None) -> int:
     """Print an error, without a traceback where the user can fix it, and return the exit code.
 
-    Args:
-        error: what a command raised.
-        debug: show the traceback in any case.
-        pipeline: whose run wrote reports on a broken contract; None where nothing was written.
+    `debug` shows the traceback in any case. `pipeline` names whose run wrote reports on a broken contract,
+    None where nothing was written.
     """
     known = user_error(error)
     if debug or known is None:

@@ -24,6 +24,11 @@ debug_option = click.option("--debug", is_flag=True, help="Show the traceback of
 env_option = click.option("--env", "-e", help="Configuration environment, as of `kedro run`.")
 
 
+def in_project(command: Callable[..., None]) -> Callable[..., None]:
+    """Add `--env` to what `reports_errors` does."""
+    return env_option(reports_errors(command))
+
+
 def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--debug`, and end with one message and the exit code of the error."""
 

@@ -7,36 +7,28 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from click import IntRange, option
 
+from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
-from lepton_pipeline.cli.options import (
-    debug_option,
-    env_option,
-    project_folder,
-    reports_errors,
-    require_vertical,
-    tracking,
-)
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError
 from lepton_pipeline.system.readable import say
 
 if TYPE_CHECKING:
-    from lepton_pipeline.operations.retraining.job import Outcome, Request
+    from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.operations.retraining.steps import KedroSteps
 
 
 @click.command()
 @click.argument("vertical")
-@click.option(
+@option(
     "--as-of", metavar="DATE", help="See only rows and labels that existed then: 2026-01-31, or a number."
 )
-@click.option(
-    "--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written."
-)
-@click.option("--force", is_flag=True, help="Train whatever the policy says.")
-@click.option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
-@env_option
-@debug_option
+@option("--dry-run", is_flag=True, help="Say which triggers hold; nothing is trained, recorded or written.")
+@option("--force", is_flag=True, help="Train whatever the policy says.")
+@option("--fail-on-refusal", is_flag=True, help="End with exit code 4 if the gate refuses the model.")
+@options.env_option
+@options.debug_option
 def retrain(
     vertical: str,
     as_of: str | None,
@@ -54,11 +46,17 @@ def retrain(
     """
     asked = False
     try:
-        require_vertical(vertical)
+        options.require_vertical(vertical)
         date, now = _moment(as_of)
         # From here on, errors are not of the command line, so they may need an alert.
         asked = as_of is None and not dry_run
-        request, steps, mlflow = _prepare(vertical, date, now, force, env)
+        from lepton_pipeline.operations.retraining.job import Request
+        from lepton_pipeline.operations.retraining.steps import KedroSteps
+
+        # The declaration is read before anything is locked or opened.
+        steps = KedroSteps(options.project_folder(), env, vertical, date, now)
+        declared, mlflow = steps.declared()
+        request = Request(vertical, declared, date, now, force)
         work = _show if dry_run else partial(_work, debug=debug, fail_on_refusal=fail_on_refusal)
         code = work(request, steps, mlflow)
     except (KeyboardInterrupt, SystemExit) as stop:
@@ -68,38 +66,23 @@ def retrain(
         if asked:
             from lepton_pipeline.operations.alerts.notify import notify_error
 
-            notify_error(project_folder(), env, vertical, error)
+            notify_error(options.project_folder(), env, vertical, error)
     end(code)
 
 
 @click.command(name="retrain-log")
 @click.argument("vertical")
-@click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest jobs."
-)
-@env_option
-@reports_errors
+@option("--last", type=IntRange(min=1), default=20, show_default=True, help="Number of latest jobs.")
+@options.in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
-    from lepton_pipeline.operations.retraining.history import job_runs
+    from lepton_pipeline.operations.retraining.facts import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store
 
-    require_vertical(vertical)
-    client = existing_store(tracking(env), project_folder(), "view")
+    options.require_vertical(vertical)
+    client = existing_store(options.tracking(env), options.project_folder(), "view")
     print_jobs(vertical, job_runs(client, vertical, last))
-
-
-def _prepare(
-    vertical: str, date: str | float | None, now: datetime, force: bool, env: str | None
-) -> tuple[Request, KedroSteps, Any]:
-    """Read the declaration before anything is locked or opened."""
-    from lepton_pipeline.operations.retraining.job import Request
-    from lepton_pipeline.operations.retraining.steps import KedroSteps
-
-    steps = KedroSteps(project_folder(), env, vertical, date, now)
-    declared, mlflow = steps.declared()
-    return Request(vertical, declared, date, now, force), steps, mlflow
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
@@ -108,48 +91,41 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
-    client = existing_store(read_tracking(mlflow), project_folder())
+    client = existing_store(read_tracking(mlflow), options.project_folder())
     facts, _ = gather_facts(client, request, steps, monitor=False)
     print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
     return 0
 
 
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Run the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.alerts.notify import notify_job
     from lepton_pipeline.operations.retraining.job import run_job
     from lepton_pipeline.system.locks import JOB_LOCKS, only_job
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
-    project = project_folder()
+    project = options.project_folder()
     with only_job(project / JOB_LOCKS, request.vertical) as holder:
         if holder is not None:
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0
         log = RunLog(read_tracking(mlflow), project)
         outcome = run_job(log, request, steps, partial(print_decision, request.vertical))
-        code = _report_outcome(request.vertical, outcome, log, debug, fail_on_refusal)
+        code, error, trained = outcome.exit_code, outcome.error, outcome.trained
+        if error is not None:
+            # Reports on a broken contract are written only after the decision.
+            code = report_error(error, debug, request.vertical if outcome.decision is not None else None)
+        else:
+            say(f"recorded: {log.where(outcome.run_id)}")
+            if fail_on_refusal and trained is not None and trained.promoted is False:
+                text = f"{request.vertical}: the gate refused the model: {trained.reason}"
+                code = report_error(GateRefusedError(text), debug)
         notify_job(project, request, outcome, log)
         return code
 
 
-def _report_outcome(vertical: str, outcome: Outcome, log: Any, debug: bool, fail_on_refusal: bool) -> int:
-    """Print how a job ended and return its exit code."""
-    if outcome.error is not None:
-        # Reports on a broken contract are written only after the decision.
-        return report_error(outcome.error, debug, vertical if outcome.decision is not None else None)
-    say(f"recorded: {log.where(outcome.run_id)}")
-    trained = outcome.trained
-    if trained is not None and trained.promoted is False and fail_on_refusal:
-        refused = GateRefusedError(f"{vertical}: the gate refused the model: {trained.reason}")
-        return report_error(refused, debug)
-    return outcome.exit_code
-
-
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
-    """The date whose data to use, and the moment to decide for."""
-    from lepton_pipeline.operations.retraining.history import as_moment
+    from lepton_pipeline.operations.retraining.facts import as_moment
 
     now = datetime.now(UTC)
     if as_of is None:

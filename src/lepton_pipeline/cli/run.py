@@ -33,7 +33,11 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     where another process, such as kedro retrain, is at work on the same pipeline.
     """
     readable_output()
-    _configure_logging()
+    project = find_kedro_project(Path.cwd())
+    if project not in (None, Path.cwd()):
+        # Kedro does not find it below the project's root.
+        declared = Path(project, settings.CONF_SOURCE, "logging.yml").read_text(encoding="utf-8")
+        LOGGING.configure(yaml.safe_load(declared))
     try:
         names = _selected_pipelines(options)
         _check_declarations(names, options)
@@ -48,17 +52,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
     end(next(iter(failed.values()), 0))
 
 
-def _configure_logging() -> None:
-    """Log as declared, also below the project's root, where Kedro does not find the file."""
-    project = find_kedro_project(Path.cwd())
-    if project is not None and project != Path.cwd():
-        LOGGING.configure(
-            yaml.safe_load((project / settings.CONF_SOURCE / "logging.yml").read_text(encoding="utf-8"))
-        )
-
-
 def _run_one(name: str, options: dict[str, Any], debug: bool, fail_on_refusal: bool) -> int:
-    """Run one pipeline in its own session and return its exit code."""
     hint = KedroHint()
     try:
         with kedro_hint() as hint:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click import IntRange, option
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors, tracking
+from lepton_pipeline.cli.options import in_project, project_folder, tracking
 from lepton_pipeline.system.files import write_text
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
@@ -14,24 +15,20 @@ from lepton_pipeline.system.readable import say
 
 @click.command()
 @click.argument("vertical")
-@click.option(
-    "--last", type=click.IntRange(min=1), default=20, show_default=True, help="Number of latest runs."
-)
-@click.option(
+@option("--last", type=IntRange(min=1), default=20, show_default=True, help="Number of latest runs.")
+@option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the page is written; data/08_reporting/VERTICAL/compare.html if not given.",
 )
-@env_option
-@reports_errors
+@in_project
 def compare(vertical: str, last: int, html: Path | None, env: str | None) -> None:
     """Compare the latest runs of VERTICAL, the best first.
 
     On the terminal, and as an HTML page.
     """
     from lepton_pipeline.registry.versions import model_versions
-    from lepton_pipeline.runs.compare import compare_runs
-    from lepton_pipeline.runs.compare_page import compare_page
+    from lepton_pipeline.runs.compare import compare_page, compare_runs
     from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, open_store
 
@@ -46,12 +43,9 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
 
 @click.command()
 @click.argument("run_id")
-@click.option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
-@click.option(
-    "--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is."
-)
-@env_option
-@reports_errors
+@option("--anyway", is_flag=True, help="Try though code, environment, data or device are not the same.")
+@option("--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is.")
+@in_project
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
     """Repeat a run and compare its metrics and weights.
 

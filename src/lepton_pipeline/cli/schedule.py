@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import click
+from click import FloatRange, IntRange, option
 
-from lepton_pipeline.cli.options import env_option, project_folder, reports_errors
+from lepton_pipeline.cli.options import env_option, in_project, project_folder
 from lepton_pipeline.system.readable import say
 
-_parallel = click.option(
-    "--parallel", type=click.IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
+_parallel = option(
+    "--parallel", type=IntRange(1), default=1, show_default=True, help="Jobs that run at once, at most."
 )
 
 # Root and interpreter where the jobs do not run on this machine.
@@ -26,9 +27,7 @@ def schedule() -> None:
 
 @schedule.command()
 @_parallel
-@click.option(
-    "--grace", type=click.FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end."
-)
+@option("--grace", type=FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
 @env_option
 def run(parallel: int, grace: float, env: str | None) -> None:
     """Follow the schedules of all verticals until stopped."""
@@ -36,7 +35,7 @@ def run(parallel: int, grace: float, env: str | None) -> None:
 
 
 @schedule.command()
-@click.option(
+@option(
     "--vertical", "verticals", multiple=True, help="Start this one, due or not; may be given several times."
 )
 @_parallel
@@ -51,30 +50,24 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 
 
 @schedule.command(name="list")
-@click.option(
-    "--times", type=click.IntRange(1, 20), default=2, show_default=True, help="Next times that are shown."
-)
-@env_option
-@reports_errors
+@option("--times", type=IntRange(1, 20), default=2, show_default=True, help="Next times that are shown.")
+@in_project
 def list_schedules(times: int, env: str | None) -> None:
     """List next times, last results and retries."""
-    from lepton_pipeline.operations.schedule.overview import overview
-    from lepton_pipeline.terminal.schedule import print_overview
+    from lepton_pipeline.operations.schedule.state import overview
+    from lepton_pipeline.terminal.status import print_overview
 
     print_overview(overview(project_folder(), env, times))
 
 
 @schedule.command()
 @click.argument("target", type=click.Choice(["airflow", "cron", "systemd", "kubernetes"]))
-@click.option(
-    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files."
-)
-@click.option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
-@click.option("--project", help="Root of the project where the jobs run: this one, or /app in a container.")
-@click.option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
-@click.option("--image", help="With kubernetes: image that holds the project and its environment.")
-@env_option
-@reports_errors
+@option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the files.")
+@option("--vertical", "verticals", multiple=True, help="Only this one; may be given several times.")
+@option("--project", help="Root of the project where the jobs run: this one, or /app in a container.")
+@option("--python", help="Interpreter where the jobs run: this one, or python in a container.")
+@option("--image", help="With kubernetes: image that holds the project and its environment.")
+@in_project
 def export(
     target: str,
     out: Path,

@@ -7,15 +7,8 @@ from pathlib import Path
 
 import click
 
+from lepton_pipeline.cli import options
 from lepton_pipeline.cli.errors import report_error
-from lepton_pipeline.cli.options import (
-    base_folder,
-    debug_option,
-    env_option,
-    project_folder,
-    reports_errors,
-    tracking,
-)
 from lepton_pipeline.system.readable import say
 
 
@@ -41,7 +34,7 @@ def vertical() -> None:
 )
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
-@reports_errors
+@options.reports_errors
 def new(
     name: str,
     files: tuple[Path, ...],
@@ -53,23 +46,22 @@ def new(
     """Write the declaration of a new vertical NAME from its data."""
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
 
-    print_new(new_vertical(project_folder(), name, list(files), target, positive, time, group))
+    print_new(new_vertical(options.project_folder(), name, list(files), target, positive, time, group))
 
 
 @vertical.command(name="list")
-@env_option
-@reports_errors
+@options.in_project
 def list_verticals(env: str | None) -> None:
     """List the verticals: data, split, last run and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview
 
-    print_overview(overview(base_folder(), tracking(env), project_folder()))
+    print_overview(overview(options.base_folder(), options.tracking(env), options.project_folder()))
 
 
 @vertical.command()
 @click.argument("name", required=False)
-@env_option
-@debug_option
+@options.env_option
+@options.debug_option
 def check(name: str | None, env: str | None, debug: bool) -> None:
     """Check configuration, catalog and contract against the data.
 
@@ -83,7 +75,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
     codes = []
     try:
-        names = [name] if name else find_verticals(base_folder())
+        names = [name] if name else find_verticals(options.base_folder())
     except Exception as error:
         sys.exit(report_error(error, debug))
     for each in names:
@@ -98,9 +90,9 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 
 @vertical.command()
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
-@reports_errors
+@options.reports_errors
 def match(file: Path) -> None:
     """Rank the verticals by how well the table in FILE fits."""
     from lepton_pipeline.onboarding.match import match_file, print_matches
 
-    print_matches(match_file(project_folder(), file))
+    print_matches(match_file(options.project_folder(), file))

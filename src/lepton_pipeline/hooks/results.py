@@ -16,7 +16,7 @@ from kedro.pipeline import Pipeline
 from lepton_pipeline.parameters.jobs import MONITORING, PARTIAL, SCORING, TRAINING, Job
 from lepton_pipeline.project.user_errors import user_error
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.terminal.console import Text, console, facts_grid
+from lepton_pipeline.terminal.console import print_facts
 from lepton_pipeline.terminal.monitoring import monitoring_markdown, print_monitoring
 from lepton_pipeline.terminal.scoring import print_scoring, scoring_markdown
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
@@ -122,11 +122,9 @@ class Results:
 
 def print_part(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print what a partial run has made."""
-    out = console()
-    out.print()
-    out.print(Text(f"{name}: part of the pipeline, left out of kedro compare", style="bold"))
     stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
-    out.print(facts_grid([*results["made"].items(), ("seconds", stages), ("see it", where)]))
+    facts = [*results["made"].items(), ("seconds", stages), ("see it", where)]
+    print_facts(f"{name}: part of the pipeline, left out of kedro compare", facts)
 
 
 def part_markdown(results: Mapping[str, Any]) -> str:

@@ -140,9 +140,9 @@ class RunHook:
                     self._log.rename(run.run_id, f"v{decision.version} {run.chosen}")
                     self._keep_pages(job, run, decision)
                 if job.purpose == MONITORING and (found := results[job].get("monitoring_result")):
-                    watched = found["champion"]
+                    watched = found.champion
                     self._log.client.set_model_version_tag(
-                        watched["name"], str(watched["version"]), "monitoring.run_id", run.run_id
+                        watched.name, str(watched.version), "monitoring.run_id", run.run_id
                     )
                 seconds = {f"seconds.{stage}": each for stage, each in run.seconds.items()}
                 self._log.metrics(run.run_id, seconds)

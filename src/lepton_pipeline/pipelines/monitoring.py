@@ -12,6 +12,7 @@ from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import new_rows, result
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Monitoring, Retraining
@@ -101,7 +102,7 @@ def compare_new_rows(
     evaluation: Evaluation,
     retraining: Retraining,
     monitoring: Monitoring,
-) -> dict[str, Any]:
+) -> MonitoringResult:
     """Compare as `result.compare_new_rows` does."""
     kept = Reference.from_dict(reference) if reference else None
     today, champion = result.NewRows(table, new, dataset), result.Champion(model, version, kept, learnt)

@@ -126,8 +126,8 @@ def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: 
 
 def check_device(then: Mapping[str, str], now: str) -> Check:
     """Compare where torch computes: "cpu", "cuda", or the reason why there is no such device now."""
-    was = then.get("device", "")
-    if was in ("", now):
+    was = then.get("device") or now
+    if was == now:
         return Check("device", True, now)
     return Check("device", False, f"{was} then, {now} now", f"use a machine where torch computes on {was}")
 
@@ -175,8 +175,7 @@ def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
     Each run is a client and an id. Times and what the gate found in the registry are left out, since they do
     not depend on the model alone.
     """
-    (first, first_id), (second, second_id) = then, now
-    one, other = first.get_run(first_id).data, second.get_run(second_id).data
+    one, other = (client.get_run(run_id).data for client, run_id in (then, now))
     values = [
         Value(key, one.tags[key], other.tags.get(key))
         for key in ("configuration.sha256", "rows.sha256", "weights.sha256")
@@ -188,16 +187,15 @@ def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
         if not name.endswith(_BY_EPOCH) or name.startswith(("test.", "baseline.", "network.")):
             values.append(Value(name, one.metrics.get(name), other.metrics.get(name)))
             continue
-        before, after = _history(first, first_id, name), _history(second, second_id, name)
+        before, after = (
+            {point.step: point.value for point in client.get_metric_history(run_id, name)}
+            for client, run_id in (then, now)
+        )
         values += [
             Value(f"{name} [epoch {step}]", before.get(step), after.get(step))
             for step in sorted(before.keys() | after.keys())
         ]
     return values
-
-
-def _history(client: Any, run_id: str, name: str) -> dict[int, float]:
-    return {point.step: point.value for point in client.get_metric_history(run_id, name)}
 
 
 def _code(tags: Mapping[str, str]) -> str:

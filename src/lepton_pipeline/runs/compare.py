@@ -1,14 +1,16 @@
-"""Compare the runs of a vertical, the best first."""
+"""Compare the runs of a vertical, the best first; also as an HTML page that needs nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from math import isnan
+from datetime import UTC, datetime, timedelta
+from math import isfinite, isnan
 from typing import Any
 
-from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
+from lepton_pipeline.reporting.pages.frame import render
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.readable import span_text
 from lepton_pipeline.tracking.experiment_page import differing_parameters
 from lepton_pipeline.tracking.flat import INTERVALS
 
@@ -20,23 +22,7 @@ _Version = tuple[int, tuple[str, ...]]
 # Shown elsewhere, or without effect.
 _SAID_APART = ("about.", "split.", "training.seed")
 _NO_CUT = ("split.copies",)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A metric of the test rows with the ends of its 95 % interval, None if a run has none."""
-
-    value: float
-    low: float | None
-    high: float | None
-    approximate: bool = False
-
-    @property
-    def ends(self) -> str:
-        """The interval in three decimals, marked where it is approximate."""
-        if self.low is None or self.high is None:
-            return UNJUDGED
-        return f"{f'{APPROXIMATE} ' if self.approximate else ''}{self.low:.3f} to {self.high:.3f}"
+_ROOM = 0.04  # of the axis, free beside the outermost interval
 
 
 @dataclass(frozen=True)
@@ -52,8 +38,8 @@ class ComparedRun:
     status: str
     started: datetime
     seconds: float | None
-    figures: dict[str, Figure]
-    baseline: Figure | None
+    figures: dict[str, Estimate]
+    baseline: Estimate | None
     decision: str
     reason: str
     version: int | None
@@ -63,6 +49,11 @@ class ComparedRun:
     commit: str
     resumed: bool
     error: str
+
+    @property
+    def chosen(self) -> str:
+        """Its name without its version."""
+        return self.name.removeprefix(f"v{self.version} ")
 
 
 @dataclass(frozen=True)
@@ -141,14 +132,11 @@ def _cut(run: Any) -> tuple[Any, ...]:
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
     data, *split = _cut(runs[0])
     members = [made[run.info.run_id] for run in runs]
-    best_first = sorted(members, key=lambda run: _rank(run.figures[metric].value))
+    values = {run.run_id: run.figures[metric].value for run in members}
+    best_first = sorted(members, key=lambda run: (isnan(values[run.run_id]), -values[run.run_id]))
     shown = {key.removeprefix("split."): value for key, value in split}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
     return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)
-
-
-def _rank(value: float) -> tuple[bool, float]:
-    return isnan(value), -value
 
 
 def _compared(run: Any, metric: str, differing: Sequence[str], version: _Version | None) -> ComparedRun:
@@ -177,7 +165,59 @@ def _compared(run: Any, metric: str, differing: Sequence[str], version: _Version
     )
 
 
-def _figure(metrics: Mapping[str, float], name: str, approximate: bool) -> Figure | None:
+def _figure(metrics: Mapping[str, float], name: str, approximate: bool) -> Estimate | None:
     if name not in metrics:
         return None
-    return Figure(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"), approximate)
+    return Estimate(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"), approximate)
+
+
+def compare_page(comparison: Comparison) -> str:
+    """Render a comparison as a self-contained page."""
+    return render(
+        "compare.html",
+        comparison=comparison,
+        metrics=[comparison.metric, *(name for name in METRICS if name != comparison.metric)],
+        axes=[_axis(comparison, group.runs) for group in comparison.groups],
+        version=version_text,
+        duration=duration_text,
+    )
+
+
+def version_text(run: ComparedRun) -> str:
+    """The version that a run made, with its aliases."""
+    if run.version is None:
+        return "no version"
+    return " ".join([f"version {run.version}", *run.aliases])
+
+
+def duration_text(seconds: float | None) -> str:
+    """A run's duration, or that it has not ended."""
+    return "not ended" if seconds is None else span_text(timedelta(seconds=seconds))
+
+
+def _axis(comparison: Comparison, runs: Iterable[ComparedRun]) -> dict[str, Any]:
+    """Positions of the deciding metric on an axis from 0 to 100 that all runs of a group share."""
+    figures = {run.run_id: (run.figures[comparison.metric], run.baseline) for run in runs}
+    drawn = [figure for pair in figures.values() for figure in pair if figure]
+    seen = [end for figure in drawn for end in _ends(figure) if isfinite(end)]
+    low, high = min(seen, default=0.0), max(seen, default=1.0)
+    width = (high - low) or 1.0
+    start, span = low - _ROOM * width, width * (1 + 2 * _ROOM)
+
+    def place(value: float) -> float:
+        return round(100 * (value - start) / span, 2) if isfinite(value) else 0.0
+
+    marks = {
+        run_id: {
+            "low": place(min(_ends(own))),
+            "width": place(max(_ends(own))) - place(min(_ends(own))),
+            "value": place(own.value),
+            "baseline": None if rival is None else place(rival.value),
+        }
+        for run_id, (own, rival) in figures.items()
+    }
+    return {"low": low, "high": high, "low_at": place(low), "high_at": place(high), "marks": marks}
+
+
+def _ends(figure: Estimate) -> list[float]:
+    return [each for each in (figure.value, figure.low, figure.high) if each is not None]

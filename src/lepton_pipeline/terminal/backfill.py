@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_text import bracket
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
-from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.operations.backfill.realised import BackfillResult
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, Look
 from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
-from lepton_pipeline.system.records import from_plain
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
 _NOTHING = "–"
@@ -28,13 +26,12 @@ def print_look(look: Look, before: bool) -> None:
     console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
-def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
-    """Print the table of dates, its summary, and the result files; `found` is from `describe`."""
+def print_backfill(found: BackfillResult, files: Mapping[str, str]) -> None:
+    """Print the table of dates, its summary, and the result files."""
     out = console()
-    metric = metric_inside(found["metric"])
     out.print()
-    title = f", backfill by {found['every']}: realised {metric}"
-    out.print(Text.assemble((found["vertical"], "bold"), title))
+    title = f", backfill by {found.every}: realised {metric_inside(found.metric)}"
+    out.print(Text.assemble((found.vertical, "bold"), title))
     kinds = {"date": fixed, "due": fixed, **dict.fromkeys(("rows", *STRATEGIES), figures)}
     rows = table(*(kinds[name](name) if name in kinds else name for name in _COLUMNS))
     for row in _rows(found):
@@ -43,42 +40,41 @@ def print_backfill(found: Mapping[str, Any], files: Mapping[str, str]) -> None:
     out.print(facts_grid([*_facts(found), *files.items()]))
 
 
-def backfill_markdown(found: Mapping[str, Any]) -> str:
+def backfill_markdown(found: BackfillResult) -> str:
     """The table and summary as Markdown, for the note on the run's page."""
     rows = [list(map(as_markdown, row)) for row in _rows(found)]
     lines = ["| " + " | ".join(cells) + " |" for cells in (_COLUMNS, ["---"] * len(_COLUMNS), *rows)]
     return "\n".join([*fact_list(_facts(found)), "", *lines])
 
 
-def _rows(found: Mapping[str, Any]) -> list[list[str]]:
+def _rows(found: BackfillResult) -> list[list[str]]:
     return [
         [
-            each["date"],
-            "yes" if each["due"] else "no",
-            ", ".join(each["triggers"]),
-            _result(each["version"], each["promoted"]),
-            ", ".join(each["alarms"]),
-            f"{each['rows']:,}",
+            each.date,
+            "yes" if each.due else "no",
+            ", ".join(each.triggers),
+            _result(each.version, each.promoted),
+            ", ".join(each.alarms),
+            f"{each.rows:,}",
             # One interval is enough here; the files have all.
-            _figure(each["realised"][POLICY]),
-            *(_figure(each["realised"][strategy]).partition(" ")[0] for strategy in (NEVER, ALWAYS)),
+            _figure(each.realised[POLICY]),
+            *(_figure(each.realised[strategy]).partition(" ")[0] for strategy in (NEVER, ALWAYS)),
         ]
-        for each in found["dates"]
+        for each in found.dates
     ]
 
 
-def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    summary = found["summary"]
-    dates = len(found["dates"])
-    facts = [("trainings", f"{found['trainings']} of {dates} dates, {found['promoted']} promoted")]
-    if summary["mean"]:
-        means = ", ".join(f"{strategy} {_figure(summary['mean'][strategy])}" for strategy in STRATEGIES)
-        facts.append(("mean", f"{means}, over the {summary['periods']} periods in which all were measured"))
+def _facts(found: BackfillResult) -> list[tuple[str, str]]:
+    summary, dates = found.summary, len(found.dates)
+    facts = [("trainings", f"{found.trainings} of {dates} dates, {found.promoted} promoted")]
+    if summary.mean:
+        means = ", ".join(f"{strategy} {_figure(summary.mean[strategy])}" for strategy in STRATEGIES)
+        facts.append(("mean", f"{means}, over the {summary.periods} periods in which all were measured"))
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
-        for other, figure in summary["difference"].items():
-            signed = f"{figure['value']:+.4f} {bracket(from_plain(Estimate, figure), '{:+.4f}'.format)}"
+        for other, figure in summary.difference.items():
+            signed = f"{figure.value:+.4f} {bracket(figure, '{:+.4f}'.format)}"
             facts.append(("difference", f"{signed} against {words[other]}"))
-    facts.extend(("note", note) for note in found["notes"])
+    facts.extend(("note", note) for note in found.notes)
     return facts
 
 
@@ -86,5 +82,5 @@ def _result(version: int | None, promoted: bool | None) -> str:
     return "" if version is None else f"version {version} {verdict(promoted)}"
 
 
-def _figure(figure: Mapping[str, Any] | None) -> str:
-    return _NOTHING if figure is None else f"{figure['value']:.4f} {bracket(from_plain(Estimate, figure))}"
+def _figure(figure: Estimate | None) -> str:
+    return _NOTHING if figure is None else f"{figure.value:.4f} {bracket(figure)}"

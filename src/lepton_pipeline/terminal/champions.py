@@ -12,7 +12,6 @@ from lepton_pipeline.terminal.console import Table, Text, console, figures, fixe
 
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 200
 _RUN_CHARACTERS = 8
-_UNKNOWN = "unknown"
 
 
 def print_history(vertical: str, reigns: Sequence[Reign]) -> None:
@@ -35,19 +34,19 @@ def print_diff(diff: VersionDiff) -> None:
     out = console()
     a, b = (f"version {version}" for version in diff.versions)
     out.print(Text(f"{diff.name}: {a} and {b}", style="bold"))
-    registered = _side_by_side("figures of each on its own test rows", a, b)
+    registered = table(fixed("figures of each on its own test rows"), a, b)
     for row in diff.registered:
         registered.add_row(*row)
     out.print(registered)
     if diff.same_rows is not None:
         out.print(_same_rows(diff.same_rows, a, b))
-    facts = _side_by_side("", a, b)
+    facts = table(fixed(""), a, b)
     for key, *values in diff.facts:
         most = _HASH_CHARACTERS if key.endswith(("sha256", "commit")) else None
         shown = [value[:most] for value in values]
         facts.add_row(key, *shown, style=None if values[0] != values[1] else "dim")
     out.print(facts)
-    parameters = _side_by_side("parameters that differ", a, b)
+    parameters = table(fixed("parameters that differ"), a, b)
     for key, *values in diff.parameters:
         parameters.add_row(Text(key), *(Text(value[:_VALUE_CHARACTERS]) for value in values))
     out.print(parameters if diff.parameters else "parameters: the same")
@@ -56,7 +55,7 @@ def print_diff(diff: VersionDiff) -> None:
 
 
 def _same_rows(same: SameRows, a: str, b: str) -> Table:
-    rows = _side_by_side(f"on the same {same.rows:,} rows, new to both", a, b)
+    rows = table(fixed(f"on the same {same.rows:,} rows, new to both"), a, b)
     rows.add_column("difference [95 % interval]", no_wrap=True)
     for metric, values in same.values.items():
         each = same.differences.get(metric)
@@ -65,12 +64,8 @@ def _same_rows(same: SameRows, a: str, b: str) -> Table:
     return rows
 
 
-def _side_by_side(title: str, a: str, b: str) -> Table:
-    return table(fixed(title), a, b)
-
-
 def _moment(at: datetime | None) -> str:
-    return _UNKNOWN if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
+    return "unknown" if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _why(reign: Reign) -> Text:

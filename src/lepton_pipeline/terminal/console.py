@@ -52,6 +52,14 @@ def facts_grid(facts: Iterable[tuple[str | Text, ...]]) -> Padding:
     return Padding(grid, (0, 1), expand=False)
 
 
+def print_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
+    """Print a title and `facts_grid` below an empty line."""
+    out = console()
+    out.print()
+    out.print(Text(title, style="bold"))
+    out.print(facts_grid(facts))
+
+
 class Text(text.Text):
     """A rich text that escapes control characters and masks secrets (`shown`), as names and values need."""
 

@@ -6,21 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.operations.monitoring.summary import drift_text, quality_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.console import Text, console, facts_grid
+from lepton_pipeline.terminal.console import print_facts
 
 
 def print_monitoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a monitoring's results: contents of its data sets by name, `readings` by raw table."""
-    out = console()
-    out.print()
-    found = results.get("monitoring_result")
-    done = f"version {found['champion']['version']} as of {found['as_of']}" if found else "nothing compared"
-    out.print(Text(f"{name}: {done}", style="bold"))
+    found: MonitoringResult | None = results.get("monitoring_result")
+    done = f"version {found.champion.version} as of {found.as_of}" if found else "nothing compared"
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}"), ("see it", where)]
-    out.print(facts_grid(facts))
+    print_facts(f"{name}: {done}", facts)
 
 
 def monitoring_markdown(results: Mapping[str, Any]) -> str:
@@ -33,18 +30,18 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     if caution := results.get("about", {}).get("caution"):
         facts.append(("caution", caution))
     facts += _reading(results)
-    if found := results.get("monitoring_result"):
-        labelled = f"{found['rows_mature_new']:,} of them with a known label"
-        facts.append(("new rows", f"{found['rows_new']:,}, {labelled}"))
+    found: MonitoringResult | None = results.get("monitoring_result")
+    if found:
+        labelled = f"{found.rows_mature_new:,} of them with a known label"
+        facts.append(("new rows", f"{found.rows_new:,}, {labelled}"))
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
-        facts.extend(("note", note) for note in found["notes"])
+        facts.extend(("note", note) for note in found.notes)
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
 
 
 def _reading(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which files today's rows were read from."""
     facts: list[tuple[str, str]] = []
     for table, read in results.get("readings", {}).items():
         facts += reading_facts(read, None, table) + note_facts(read.notes, table)

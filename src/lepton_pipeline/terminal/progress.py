@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from math import isnan
 from time import monotonic
 from typing import Any
@@ -16,74 +17,66 @@ _SECONDS_A_LINE = 20
 @contextmanager
 def show_epochs() -> Iterator[Callable[[Any], None]]:
     """Yield a function to call with the result of every epoch."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    with _bar("training  {task.description}") as update:
+        if update is not None:
+            yield lambda epoch: update(description=_text(epoch))
+            return
+    best: dict[int, Any] = {}
+    # Show the first epoch at once.
+    shown = monotonic() - _SECONDS_A_LINE
 
-    from lepton_pipeline.terminal.console import console
+    def show(epoch: Any) -> None:
+        nonlocal shown
+        if epoch.best and not isnan(epoch.validation_log_loss):
+            best[epoch.network] = epoch
+        if monotonic() - shown >= _SECONDS_A_LINE:
+            shown = monotonic()
+            logger.info("  %s", _text(epoch))
 
-    out = console(to_stderr=True)
-    if not out.is_terminal:
-        log = _Log()
-        yield log.show
-        log.close()
-        return
-    columns = (SpinnerColumn(_spinner(out)), TextColumn("training  {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda epoch: bar.update(task, description=_text(epoch))
+    yield show
+    if best:
+        epochs = ", ".join(str(epoch.number) for epoch in best.values())
+        loss = sum(epoch.validation_log_loss for epoch in best.values()) / len(best)
+        many = "networks" if len(best) > 1 else "network"
+        logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(best), many, epochs, loss)
 
 
 @contextmanager
 def show_rows(what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
     """Yield a function to call with the number of finished rows; `what` is done to them ("scored")."""
+    of = "" if total is None else f" of {total:,}"
+    with _bar("{task.description}", what, total, counted=True) as update:
+        if update is not None:
+            yield lambda rows: update(completed=rows, description=f"{what} {rows:,}{of} rows")
+            return
+    shown = monotonic()
+
+    def show(rows: int) -> None:
+        nonlocal shown
+        if monotonic() - shown >= _SECONDS_A_LINE:
+            shown = monotonic()
+            logger.info("  %s %s%s rows", what, f"{rows:,}", of)
+
+    yield show
+
+
+@contextmanager
+def _bar(
+    text: str, what: str = "", total: int | None = None, *, counted: bool = False
+) -> Iterator[Callable[..., None] | None]:
+    """Yield a function that updates a bar of the terminal; None in a log."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from lepton_pipeline.terminal.console import console
 
-    of = "" if total is None else f" of {total:,}"
     out = console(to_stderr=True)
     if not out.is_terminal:
-        shown = monotonic()
-
-        def show(rows: int) -> None:
-            nonlocal shown
-            if monotonic() - shown >= _SECONDS_A_LINE:
-                shown = monotonic()
-                logger.info("  %s %s%s rows", what, f"{rows:,}", of)
-
-        yield show
+        yield None
         return
-    text = TextColumn("{task.description}")
-    columns = (SpinnerColumn(_spinner(out)), text, BarColumn(), TimeElapsedColumn())
+    spinner = SpinnerColumn("line" if out.options.ascii_only else "dots")
+    columns = (spinner, TextColumn(text), *([BarColumn()] if counted else []), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda rows: bar.update(task, completed=rows, description=f"{what} {rows:,}{of} rows")
-
-
-def _spinner(out: Any) -> str:
-    return "line" if out.options.ascii_only else "dots"
-
-
-class _Log:
-    """Logs the first epoch at once, then a line every some seconds, and a summary."""
-
-    def __init__(self) -> None:
-        self.best: dict[int, Any] = {}
-        # Show the first epoch at once.
-        self.shown = monotonic() - _SECONDS_A_LINE
-
-    def show(self, epoch: Any) -> None:
-        if epoch.best and not isnan(epoch.validation_log_loss):
-            self.best[epoch.network] = epoch
-        if monotonic() - self.shown >= _SECONDS_A_LINE:
-            self.shown = monotonic()
-            logger.info("  %s", _text(epoch))
-
-    def close(self) -> None:
-        if self.best:
-            epochs = ", ".join(str(epoch.number) for epoch in self.best.values())
-            loss = sum(epoch.validation_log_loss for epoch in self.best.values()) / len(self.best)
-            many = "networks" if len(self.best) > 1 else "network"
-            logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(self.best), many, epochs, loss)
+        yield partial(bar.update, bar.add_task(what, total=total))
 
 
 def _text(epoch: Any) -> str:

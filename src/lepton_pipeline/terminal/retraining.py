@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.operations.retraining.facts import Facts
-from lepton_pipeline.operations.retraining.history import JobRun
+from lepton_pipeline.operations.retraining.facts import Facts, JobRun
 from lepton_pipeline.operations.retraining.policy import Decision
 from lepton_pipeline.terminal.console import Text, console, fixed, table
 

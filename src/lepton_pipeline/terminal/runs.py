@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.reporting.report.formats import metric_inside
+from lepton_pipeline.reporting.report.formats import interval, metric_inside
+from lepton_pipeline.runs import compare
 from lepton_pipeline.runs.checks import Check
-from lepton_pipeline.runs.compare import METRICS, ComparableRuns, ComparedRun, Comparison, Figure
-from lepton_pipeline.runs.compare_page import duration_text, version_text
 from lepton_pipeline.runs.reproduce import Reproduction
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.readable import clipped
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
+# Shown although they are equal.
+_SHOWN = {f"test.{metric}" for metric in compare.METRICS}
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: compare.Comparison) -> None:
     """Print runs with figures, the best first, then those without."""
     out = console()
     out.print()
@@ -43,14 +47,14 @@ def _count(number: int) -> str:
     return f"{number or 'no'} {'run' if number == 1 else 'runs'}"
 
 
-def _rows(group: ComparableRuns) -> str:
+def _rows(group: compare.ComparableRuns) -> str:
     rows = f"{int(group.rows):,} rows, " if group.rows.isdigit() else ""
     split = ", ".join(f"{key} {value}" for key, value in group.split.items())
     return f"{rows}data {group.data[:12] or 'not known'}{'; split ' if split else ''}{split}"
 
 
-def _figures(group: ComparableRuns, decisive: str) -> Table:
-    metrics = [decisive, *(metric for metric in METRICS if metric != decisive)]
+def _figures(group: compare.ComparableRuns, decisive: str) -> Table:
+    metrics = [decisive, *(metric for metric in compare.METRICS if metric != decisive)]
     names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
     rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
     for run in group.runs:
@@ -59,21 +63,25 @@ def _figures(group: ComparableRuns, decisive: str) -> Table:
     return rows
 
 
-def _origins(group: ComparableRuns) -> Table:
+def _origins(group: compare.ComparableRuns) -> Table:
     wide = (Column(name, ratio=3) for name in ("gate", "what differs"))
     rows = table(fixed("run"), *wide, *map(fixed, ("seed", "commit", "started", "took")), expand=True)
     for run in group.runs:
         gate = Text(run.decision or "not reached", style=_STYLES.get(run.decision, "dim"))
         gate.append(f"\n{run.reason}" if run.reason else "", style="dim")
-        differs = "\n".join(f"{name} {_short(value)}" for name, value in run.parameters.items())
-        took = Text(duration_text(run.seconds)).append("\nresumed" if run.resumed else "", style="dim")
+        differs = "\n".join(
+            f"{name} {clipped(value, _VALUE_CHARACTERS)}" for name, value in run.parameters.items()
+        )
+        took = Text(compare.duration_text(run.seconds)).append(
+            "\nresumed" if run.resumed else "", style="dim"
+        )
         started = f"{run.started.astimezone():%m-%d %H:%M}"
         # As Text: a value such as [bold] is no markup.
         rows.add_row(_named(run), gate, Text(differs or "–"), run.seed, run.commit or "–", started, took)
     return rows
 
 
-def _others(runs: list[ComparedRun]) -> Table:
+def _others(runs: list[compare.ComparedRun]) -> Table:
     why = Column("why", ratio=1, overflow="fold")
     rows = table(*map(fixed, ("run", "status", "started")), why, expand=True)
     for run in runs:
@@ -84,19 +92,17 @@ def _others(runs: list[ComparedRun]) -> Table:
     return rows
 
 
-def _named(run: ComparedRun) -> Text:
-    name = version_text(run).replace("version ", "v") if run.version else run.run_id[:8]
+def _named(run: compare.ComparedRun) -> Text:
+    name = compare.version_text(run).replace("version ", "v") if run.version else run.run_id[:8]
     return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
 
 
-def _figure(figure: Figure | None) -> Text:
+def _figure(figure: Estimate | None) -> Text:
     if figure is None:
         return Text("–")
-    return Text(f"{figure.value:.4f}").append(f"\n{figure.ends.replace(' to ', '–')}", style="dim")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _VALUE_CHARACTERS else f"{text[: _VALUE_CHARACTERS - 1]}…"
+    return Text(f"{figure.value:.4f}").append(
+        f"\n{interval('auc', figure).replace(' to ', '–')}", style="dim"
+    )
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:
@@ -118,11 +124,10 @@ def print_outcome(outcome: Reproduction) -> None:
     """Print differing values and a summary; raises NotReproducedError if any differs or no value was compared."""
     out = console()
     rows = table(*map(fixed, ("", "then", "now", "")))
-    rest: dict[str, int] = {}
+    rest: Counter[str] = Counter()
     for value in outcome.values:
-        if value.equal and not _always_shown(value.name):
-            part = value.name.partition(".")[0]
-            rest[part] = rest.get(part, 0) + 1
+        if value.equal and value.name not in _SHOWN and not value.name.endswith(".sha256"):
+            rest[value.name.partition(".")[0]] += 1
             continue
         verdict = Text("equal", style="green") if value.equal else Text("differs", style="red")
         rows.add_row(value.name, _exact(value.then), _exact(value.now), verdict)
@@ -139,11 +144,6 @@ def print_outcome(outcome: Reproduction) -> None:
         raise NotReproducedError(f"run {outcome.run_id} is not reproduced: {what}, see above.")
     values = f"{len(outcome.values)} values are equal, to the last bit"
     out.print(Text(f"run {outcome.run_id} is reproduced: {values}"))
-
-
-def _always_shown(name: str) -> bool:
-    """Whether a value is shown although it is equal."""
-    return name.endswith(".sha256") or name in {f"test.{metric}" for metric in METRICS}
 
 
 def _exact(value: float | str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
-from lepton_pipeline.terminal.console import Text, console, facts_grid
+from lepton_pipeline.terminal.console import print_facts
 
 if TYPE_CHECKING:
     # Avoids importing pandas.
@@ -19,24 +19,20 @@ _SHOWN_COLUMNS = 10
 
 def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a scoring's results: `scoring_contract` and `scoring_record`, as far as they exist."""
-    out = console()
-    out.print()
     record: ScoringRecord | None = results.get("scoring_record")
-    done = f"scored by version {_version(record)}" if record else "nothing scored"
-    out.print(Text(f"{name}: {done}", style="bold"))
+    done = "nothing scored"
+    if record:
+        done = (
+            f"scored by version {record.model.version}{', ' * bool(record.model.alias)}{record.model.alias}"
+        )
     stages = ", ".join(f"{stage} {each:.1f}" for stage, each in seconds.items())
     facts = [*_facts(results), ("seconds", f"{sum(seconds.values()):.1f}: {stages}"), ("see it", where)]
-    out.print(facts_grid(facts))
+    print_facts(f"{name}: {done}", facts)
 
 
 def scoring_markdown(results: Mapping[str, Any]) -> str:
     """The results as Markdown, for the note on the run's page in MLflow."""
     return "\n".join(fact_list(_facts(results)))
-
-
-def _version(record: ScoringRecord) -> str:
-    model = record.model
-    return f"{model.version}, {model.alias}" if model.alias else str(model.version)
 
 
 def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -65,7 +61,6 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _without_history(record: ScoringRecord) -> str:
-    """A warning about windows without earlier rows, if there are any."""
     windows = {name: rows for name, rows in record.without_history.items() if rows}
     if not windows:
         return ""

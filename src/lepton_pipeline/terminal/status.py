@@ -1,9 +1,9 @@
-"""The state of all verticals on a terminal."""
+"""The state of all verticals, and their schedules, on a terminal."""
 
 from __future__ import annotations
 
-from lepton_pipeline.operations.status import cells
-from lepton_pipeline.operations.status.collect import Status, VerticalStatus
+from lepton_pipeline.operations.schedule.state import Line
+from lepton_pipeline.operations.status.collect import FINDINGS, Status, VerticalStatus, cells_of
 from lepton_pipeline.terminal.console import Text, console, table
 
 _MODEL = ("vertical", "champion", "data until")
@@ -15,15 +15,11 @@ def print_status(status: Status) -> None:
     out = console()
     rows = table(*_COLUMNS, leading=1)
     for each in status.verticals:
-        rows.add_row(
-            _name(each),
-            _cell(*cells.champion_text(each, status.at)),
-            _cell(*cells.data_text(each)),
-            _cell(*cells.job_text(each)),
-            _cell(*cells.drift_of(each)),
-            _cell(*cells.next_text(each, status.at)),
-            _cell(*cells.failing_text(each, status.at)),
+        cells = (
+            Text(head).append(f"\n{more}" if more else "", style="dim")
+            for head, more in cells_of(each, status.at).values()
         )
+        rows.add_row(_name(each), *cells)
     out.print(rows)
     for problem in [status.problem, *(each.problem for each in status.verticals)]:
         if problem:
@@ -32,10 +28,20 @@ def print_status(status: Status) -> None:
 
 def _name(it: VerticalStatus) -> Text:
     text = Text(it.vertical, style="bold")
-    for label in cells.labels(it):
-        text.append(f"\n{label}", style="yellow" if label == "no champion" else "red")
+    for finding in it.findings:
+        text.append(f"\n{FINDINGS[finding][0]}", style="yellow" if finding == "no champion" else "red")
     return text
 
 
-def _cell(head: str, more: str) -> Text:
-    return Text(head).append(f"\n{more}" if more else "", style="dim")
+def print_overview(lines: list[Line]) -> None:
+    """Print the table, then the problems."""
+    rows = table("vertical", "schedule", "next", "last", "attempts")
+    for line in lines:
+        schedule = "wrong, see below" if line.problem else line.schedule or "none"
+        cells = (line.vertical, schedule, "\n".join(line.next_times), line.last, line.attempts)
+        rows.add_row(*map(Text, cells))
+    out = console()
+    out.print(rows)
+    for line in lines:
+        if line.problem:
+            out.print(Text(f"\n{line.problem}"))

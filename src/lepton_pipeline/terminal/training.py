@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -17,10 +17,10 @@ from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
-from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, table
+from lepton_pipeline.terminal.console import Text, console, facts_grid, table
 
 _NAMES = {
     "model": "model",
@@ -33,10 +33,26 @@ _STAGES = 5
 
 def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
     """Print a run's results: contents of its data sets by name, `tables` and `readings` by raw table."""
+    decision: GateDecision | None = results.get("decision")
+    version = "no model registered"
+    if decision:
+        version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
+    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
+    stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
+    facts = _facts(results, columns)
+    facts += [("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}"), ("see it", where)]
     out = console()
     out.print()
-    for part in _parts(name, results, seconds, where):
-        out.print(part)
+    out.print(Text(f"{name}: {version}", style="bold"))
+    if metrics := results.get("metrics"):
+        quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
+        for model, *cells in _quality(metrics):
+            quality.add_row(model, *cells, style="bold" if model == "model" else None)
+        out.print(quality)
+    if shown is not None:
+        out.print(shown)
+    out.print(facts_grid(facts))
 
 
 def summary_markdown(results: Mapping[str, Any]) -> str:
@@ -44,8 +60,7 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     lines = []
     if metrics := results.get("metrics"):
         lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
-        for model, figures in metrics.test.items():
-            cells = (_NAMES.get(model, model), _figure(figures["auc"]), _figure(figures["f1"]))
+        for cells in _quality(metrics):
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
@@ -55,32 +70,10 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> list[Any]:
-    parts: list[Any] = []
-    decision: GateDecision | None = results.get("decision")
-    version = "no model registered"
-    if decision:
-        version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
-    parts.append(Text(f"{vertical}: {version}", style="bold"))
-    if metrics := results.get("metrics"):
-        parts.append(_quality(metrics))
-    shown, columns = show_columns(read_columns(results.get("columns", {})))
-    if shown is not None:
-        parts.append(shown)
-    longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
-    stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
-    facts = _facts(results, columns)
-    facts += [("seconds", f"{sum(seconds.values()):.1f}, the longest: {stages}"), ("see it", where)]
-    parts.append(facts_grid(facts))
-    return parts
-
-
-def _quality(metrics: Metrics) -> Table:
-    quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
+def _quality(metrics: Metrics) -> Iterator[tuple[str, ...]]:
     for model, figures in metrics.test.items():
-        cells = (_figure(figures[metric]) for metric in ("auc", "f1"))
-        quality.add_row(_NAMES.get(model, model), *cells, style="bold" if model == "model" else None)
-    return quality
+        both = (figures[metric] for metric in ("auc", "f1"))
+        yield _NAMES.get(model, model), *(f"{each.value:.4f}  {bracket(each)}" for each in both)
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -119,7 +112,6 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
 
 
 def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which files were read, and what became of their rows."""
     facts: list[tuple[str, str]] = []
     tables: Mapping[str, ContractResult] = results.get("tables", {})
     readings: Mapping[str, Reading] = results.get("readings", {})
@@ -148,7 +140,6 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _cost(costs: Costs) -> str:
-    """Costs per 1,000 cases with and without the model."""
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
     without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
     better = min(("none", "all"), key=lambda name: costs.policies[name].value)
@@ -176,7 +167,3 @@ def _gaps(slices: Slices) -> str:
     worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
     more = f"; {len(worst) - 2} more in slices.json" if len(worst) > 2 else ""
     return "; ".join(worst[:2]) + more
-
-
-def _figure(figure: Estimate) -> str:
-    return f"{figure.value:.4f}  {bracket(figure)}"

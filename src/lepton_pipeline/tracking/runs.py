@@ -24,6 +24,7 @@ from lepton_pipeline.system.permissions import refusal, require_writable, shared
 from lepton_pipeline.system.processes import has_ended, identity
 from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.system.signals import ignore_sigterm
 from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT
@@ -148,6 +149,20 @@ class RunLog:
             kind = "" if isinstance(error, str) else f"{type(error).__name__}: "
             self.client.set_tag(run_id, "error", masked(f"{kind}{error}")[:_ERROR_CHARACTERS])
         self.client.set_terminated(run_id, status=status)
+
+    @contextmanager
+    def closing(self, run_id: str) -> Iterator[None]:
+        """Close a run at the end of a block: as FINISHED, as FAILED after an error, or as KILLED."""
+        try:
+            yield
+        except Exception as error:
+            self.close(run_id, "FAILED", error)
+            raise
+        except BaseException:
+            ignore_sigterm()
+            self.close(run_id, "KILLED", "the process was told to stop")
+            raise
+        self.close(run_id, "FINISHED")
 
     def tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags in one call."""

@@ -55,6 +55,15 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
     return found[:most]
 
 
+def recent_runs(client: Any, experiment_name: str, most: int, where: str = "") -> list[Any]:
+    """The latest runs of an experiment, the newest first; none without a client (no store yet) or experiment."""
+    experiment = None if client is None else client.get_experiment_by_name(experiment_name)
+    if experiment is None:
+        return []
+    order = ["attributes.start_time DESC"]
+    return list(client.search_runs([experiment.experiment_id], where, order_by=order, max_results=most))
+
+
 def find_run(client: Any, text: str) -> Any:
     """The run with an id or unique id prefix; raises ConfigurationError if none or several match."""
     if not re.fullmatch(rf"[0-9a-f]{{{_SHORTEST},{_ID_CHARACTERS}}}", text):

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.alerts.channels import Patience
-from lepton_pipeline.operations.alerts.send import Alert, Outcome, send, summary
+from lepton_pipeline.operations.alerts.send import Alert, Delivery, send
 from lepton_pipeline.parameters import Alerts
 from lepton_pipeline.project.declaration import read_vertical
 
@@ -151,7 +151,7 @@ def test_secrets_are_in_no_outcome_log_or_state(tmp_path, monkeypatch, certifica
             outcomes = send(Alert("finance", f"c{number}", "", NOW), alerts, tmp_path, patience=QUICK)
             assert [outcome.state for outcome in outcomes] == ["failed", "failed"]
             assert "LEPTON_SMTP_PASSWORD were refused (answer 535)" in outcomes[1].why
-            shown += summary(alert(), outcomes)
+            shown += " ".join(map(str, outcomes))
     shown += caplog.text + "".join(capfd.readouterr())
     shown += "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "127.0.0.1" in shown
@@ -199,7 +199,7 @@ def test_a_password_is_given_over_an_encrypted_connection(tmp_path, monkeypatch,
 def test_a_mail_server_that_is_busy_is_asked_again_and_a_refused_address_is_named(tmp_path):
     with serving(Smtp(answers=("451 later", "250 taken"), refuses=("bob@example.org",))) as server:
         outcomes = send(alert(), letter_to(server), tmp_path, patience=QUICK)
-    assert outcomes == [Outcome("mail", "sent", "but not to bob@example.org, which the server refused")]
+    assert outcomes == [Delivery("mail", "sent", "but not to bob@example.org, which the server refused")]
     with serving(Smtp(answers=("554 no",), refuses=("bob@example.org",))) as server:
         outcome = send(alert("decay"), letter_to(server), tmp_path, patience=QUICK)[0]
         assert outcome.why == f"127.0.0.1:{server.port}: answered 554"
@@ -291,9 +291,9 @@ def test_whatever_goes_wrong_is_an_outcome(tmp_path, monkeypatch):
         raise RuntimeError("http://127.0.0.1/S3CRET")
 
     monkeypatch.setattr("lepton_pipeline.operations.alerts.send.append_line", broken)
-    assert send(alert(), Alerts(file="x"), tmp_path) == [Outcome("file", "failed", "RuntimeError")]
+    assert send(alert(), Alerts(file="x"), tmp_path) == [Delivery("file", "failed", "RuntimeError")]
     monkeypatch.setattr("lepton_pipeline.operations.alerts.send._channels", broken)
-    assert send(alert(), Alerts(file="x"), tmp_path) == [Outcome("", "failed", "RuntimeError")]
+    assert send(alert(), Alerts(file="x"), tmp_path) == [Delivery("", "failed", "RuntimeError")]
     monkeypatch.undo()
     (tmp_path / "x").mkdir()
     assert send(alert(), Alerts(file="x"), tmp_path)[0].why == f"{tmp_path / 'x'}: Is a directory"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
-from lepton_pipeline.operations.alerts.rules import alert_of_error, alerts_of
+from lepton_pipeline.operations.alerts.notify import alert_of_error, alerts_of
 from lepton_pipeline.operations.retraining.facts import Champion, Facts, QualityWindow
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Trained
 from lepton_pipeline.operations.retraining.policy import decide

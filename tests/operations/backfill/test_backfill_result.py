@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -9,10 +9,18 @@ import pytest
 
 from lepton_pipeline.operations.backfill.chart import draw_backfill
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, Period
-from lepton_pipeline.operations.backfill.result import as_table, describe, figures, series
-from lepton_pipeline.operations.backfill.walk import Look
+from lepton_pipeline.operations.backfill.realised import (
+    BackfillResult,
+    Period,
+    Summary,
+    as_table,
+    describe,
+    figures,
+    series,
+)
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, Look
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.terminal.backfill import backfill_markdown, print_backfill
 
 GRID = make_grid("2026-01-01", "2026-03-01", "1mo", datetime(2026, 6, 1, tzinfo=UTC))
@@ -56,8 +64,8 @@ def found():
 
 
 def test_the_result_is_json_a_table_and_figures_by_step(found):
-    assert json.loads(json.dumps(found)) == json.loads(json.dumps(found, default=list))
-    assert (found["trainings"], found["promoted"], found["summary"]["periods"]) == (2, 1, 2)
+    assert from_json(BackfillResult, to_json(found)) == found
+    assert (found.trainings, found.promoted, found.summary.periods) == (2, 1, 2)
     table = as_table(found)
     assert list(table["alarms"]) == ["", "refused drift", "contract"]
     assert list(table["never"].round(3)[:2]) == [0.8, 0.7]
@@ -90,9 +98,8 @@ def test_the_summary_says_what_happened_and_what_it_was_worth(found, capsys):
 
 def test_the_chart_is_a_picture_of_everything_also_where_nothing_was_measured(found):
     pictures = [draw_backfill(found, "made up")]
-    nothing = {**found, "summary": {"periods": 0, "mean": {}, "difference": {}}}
-    nothing["dates"] = [each | {"realised": dict.fromkeys(each["realised"])} for each in found["dates"]]
-    pictures.append(draw_backfill(nothing, ""))
+    dates = [replace(each, realised=dict.fromkeys(each.realised)) for each in found.dates]
+    pictures.append(draw_backfill(replace(found, summary=Summary(0, {}, {}), dates=dates), ""))
     assert all(b"Realised AUC" in picture and b"refused" in picture for picture in pictures)
     for picture in pictures:
         ElementTree.fromstring(picture)

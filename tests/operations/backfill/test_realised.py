@@ -8,19 +8,17 @@ import pytest
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import (
-    ALWAYS,
-    NEVER,
-    POLICY,
-    assign_periods,
-    realise,
-    summarise,
-)
+from lepton_pipeline.operations.backfill.realised import Summary, assign_periods, realise, summarise
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY
 from lepton_pipeline.parameters import Dataset, Evaluation
-from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.statistics.estimates import Estimate
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
 EVALUATION = Evaluation(resamples=100)
+
+
+def width(figure):
+    return figure.high - figure.low
 
 
 def dataset(**changes):
@@ -99,9 +97,9 @@ def test_a_strategy_without_a_model_and_a_period_of_few_rows_have_no_figure(tabl
     assert [period.figures[POLICY] is None for period in periods] == [True, False, True]
     assert [period.figures[NEVER] is None for period in periods] == [False, False, True]
     found = summarise(periods)
-    assert found["periods"] == 1
-    assert found["difference"][NEVER] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    assert summarise(periods[:1]) == {"periods": 0, "mean": {}, "difference": {}}
+    assert found.periods == 1
+    assert found.difference[NEVER] == Estimate(0.0, 0.0, 0.0)
+    assert summarise(periods[:1]) == Summary(0, {}, {})
 
 
 def test_periods_count_the_same_and_differences_are_paired(table):
@@ -118,11 +116,11 @@ def test_periods_count_the_same_and_differences_are_paired(table):
     periods = realise(table, dataset(), grid, in_use, score, "auc", EVALUATION)
     found = summarise(periods)
     values = [period.figures[POLICY].value for period in periods]
-    assert found["mean"][POLICY]["value"] == pytest.approx(np.mean(values))
-    assert found["difference"][ALWAYS] == {"value": 0.0, "low": 0.0, "high": 0.0}
-    paired, own = found["difference"][NEVER], found["mean"][POLICY]
-    assert paired["low"] < paired["value"] < paired["high"]
-    assert paired["high"] - paired["low"] < (own["high"] - own["low"]) / 3
+    assert found.mean[POLICY].value == pytest.approx(np.mean(values))
+    assert found.difference[ALWAYS] == Estimate(0.0, 0.0, 0.0)
+    paired, own = found.difference[NEVER], found.mean[POLICY]
+    assert paired.low < paired.value < paired.high
+    assert width(paired) < width(own) / 3
 
 
 def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(table):
@@ -136,13 +134,10 @@ def test_groups_widen_what_was_realised_also_where_they_are_in_several_periods(t
     score = lambda name, rows: (scores.loc[rows.index], 0.5)  # noqa: E731
     in_use = dict.fromkeys((POLICY, NEVER, ALWAYS), ["one"] * 2)
 
-    def width(figure):
-        return figure["high"] - figure["low"]
-
     by_row, by_group = (
         realise(both, dataset(**roles), grid, in_use, score, "auc", EVALUATION)
         for roles in ({}, {"group": "customer"})
     )
-    one = width(to_plain(by_group[0].figures[POLICY]))
-    assert width(summarise(by_group)["mean"][POLICY]) == pytest.approx(one, rel=0.2)
-    assert width(summarise(by_row)["mean"][POLICY]) == pytest.approx(one / np.sqrt(2), rel=0.2)
+    one = width(by_group[0].figures[POLICY])
+    assert width(summarise(by_group).mean[POLICY]) == pytest.approx(one, rel=0.2)
+    assert width(summarise(by_row).mean[POLICY]) == pytest.approx(one / np.sqrt(2), rel=0.2)

@@ -6,12 +6,21 @@ import shutil
 from datetime import UTC, datetime
 
 import pytest
+from monitored import column, monitored
 
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.operations.backfill.checkpoints import ARTEFACTS, STORE, Checkpoints
 from lepton_pipeline.operations.backfill.grid import make_grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
-from lepton_pipeline.operations.backfill.walk import models_in_use, walk, without_clock
+from lepton_pipeline.operations.backfill.walk import (
+    ALWAYS,
+    ARTEFACTS,
+    NEVER,
+    POLICY,
+    STORE,
+    Checkpoints,
+    models_in_use,
+    walk,
+    without_clock,
+)
 from lepton_pipeline.operations.retraining.facts import RowCounts
 from lepton_pipeline.operations.retraining.job import Request, Trained
 from lepton_pipeline.parameters import Vertical
@@ -30,14 +39,14 @@ DECLARED = Vertical.model_validate(
 class MadeUp:
     """Rows that drift, fail or cannot be trained on at given dates; the gate refuses at given dates."""
 
-    def __init__(self, log_of, **dates):
-        self.log_of, self.dates, self.at, self.monitored, self.trained = log_of, dates, "", None, []
+    def __init__(self, **dates):
+        self.dates, self.at, self.monitored, self.trained = dates, "", None, []
 
     def _now(self, what):
         return self.at in self.dates.get(what, ())
 
-    def go_to(self, name, date):
-        self.at, self.monitored = name, None
+    def go_to(self, name, date, log):
+        self.at, self.monitored, self.log = name, None, log
 
     def count_rows(self, champion):
         if self._now("broken"):
@@ -46,15 +55,8 @@ class MadeUp:
 
     def monitor(self):
         drifted = self._now("drift")
-        version = champion_of(self.log_of().client, "shop")
-        self.monitored = {
-            "champion": {"version": version},
-            "drifted": drifted,
-            "decayed": None,
-            "domain": None,
-            "columns": [{"column": "age", "flagged": drifted}],
-            "windows": [],
-        }
+        version = champion_of(self.log.client, "shop")
+        self.monitored = monitored(version, drifted=drifted, columns=[column("age", flagged=drifted)])
         return self.monitored
 
     def last_monitoring(self):
@@ -62,7 +64,7 @@ class MadeUp:
 
     def train(self, as_of, since):
         self.train_anyway()
-        log = self.log_of()
+        log = self.log
         promoted = not self._now("refused")
         tags = {"gate.decision": "promoted" if promoted else "refused"}
         run_id = log.open("shop", "a training", tags)
@@ -94,16 +96,15 @@ def go(tmp_path, store):
             shutil.copytree(starts[-2], starts[-1])
         checkpoints = Checkpoints(starts[-1])
         checkpoints.begin({"data": "a"})
-        logs, told = [], []
+        told = []
 
         def open_store():
             if not (checkpoints.store / STORE).exists():
                 shutil.copy(store, checkpoints.store / STORE)
             scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
-            logs.append(RunLog(scratch, checkpoints.store))
-            return logs[0]
+            return RunLog(scratch, checkpoints.store)
 
-        steps = MadeUp(lambda: logs[0], **dates)
+        steps = MadeUp(**dates)
 
         def tell(look, before):
             told.append((look.date, before))

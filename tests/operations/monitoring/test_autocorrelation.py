@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lepton_pipeline.operations.monitoring.autocorrelation import design_effect
+from lepton_pipeline.operations.monitoring.reference import design_effect
 
 
 def chain(rows, seed, stays):

@@ -72,8 +72,7 @@ def test_only_a_whole_interval_below_the_bound_counts():
     ],
 )
 def test_some_of_the_last_windows_must_lie_below(below, decayed):
-    windows = [{"value": None if each is None else 0.5, "below": bool(each)} for each in below]
-    assert has_decayed(windows, DECAY) is decayed
+    assert has_decayed(below, DECAY) is decayed
 
 
 def alarms(signal, trials, rows=600):
@@ -86,9 +85,7 @@ def alarms(signal, trials, rows=600):
         )
         bound = measure_window(test, "auc", 0.5, EVALUATION).low
         figures = [measure_window(window, "auc", 0.5, EVALUATION) for window in windows]
-        found += bool(
-            has_decayed([{"value": each.value, "below": is_below(each, bound)} for each in figures], DECAY)
-        )
+        found += bool(has_decayed([is_below(each, bound) for each in figures], DECAY))
     return found
 
 

@@ -16,7 +16,7 @@ def rows(count, seed, correlation=0.0, shift=0.0):
 def test_rows_of_one_kind_are_told_apart_as_seldom_as_declared():
     tables = 25
     alarms = sum(
-        classifier_test(rows(600, 2 * seed), rows(300, 2 * seed + 1), 600, seed)["p_value"] <= 0.05
+        classifier_test(rows(600, 2 * seed), rows(300, 2 * seed + 1), 600, seed).p_value <= 0.05
         for seed in range(tables)
     )
     assert alarms <= binom.isf(0.001, tables, 0.05)
@@ -24,9 +24,9 @@ def test_rows_of_one_kind_are_told_apart_as_seldom_as_declared():
 
 def test_columns_that_hang_together_otherwise_are_told_apart_though_each_is_as_before():
     found = classifier_test(rows(3000, 1), rows(3000, 2, correlation=0.8), 5000, 7)
-    assert found["auc"] > 0.65
-    assert found["p_value"] == pytest.approx(1e-4)
-    assert found["rows"] == 5000
+    assert found.auc > 0.65
+    assert found.p_value == pytest.approx(1e-4)
+    assert found.rows == 5000
     assert found == classifier_test(rows(3000, 1), rows(3000, 2, correlation=0.8), 5000, 7)
 
 
@@ -60,7 +60,7 @@ def test_rows_that_follow_each_other_are_permuted_in_blocks():
     whole = [steady(1600, seed, 0.8).iloc[100:] for seed in range(tables)]
     alarms = {
         dependence: sum(
-            classifier_test(each.iloc[:1000], each.iloc[1000:], 1000, 1, dependence)["p_value"] <= 0.05
+            classifier_test(each.iloc[:1000], each.iloc[1000:], 1000, 1, dependence).p_value <= 0.05
             for each in whole
         )
         for dependence in (8.0, None)
@@ -72,8 +72,8 @@ def test_rows_that_follow_each_other_are_permuted_in_blocks():
 
 def test_a_change_is_found_in_blocks_too():
     found = classifier_test(rows(3000, 1), rows(800, 2, shift=1.0), 5000, 7, dependence=1.0)
-    assert found["p_value"] < 0.001
-    assert found["rows"] == 1600
+    assert found.p_value < 0.001
+    assert found.rows == 1600
 
 
 def test_blocks_are_permuted_as_a_whole():
@@ -98,9 +98,9 @@ def test_groups_that_are_told_apart_by_what_their_rows_share_are_no_drift():
 
     known, new = grouped(1), grouped(11)
     inputs = ["one", "other", "third"]
-    assert classifier_test(known[inputs], new[inputs], 4000, 7)["p_value"] < 0.001
+    assert classifier_test(known[inputs], new[inputs], 4000, 7).p_value < 0.001
     one = [one_per_group(each, "customer", 7) for each in (known, new)]
     assert all(each["customer"].is_unique and len(each) == 300 for each in one)
-    assert classifier_test(one[0][inputs], one[1][inputs], 4000, 7)["p_value"] > 0.05
+    assert classifier_test(one[0][inputs], one[1][inputs], 4000, 7).p_value > 0.05
     missing = one_per_group(known.assign(customer=np.nan), "customer", 7)
     assert len(missing) == len(known)

@@ -12,8 +12,8 @@ from lepton_pipeline.operations.monitoring.drift import (
     compare,
     compare_numbers,
     compare_volume,
-    smallest_auc,
 )
+from lepton_pipeline.operations.monitoring.findings import DomainDrift
 from lepton_pipeline.operations.monitoring.reference import Volume, count_numbers
 from lepton_pipeline.parameters import Dataset, Monitoring
 
@@ -22,10 +22,7 @@ MONITORING = Monitoring()
 
 def flags(train, other, monitoring=MONITORING):
     encoder, reference = learn(train)
-    found = [
-        each | {"large": each["psi"] > monitoring.smallest_psi} for each in compare(other, encoder, reference)
-    ]
-    return {each["column"]: each for each in adjusted(found, monitoring)}
+    return {each.column: each for each in adjusted(compare(other, encoder, reference), monitoring)}
 
 
 @pytest.mark.parametrize(("rows", "new"), [(1000, 300), (400, 400), (2000, 60)])
@@ -34,8 +31,8 @@ def test_false_alarms_are_no_more_frequent_than_declared(rows, new, exhaustive):
     alarms = flagged = 0
     for seed in range(tables):
         columns = flags(draw(rows, 2 * seed), draw(new, 2 * seed + 1)).values()
-        alarms += any(each["p_adjusted"] <= MONITORING.level for each in columns)
-        flagged += any(each["flagged"] for each in columns)
+        alarms += any(each.p_adjusted <= MONITORING.level for each in columns)
+        flagged += any(each.flagged for each in columns)
     # More would be seen once in a thousand such tests if the rate were exactly the declared one.
     assert alarms <= binom.isf(0.001, tables, MONITORING.level)
     assert flagged <= alarms
@@ -55,8 +52,8 @@ def test_a_known_change_is_found_and_only_where_it_is(column, change, least):
     found = wrong = 0
     for seed in range(12):
         columns = flags(draw(2000, 2 * seed), draw(400, 2 * seed + 1, **{column: change}))
-        found += columns[column]["flagged"]
-        wrong += any(each["flagged"] for name, each in columns.items() if name != column)
+        found += columns[column].flagged
+        wrong += any(each.flagged for name, each in columns.items() if name != column)
     assert found > least * 12 - 1
     assert wrong <= 2
 
@@ -64,12 +61,12 @@ def test_a_known_change_is_found_and_only_where_it_is(column, change, least):
 def test_stored_counts_find_nearly_what_whole_rows_find():
     train, other = draw(3000, 1), draw(500, 2, size=lambda values, _: values + 0.2)
     encoder, reference = learn(train)
-    stored = {each["column"]: each for each in compare(other, encoder, reference)}
+    stored = {each.column: each for each in compare(other, encoder, reference)}
     for whole in compare_rows(train, other, encoder):
         own = stored[whole["column"]]
-        assert own["psi"] == pytest.approx(whole["psi"], abs=0.01)
-        assert own["missing_new"] == whole["missing_test"]
-        assert own["missing_reference"] == whole["missing_train"]
+        assert own.psi == pytest.approx(whole["psi"], abs=0.01)
+        assert own.missing_new == whole["missing_test"]
+        assert own.missing_reference == whole["missing_train"]
 
 
 def test_the_distance_on_quantiles_is_at_most_that_of_the_samples_and_near_it():
@@ -81,8 +78,8 @@ def test_the_distance_on_quantiles_is_at_most_that_of_the_samples_and_near_it():
         kept = count_numbers("size", train)
         found = compare_numbers(kept, other)
         whole = ks_2samp(train, other, method="asymp").statistic
-        if found["test"] == "Kolmogorov-Smirnov":
-            assert whole - 0.02 <= found["statistic"] <= whole + 1e-12
+        if found.test == "Kolmogorov-Smirnov":
+            assert whole - 0.02 <= found.statistic <= whole + 1e-12
 
 
 def test_numbers_of_few_values_are_compared_exactly():
@@ -92,7 +89,7 @@ def test_numbers_of_few_values_are_compared_exactly():
     train, other = random.integers(0, 5, 2000).astype(float), random.integers(0, 4, 300).astype(float)
     found = compare_numbers(count_numbers("stars", train), other)
     largest = ks_2samp(train, other, method="asymp")
-    assert found["p_value"] <= 2 * largest.pvalue
+    assert found.p_value <= 2 * largest.pvalue
 
 
 def test_new_levels_are_told_from_rare_ones():
@@ -103,9 +100,9 @@ def test_new_levels_are_told_from_rare_ones():
     new.loc[[8, 9], "city"] = "Ann Lee, 5 Elm St"
     columns = flags(train, new)
     # What two rows share may be about a person.
-    assert columns["city"]["new_levels"] == ["Lima"]
-    assert columns["city"]["rows_of_new_levels"] == 7
-    assert not columns["city"]["flagged"]
+    assert columns["city"].new_levels == ["Lima"]
+    assert columns["city"].rows_of_new_levels == 7
+    assert not columns["city"].flagged
 
 
 @pytest.mark.parametrize(
@@ -132,55 +129,53 @@ def test_new_levels_are_told_from_rare_ones():
 )
 def test_a_change_is_told_in_words(changes, column, words):
     found = flags(draw(2000, 1), draw(300, 2, **changes))[column]
-    assert found["flagged"]
-    assert re.search(words, found["change"])
-    assert all(len(level) <= 40 for level in found["new_levels"])
+    assert found.flagged
+    assert re.search(words, found.change)
+    assert all(len(level) <= 40 for level in found.new_levels)
 
 
 def test_a_column_that_loses_all_its_values_is_flagged():
     columns = flags(
         draw(1000, 1), draw(300, 2).assign(size=np.nan, city=pd.Series([None] * 300, dtype="str"))
     )
-    assert columns["size"]["flagged"]
-    assert columns["city"]["flagged"]
-    assert columns["size"]["test"] == "missing values"
+    assert columns["size"].flagged
+    assert columns["city"].flagged
+    assert columns["size"].test == "missing values"
 
 
 def test_what_is_certain_but_small_is_not_flagged():
     columns = flags(draw(40000, 1), draw(40000, 2, size=lambda values, _: values + 0.05))
-    assert columns["size"]["p_adjusted"] < 1e-6
-    assert not columns["size"]["flagged"]
+    assert columns["size"].p_adjusted < 1e-6
+    assert not columns["size"].flagged
 
 
 def test_the_auc_bound_is_that_of_normals_with_the_same_psi():
     # d = 0.3162 standard deviations.
-    assert smallest_auc(0.1) == pytest.approx(0.5885, abs=1e-4)
+    assert DomainDrift(0.5886, 0.01, 200).is_large(0.1)
+    assert not DomainDrift(0.5884, 0.01, 200).is_large(0.1)
     random = np.random.default_rng(1)
     one, other = random.normal(size=200_000), random.normal(0.1**0.5, 1, size=200_000)
-    assert compare_numbers(count_numbers("x", one), other)["psi"] == pytest.approx(0.1, abs=0.01)
+    assert compare_numbers(count_numbers("x", one), other).psi == pytest.approx(0.1, abs=0.01)
 
 
 def test_p_values_are_corrected_together_and_nothing_is_changed():
-    given = [
-        {"p_value": 0.01, "large": True},
-        {"p_value": 0.02, "large": True},
-        {"p_value": 0.04, "large": False},
-    ]
+    given = [DomainDrift(0.9, 0.01, 200), DomainDrift(0.9, 0.02, 200), DomainDrift(0.5, 0.04, 200)]
     found = adjusted(given, MONITORING)
-    assert [each["p_adjusted"] for each in found] == pytest.approx([0.03, 0.04, 0.04])
-    assert [each["flagged"] for each in found] == [True, True, False]
-    assert "p_adjusted" not in given[0]
+    assert [each.p_adjusted for each in found] == pytest.approx([0.03, 0.04, 0.04])
+    assert [each.flagged for each in found] == [True, True, False]
+    assert given[0].p_adjusted == 1
     assert adjusted([], MONITORING) == []
 
 
 def test_volume_is_compared_by_unit():
     kept = Volume(10.0, [100, 110, 90, 105, 95] * 6)
     same = compare_volume(kept, np.linspace(300.1, 400, 1000), 300.0)
-    assert same["new"] == pytest.approx(100, abs=1)
-    assert same["p_value"] > 0.3
+    assert same.new == pytest.approx(100, abs=1)
+    assert same.p_value > 0.3
     less = compare_volume(kept, np.linspace(300.1, 400, 300), 300.0)
-    assert less["large"]
-    assert less["p_value"] < 1e-6
+    assert less.is_large(0.1)
+    assert not same.is_large(0.1)
+    assert less.p_value < 1e-6
     assert compare_volume(kept, np.array([301.0, 325.0]), 300.0) is None
 
 
@@ -194,7 +189,7 @@ def test_rows_that_hang_together_in_time_alarm_no_more_than_declared():
         table = pd.DataFrame({"y": np.arange(3500) % 2, "slow": slow, "day": np.arange(3500)})
         encoder, reference = learn(table[:3000], dataset)
         (found,) = compare(table[3000:], encoder, reference)
-        alarms += found["p_value"] <= 0.05
-        plain += compare_numbers(count_numbers("slow", slow[:3000]), slow[3000:])["p_value"] <= 0.05
+        alarms += found.p_value <= 0.05
+        plain += compare_numbers(count_numbers("slow", slow[:3000]), slow[3000:]).p_value <= 0.05
     assert alarms <= binom.isf(0.001, 15, 0.05)
     assert plain > binom.isf(0.001, 15, 0.05)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lepton_pipeline.operations.retraining.facts import Champion, Estimate, Facts, QualityWindow
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate
+from lepton_pipeline.operations.retraining.facts import Champion, Facts, QualityWindow
 from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.parameters import Decay, Retraining
 
@@ -18,7 +19,7 @@ def days_ago(days: float) -> datetime:
 
 
 def champion(age: float = 10, training_rows: int | None = 1000) -> Champion:
-    estimate = Estimate("auc", 0.8, 0.78, 0.82)
+    estimate = MetricEstimate("auc", 0.8, 0.78, 0.82)
     return Champion(
         3, "2026-05-01", "2026-05-10", 1500, days_ago(age), days_ago(age), training_rows, estimate
     )

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
+from monitored import column, monitored, window
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.operations.monitoring.findings import DomainDrift
 from lepton_pipeline.operations.retraining.facts import Champion, count_rows, read_monitoring
 from lepton_pipeline.parameters import Dataset
 
@@ -63,16 +66,14 @@ def test_what_cannot_be_compared_is_said():
         count_rows(TABLE, dataset(time="day"), None, 5)
 
 
-RESULT = {
-    "champion": {"name": "finance", "version": 3, "run_id": "abc", "trained_until": None},
-    "drifted": True,
-    "columns": [{"column": "age", "flagged": True}, {"column": "city", "flagged": False}],
-    "scores": {"flagged": True},
-    "domain": {"auc": 0.7, "p_value": 0.01, "flagged": True},
-    "volume": None,
-    "windows": [{"from": "a", "to": "b", "value": 0.7, "low": 0.6, "high": 0.8, "below": True, "rows": 10}],
-}
-UNMEASURED = {"from": "b", "to": "c", "value": None, "low": None, "high": None, "below": False, "rows": 3}
+RESULT = monitored(
+    3,
+    drifted=True,
+    columns=[column("age", flagged=True), column("city", flagged=False)],
+    scores=column("probability", flagged=True),
+    domain=DomainDrift(0.7, 0.01, 200, 0.01, flagged=True),
+    windows=[window("a", "b", 0.7, below=True)],
+)
 
 
 def test_a_monitoring_result_is_read():
@@ -83,19 +84,19 @@ def test_a_monitoring_result_is_read():
 
 
 def test_windows_without_labels_say_nothing_of_quality():
-    found = read_monitoring({**RESULT, "windows": [*RESULT["windows"], UNMEASURED]}, made_until())
+    found = read_monitoring(replace(RESULT, windows=[*RESULT.windows, window("b", "c", None)]), made_until())
     assert [window.since for window in found["windows"]] == ["a"]
 
 
 def test_what_was_not_compared_is_not_known():
-    assert read_monitoring({**RESULT, "drifted": None}, made_until())["drifted"] is None
+    assert read_monitoring(replace(RESULT, drifted=None), made_until())["drifted"] is None
 
 
 def test_nothing_is_taken_from_a_result_about_another_champion():
-    assert read_monitoring({**RESULT, "champion": {**RESULT["champion"], "version": 2}}, made_until()) == {}
+    assert read_monitoring(monitored(2, drifted=True), made_until()) == {}
     assert read_monitoring(RESULT, None) == {}
     assert read_monitoring(None, made_until()) == {}
 
 
 def test_a_result_without_drift_names_nothing():
-    assert read_monitoring({**RESULT, "drifted": False, "domain": None}, made_until())["drifted"] == ()
+    assert read_monitoring(replace(RESULT, drifted=False, domain=None), made_until())["drifted"] == ()

@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from monitored import column, monitored
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.operations.retraining.facts import Estimate, RowCounts
-from lepton_pipeline.operations.retraining.history import (
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate
+from lepton_pipeline.operations.retraining.facts import (
+    RowCounts,
     as_moment,
     failures,
     job_runs,
@@ -164,8 +166,7 @@ def test_nothing_due_is_recorded_too(log, name):
 
 def test_drift_that_monitoring_finds_is_a_reason(log, name):
     crown(log, name)
-    columns = [{"column": "age", "flagged": True}]
-    drifted = {"champion": {"version": 1}, "drifted": True, "columns": columns, "domain": None, "windows": []}
+    drifted = monitored(1, drifted=True, columns=[column("age", flagged=True)])
     outcome = do(log, request_of(name, on_drift=True, now=datetime.now(UTC)), MadeUp(monitoring=drifted))
     assert outcome.decision.holding == ("on_drift",)
 
@@ -255,7 +256,7 @@ def test_a_champion_is_as_old_as_the_data_it_saw(log, name):
     found = read_champion(log.client, name, "auc")
     assert (found.version, found.trained_until, found.data_until) == (1, "2026-09-01", "2026-11-01")
     assert (found.training_rows, found.data_rows) == (400, 500)
-    assert found.estimate == Estimate("auc", 0.8, 0.75, 0.85)
+    assert found.estimate == MetricEstimate("auc", 0.8, 0.75, 0.85)
     assert found.trained_at == as_moment("2025-06-01") < found.promoted_at
     assert read_champion(log.client, name, "f1").estimate is None
 

@@ -11,11 +11,9 @@ import pytest
 import yaml
 from conftest import copy_face
 
-from lepton_pipeline.operations.schedule.alerting import alert_cause, alert_sender
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
+from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, alert_cause, alert_sender
 from lepton_pipeline.operations.schedule.state import Record, Result, State
-from lepton_pipeline.operations.schedule.ticks import Cron
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAILY = Cron("0 3 * * *", "UTC")

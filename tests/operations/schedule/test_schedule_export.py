@@ -17,9 +17,8 @@ from lepton_pipeline.cli.schedule import schedule
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.schedule.export import Place, write_export
 from lepton_pipeline.operations.schedule.export.kubernetes import _name
-from lepton_pipeline.operations.schedule.export.systemd import on_calendar
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.export.scripts import on_calendar
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 
 BERLIN = Cron("30 2 * * 1-5", "Europe/Berlin")
 POLICIES = Policies(

@@ -5,10 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lepton_pipeline.operations.schedule.plan import back_off, begun, ended, next_start
-from lepton_pipeline.operations.schedule.policies import Policy
-from lepton_pipeline.operations.schedule.state import Record, Result, Running
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron, Policy
+from lepton_pipeline.operations.schedule.state import (
+    Record,
+    Result,
+    Running,
+    back_off,
+    begun,
+    ended,
+    next_start,
+)
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOURLY = Policy("finance", Cron("0 * * * *", "UTC"), retries=2)

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError, LeptonError
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
-from lepton_pipeline.operations.schedule.state import Record, Running, State
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.state import Record, Running, State, read_records
 
 # What the job of a test does: notes its start and end, and how many were at it.
 JOB = """
@@ -185,7 +184,7 @@ def test_a_configuration_that_cannot_be_read_leaves_the_last_one_in_force(tmp_pa
     def broken() -> Policies:
         raise ConfigurationError("no vertical")
 
-    bench.scheduler._fetch = broken
+    bench.scheduler.fetch = broken
     bench.change(Policies())
     bench.scheduler.reload()
     assert list(bench.scheduler.policies.good) == ["finance"]
@@ -219,7 +218,7 @@ def test_once_starts_what_is_due_or_asked_for(tmp_path):
 def test_a_job_that_cannot_be_started_is_a_failure_that_is_said(tmp_path):
     owed(tmp_path)
     bench = Bench(tmp_path, Policy("finance", DAILY))
-    bench.scheduler._command = lambda vertical: ["/nothing-there"]
+    bench.scheduler.command = lambda vertical: ["/nothing-there"]
     (result,) = bench.scheduler.once()
     assert (result.outcome, result.code) == ("not started", None)
     assert bench.state["finance"].retry_at is not None
@@ -254,7 +253,8 @@ def test_no_process_is_left(tmp_path):
     pids = []
 
     def started() -> bool:
-        running = bench.scheduler.state["finance"].running if bench.scheduler.state.get("finance") else None
+        record = read_records(bench.folder / "data/.scheduler/state.json").get("finance")
+        running = record and record.running
         if running and running.pid and "start finance" in bench.journal:
             pids.append(running.pid)
         return bool(pids)

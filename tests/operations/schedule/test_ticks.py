@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -68,11 +68,11 @@ def test_sunday_is_0_and_7_and_days_join_as_in_cron():
 def test_fields_are_normalised():
     fields = Cron("*/30 3 * * 5-7", "UTC").fields
     assert (fields.minutes, fields.hours, fields.weekdays) == ((0, 30), (3,), (0, 5, 6))
-    assert fields.every_day
+    assert len(fields.days) == 31
     assert not fields.either
     assert Cron("0 0 1 * 1", "UTC").fields.either
     # Day or weekday, where every day of the month fits.
-    assert Cron("0 0 1-31 * 1", "UTC").fields.every_weekday
+    assert Cron("0 0 1-31 * 1", "UTC").fields.weekdays == tuple(range(7))
 
 
 @pytest.mark.parametrize(

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import pytest
+from monitored import column, monitored, window
 
-from lepton_pipeline.operations.retraining.history import JobRun
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
+from lepton_pipeline.operations.retraining.facts import Champion, JobRun
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
-from lepton_pipeline.operations.schedule.ticks import Cron
-from lepton_pipeline.operations.status import cells
-from lepton_pipeline.operations.status.collect import VerticalStatus, collect
-from lepton_pipeline.operations.status.page import render_page, write_page
+from lepton_pipeline.operations.status.collect import VerticalStatus, cells_of, collect, render_page
 from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.system.readable import span_text
+from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.status import print_status
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime.now(UTC)
 TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")
 NIGHTLY = Cron("30 2 * * *", "Europe/Berlin")
-RESULT = {
-    "as_of": "2026-11-20T00:00:00",
-    "champion": {"version": 1},
-    "rows_new": 500,
-    "columns": [{"column": "<b>age</b>", "psi": 0.4, "flagged": True}],
-    "scores": None,
-    "domain": None,
-    "drifted": True,
-    "decayed": False,
-    "bound": 0.7,
-    "windows": [{"value": 0.75, "low": 0.7, "high": 0.8, "metric": "auc"}],
-}
+RESULT = monitored(
+    1,
+    columns=[column("<b>age</b>", flagged=True)],
+    windows=[window(None, None, 0.75)],
+    drifted=True,
+    decayed=False,
+    bound=0.7,
+)
 
 
 class Site:
@@ -69,7 +62,7 @@ class Site:
     def write(self, name, content):
         path = self.path / "data/08_reporting" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        path.write_text(content)
 
     def schedule(self, name, record):
         State(self.path / "data/.scheduler/state.json").put(name, record)
@@ -93,10 +86,10 @@ def site(store, tmp_path_factory):
     )
     made.write("well/report/report.html", "")
     made.crown("moved", **{"data.rows": "1234"})
-    made.write("moved/monitoring/result.json", RESULT)
+    made.write("moved/monitoring/result.json", to_json(RESULT))
     made.write("moved/monitoring/monitoring.html", "")
     made.crown("stale")
-    made.write("stale/monitoring/result.json", {**RESULT, "champion": {"version": 7}})
+    made.write("stale/monitoring/result.json", to_json(monitored(7, drifted=True)))
     made.crown("failing")
     made.job("failing", "FINISHED", due="false", decision="not due: no trigger holds")
     made.first = made.job("failing", "KILLED")
@@ -152,32 +145,35 @@ def test_what_needs_a_person_comes_first(status):
 
 def test_each_is_told_of_in_words(by_name, status):
     well = by_name["well"]
-    assert cells.champion_text(well, status.at)[0] == "version 1"
-    assert cells.data_text(well) == ("2026-11-01", "latest seen 2026-11-09 10:20")
-    assert cells.job_text(well)[0] == "not due"
-    assert cells.job_text(well)[1].endswith("; no trigger holds")
-    assert cells.drift_of(well) == ("not compared yet", "")
-    assert cells.next_text(well, status.at)[0].split()[1] == "02:30"
-    assert cells.failing_text(well, status.at) == ("–", "")
-    assert cells.data_text(by_name["moved"]) == ("1,234 rows", "no column of time")
-    drift, quality = cells.drift_of(by_name["moved"])
+    assert cells_of(well, status.at)["champion"][0] == "version 1"
+    assert cells_of(well, NOW)["data"] == ("2026-11-01", "latest seen 2026-11-09 10:20")
+    assert cells_of(well, NOW)["job"][0] == "not due"
+    assert cells_of(well, NOW)["job"][1].endswith("; no trigger holds")
+    assert cells_of(well, NOW)["drift"] == ("not compared yet", "")
+    assert cells_of(well, status.at)["next"][0].split()[1] == "02:30"
+    assert cells_of(well, status.at)["failing"] == ("–", "")
+    assert cells_of(by_name["moved"], NOW)["data"] == ("1,234 rows", "no column of time")
+    drift, quality = cells_of(by_name["moved"], NOW)["drift"]
     assert drift == "drift: <b>age</b> (PSI 0.40)"
     assert (
         quality
         == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
     )
-    assert cells.drift_of(by_name["stale"]) == ("not compared yet", "")
-    assert cells.job_text(by_name["refused"])[0] == "version 2 refused"
-    assert cells.job_text(by_name["refused"])[1].endswith("; auc 0.6 is low")
-    assert cells.job_text(by_name["failing"])[1].endswith("; ValueError: odd")
-    assert cells.next_text(by_name["late"], status.at)[0].startswith("due for ")
-    assert cells.champion_text(by_name["never"], status.at) == ("none", "")
+    assert cells_of(by_name["stale"], NOW)["drift"] == ("not compared yet", "")
+    assert cells_of(by_name["refused"], NOW)["job"][0] == "version 2 refused"
+    assert cells_of(by_name["refused"], NOW)["job"][1].endswith("; auc 0.6 is low")
+    assert cells_of(by_name["failing"], NOW)["job"][1].endswith("; ValueError: odd")
+    assert cells_of(by_name["late"], status.at)["next"][0].startswith("due for ")
+    assert cells_of(by_name["never"], status.at)["champion"] == ("none", "")
 
 
 def test_a_job_that_trained_the_champion_again_needs_nobody():
     job = JobRun("r", NOW, "", "FINISHED", True, (), "due: x", "t", 2, None, 0, "it is the same model")
     it = VerticalStatus("again", job=job)
-    assert cells.job_text(it) == ("version 2 same as champion", f"{NOW:%Y-%m-%d %H:%M}; it is the same model")
+    assert cells_of(it, NOW)["job"] == (
+        "version 2 same as champion",
+        f"{NOW:%Y-%m-%d %H:%M}; it is the same model",
+    )
     assert "refused" not in it.findings
 
 
@@ -189,9 +185,9 @@ def test_failing_counts_from_the_first_failure_in_a_row(site, by_name):
 def test_a_time_in_the_future_is_said(by_name, status):
     crowned = by_name["failing"]
     earlier = status.at - timedelta(days=3650)
-    assert cells.champion_text(crowned, earlier)[1].endswith(", in the future: was a clock wrong?")
-    assert cells.failing_text(crowned, earlier)[1] == "in the future: was a clock wrong?"
-    assert cells.champion_text(crowned, crowned.champion.trained_at - timedelta(minutes=5))[1].endswith(
+    assert cells_of(crowned, earlier)["champion"][1].endswith(", in the future: was a clock wrong?")
+    assert cells_of(crowned, earlier)["failing"][1] == "in the future: was a clock wrong?"
+    assert cells_of(crowned, crowned.champion.trained_at - timedelta(minutes=5))["champion"][1].endswith(
         "0 s ago"
     )
 
@@ -199,12 +195,12 @@ def test_a_time_in_the_future_is_said(by_name, status):
 def test_a_job_whose_process_is_gone_is_no_job_at_work(site):
     site.crown("ghost")
     run = site.job("ghost", "RUNNING")
-    assert cells.job_text(site.look("ghost").verticals[0])[0] == "at work"
+    assert cells_of(site.look("ghost").verticals[0], NOW)["job"][0] == "at work"
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     site.log.tag(run, {"process.id": str(ended.pid)})
     ghost = site.look("ghost").verticals[0]
-    assert (cells.job_text(ghost)[0], ghost.findings) == ("killed", ["failing"])
+    assert (cells_of(ghost, NOW)["job"][0], ghost.findings) == ("killed", ["failing"])
 
 
 class Page(HTMLParser):
@@ -220,10 +216,9 @@ class Page(HTMLParser):
 
 def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
-    write_page(folder / "a page/status.html", status)
-    text = (folder / "a page/status.html").read_text()
+    (folder / "a page").mkdir()
+    text = render_page(status, folder / "a page")
     page = Page(text)
-    assert [path.name for path in (folder / "a page").iterdir()] == ["status.html"]
     assert "8 of 10 verticals need attention" in text
     assert len(page.links) == 2
     for link in page.links:
@@ -267,7 +262,7 @@ def test_a_store_or_state_that_cannot_be_read_hides_nothing_else(site, tmp_path,
     assert "is no state of the scheduler" in status.problem
     # Not "no champion": nobody knows.
     assert [each.findings for each in status.verticals] == [[]]
-    assert cells.champion_text(status.verticals[0], NOW)[0] == "not known"
+    assert cells_of(status.verticals[0], NOW)["champion"][0] == "not known"
     print_status(status)
     assert "02:30" in capsys.readouterr().out
     assert "mlflow.db is damaged" in render_page(status, tmp_path)
@@ -281,5 +276,6 @@ def test_spans_are_read_at_a_glance(hours, shown):
 
 
 def test_data_are_dates_or_numbers():
-    numbers = SimpleNamespace(champion=SimpleNamespace(data_until="7", data_rows=1), latest_data="11")
-    assert cells.data_text(numbers) == ("7", "latest seen 11")
+    champion = Champion(1, None, "7", 1, NOW, None, None, None)
+    numbers = VerticalStatus("shop", champion=champion, latest_data="11")
+    assert cells_of(numbers, NOW)["data"] == ("7", "latest seen 11")

@@ -55,10 +55,8 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
     """POST a JSON object; answers 200 to 299 are success.
 
     `urllib` instead of `requests`: the logs of the latter hold the whole address, and its path is a secret.
-
-    Raises:
-        DeliveryError: the request was refused or redirected, or no answer came after retries on 429, 500 and
-            above, lost connections and time-outs.
+    Raises DeliveryError if the request was refused or redirected, or no answer came after retries on 429, 500
+    and above, lost connections and time-outs.
     """
     url = urlsplit(address)
     # User and password go into a header.
@@ -75,11 +73,8 @@ def post(address: str, content: Mapping[str, Any], patience: Patience) -> None:
 def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Patience) -> str:
     """Send a mail; user and password come from the environment and are sent over TLS only.
 
-    Returns:
-        The recipients that the server refused, in a sentence; "" if it accepted all.
-
-    Raises:
-        DeliveryError: the server cannot be reached or refused the mail.
+    Returns a sentence on the recipients that the server refused, "" if it accepted all. Raises DeliveryError
+    if the server cannot be reached or refused the mail.
     """
     message = EmailMessage()
     message["Subject"] = " ".join(subject.split())
@@ -95,11 +90,7 @@ def send_mail(declared: Mail, subject: str, body: str, moment: Any, patience: Pa
 
 
 def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Append one line of JSON to a file atomically.
-
-    Raises:
-        DeliveryError: the file cannot be written.
-    """
+    """Append one line of JSON to a file atomically; DeliveryError if it cannot be written."""
     line = json.dumps(content, ensure_ascii=False).encode() + b"\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

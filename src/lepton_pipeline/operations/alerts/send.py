@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,21 @@ from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.files import write_json
 from lepton_pipeline.system.locks import FileLock
+from lepton_pipeline.system.readable import clipped
 
 logger = logging.getLogger(__name__)
-FAILED, REFUSED, DRIFT, DECAY, CONTRACT, HUNG = "failed", "refused", "drift", "decay", "contract", "hung"
 FOLDER = Path("data/.alerts")
 _HEADLINES = {
-    FAILED: "the retraining job failed",
-    REFUSED: "the gate refused a model",
-    DRIFT: "new rows differ from those of the training",
-    DECAY: "the champion's quality has decayed",
-    CONTRACT: "the data cannot be used",
-    HUNG: "the retraining job took too long and was stopped",
+    "failed": "the retraining job failed",
+    "refused": "the gate refused a model",
+    "drift": "new rows differ from those of the training",
+    "decay": "the champion's quality has decayed",
+    "contract": "the data cannot be used",
+    "hung": "the retraining job took too long and was stopped",
 }
 _TEXT_CHARACTERS = 1500
+# Delivers an alert by a channel, and returns a remark or None.
+_Deliver = Callable[[], str | None]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Alert:
     """An alert about a vertical."""
 
     vertical: str
-    cause: str  # `FAILED` to `HUNG`, or a test
+    cause: str  # one of `_HEADLINES`, or a test
     text: str
     at: datetime  # with a time zone
     details: Mapping[str, Any] = field(default_factory=dict)  # figures and links by name, ready for JSON
@@ -67,13 +70,12 @@ class Alert:
 
     def body(self) -> str:
         """The text and the details, a line each."""
-        text = masked(self.text)
-        text = text if len(text) <= _TEXT_CHARACTERS else f"{text[: _TEXT_CHARACTERS - 1]}…"
-        return "\n".join([text, *(f"{name}: {value}" for name, value in masked(dict(self.details)).items())])
+        details = (f"{name}: {value}" for name, value in masked(dict(self.details)).items())
+        return "\n".join([clipped(masked(self.text), _TEXT_CHARACTERS), *details])
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Delivery:
     """The result of a delivery in one channel."""
 
     channel: str  # "webhook", "mail" or "file"; "" for all of them
@@ -88,7 +90,7 @@ class Outcome:
 
 def send(
     alert: Alert, alerts: Alerts, project: Path, *, anyway: bool = False, patience: Patience = PATIENCE
-) -> list[Outcome]:
+) -> list[Delivery]:
     """Deliver an alert by every declared channel that has not reported its cause within `cool_down`.
 
     Deliveries are recorded in `data/.alerts/<vertical>.json` after they succeed, so a process killed in
@@ -102,42 +104,33 @@ def send(
         if anyway:
             return _deliver(channels, patience)
         with _alone(project / FOLDER, alert.vertical, 2 * patience.deadline):
-            return _send_due(alert, alerts, channels, project / FOLDER / f"{alert.vertical}.json", patience)
+            return _send_due(alert, alerts, channels, project, patience)
     # A job must not fail because its alert does.
     except Exception as error:
         logger.debug("the alert was not sent", exc_info=True)
-        return [Outcome("", "failed", type(error).__name__)]
+        return [Delivery("", "failed", type(error).__name__)]
 
 
-def summary(alert: Alert, outcomes: list[Outcome]) -> str:
-    """The outcomes of an alert in one line."""
-    return f"{alert.cause}: {', '.join(map(str, outcomes))}"
-
-
-def _channels(
-    alert: Alert, alerts: Alerts, project: Path, patience: Patience
-) -> dict[str, Callable[[], str | None]]:
-    """By channel the function that delivers the alert; it returns a remark or None."""
-    address, letter, file = alerts.webhook, alerts.mail, alerts.file
-    found: dict[str, Callable[[], str | None]] = {}
-    if address is not None:
-        found["webhook"] = lambda: post(address, alert.content(), patience)
-    if letter is not None:
-        found["mail"] = lambda: send_mail(
-            letter, f"[lepton] {alert.subject}", alert.body(), alert.at, patience
-        )
-    if file is not None:
-        found["file"] = lambda: append_line(project / file, alert.content())
+def _channels(alert: Alert, alerts: Alerts, project: Path, patience: Patience) -> dict[str, _Deliver]:
+    found: dict[str, _Deliver] = {}
+    if alerts.webhook is not None:
+        found["webhook"] = partial(post, alerts.webhook, alert.content(), patience)
+    if alerts.mail is not None:
+        subject = f"[lepton] {alert.subject}"
+        found["mail"] = partial(send_mail, alerts.mail, subject, alert.body(), alert.at, patience)
+    if alerts.file is not None:
+        found["file"] = partial(append_line, project / alerts.file, alert.content())
     return found
 
 
 def _send_due(
     alert: Alert,
     alerts: Alerts,
-    channels: Mapping[str, Callable[[], str | None]],
-    state: Path,
+    channels: Mapping[str, _Deliver],
+    project: Path,
     patience: Patience,
-) -> list[Outcome]:
+) -> list[Delivery]:
+    state = project / FOLDER / f"{alert.vertical}.json"
     told = _read(state)
     wait = as_timedelta(alerts.cool_down) if isinstance(alerts.cool_down, str) else timedelta(0)
     held = {}
@@ -145,26 +138,30 @@ def _send_due(
         last = told.get(alert.cause, {}).get(channel)
         # A time slightly ahead is another process's; a time far ahead means a wrong clock.
         if last is not None and last - wait < alert.at < last + wait:
-            held[channel] = Outcome(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
+            held[channel] = Delivery(channel, "held back", f"until {last + wait:%Y-%m-%d %H:%M} UTC")
     outcomes = _deliver({name: tell for name, tell in channels.items() if name not in held}, patience)
     got_through = {outcome.channel: alert.at for outcome in outcomes if outcome.state == "sent"}
     if got_through:
-        _write(state, {**told, alert.cause: {**told.get(alert.cause, {}), **got_through}})
+        told[alert.cause] = {**told.get(alert.cause, {}), **got_through}
+        try:
+            write_json(state, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
+        except OSError as error:
+            logger.warning("%s cannot be written (%s): alerts may be sent again", state, error.strerror)
     return [*outcomes, *held.values()]
 
 
-def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patience) -> list[Outcome]:
+def _deliver(channels: Mapping[str, _Deliver], patience: Patience) -> list[Delivery]:
     """Deliver by all channels in parallel, each within the deadline."""
-    results: dict[str, Outcome] = {}
+    results: dict[str, Delivery] = {}
 
-    def deliver(name: str, tell: Callable[[], str | None]) -> None:
+    def deliver(name: str, tell: _Deliver) -> None:
         try:
-            results[name] = Outcome(name, "sent", tell() or "")
+            results[name] = Delivery(name, "sent", tell() or "")
         except DeliveryError as error:
-            results[name] = Outcome(name, "failed", str(error).removeprefix(f"{name} "))
+            results[name] = Delivery(name, "failed", str(error).removeprefix(f"{name} "))
         # Its text may quote an address.
         except Exception as error:
-            results[name] = Outcome(name, "failed", type(error).__name__)
+            results[name] = Delivery(name, "failed", type(error).__name__)
 
     # A server that sends a byte now and then defeats every time-out; a daemon thread does not block the exit.
     threads = [threading.Thread(target=deliver, args=each, daemon=True) for each in channels.items()]
@@ -174,7 +171,7 @@ def _deliver(channels: Mapping[str, Callable[[], str | None]], patience: Patienc
     for thread in threads:
         thread.join(max(0.0, (end - datetime.now(UTC)).total_seconds()))
     late = f"no answer within {patience.deadline:g} s"
-    return [results.get(name, Outcome(name, "failed", late)) for name in channels]
+    return [results.get(name, Delivery(name, "failed", late)) for name in channels]
 
 
 @contextmanager
@@ -205,10 +202,3 @@ def _read(path: Path) -> dict[str, dict[str, datetime]]:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         logger.warning("%s cannot be read (%s): no alert counts as sent", path, type(error).__name__)
         return {}
-
-
-def _write(path: Path, told: Mapping[str, Mapping[str, datetime]]) -> None:
-    try:
-        write_json(path, told, indent=1, default=lambda at: at.astimezone(UTC).isoformat())
-    except OSError as error:
-        logger.warning("%s cannot be written (%s): alerts may be sent again", path, error.strerror)

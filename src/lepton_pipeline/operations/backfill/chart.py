@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from math import isnan, nan
 
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY, STRATEGIES
+from lepton_pipeline.operations.backfill.realised import ENDS, BackfillResult
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
 from lepton_pipeline.reporting.report.formats import metric_inside
+from lepton_pipeline.statistics.estimates import Estimate
 
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
 _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
 _EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "failed": "s1"}
-_ENDS = ("value", "low", "high")
 _CURVES, _EVENT = 330, 24
 # Characters of all dates that fit below the axis.
 _LETTERS = 120
 
 
-def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
-    """Draw an SVG of what `describe` returns; `caution` is printed beside every result."""
-    metric, width = metric_inside(found["metric"]), WIDTH - 2 * EDGE
-    count = len(found["dates"])
-    figures = {
-        strategy: [each["realised"][strategy] or {} for each in found["dates"]] for strategy in STRATEGIES
+def draw_backfill(found: BackfillResult, caution: str) -> bytes:
+    """Draw an SVG; `caution` is printed beside every result."""
+    metric, width = metric_inside(found.metric), WIDTH - 2 * EDGE
+    count = len(found.dates)
+    curves = {
+        strategy: [[_end(each.realised[strategy], end) for each in found.dates] for end in ENDS]
+        for strategy in STRATEGIES
     }
-    known = [
-        each[end] for row in figures.values() for each in row for end in _ENDS if each.get(end) is not None
-    ]
+    known = [value for curve in curves.values() for row in curve for value in row if not isnan(value)]
     low, high = around(known or [0.0, 1.0])
     span = Axis(-0.3, count + 0.1, ticks=tuple((place, "") for place in range(count)))
     events = _happened(found)
@@ -42,18 +41,15 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
 
     chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES)
     parts = []
-    for place, (strategy, row) in enumerate(figures.items()):
+    for place, (strategy, (value, start, end)) in enumerate(curves.items()):
         across = [at + 0.5 for at in range(count)]
-        value, start, end = (
-            [float("nan") if each.get(key) is None else float(each[key]) for each in row] for key in _ENDS
-        )
         chart.band(across, start, end, _LOOKS[strategy])
         chart.line(across, value, _LOOKS[strategy])
         chart.dots(across, value, _LOOKS[strategy], 3.5)
         left = EDGE + 160 + 190 * place
         parts.append(f'<path class="{_LOOKS[strategy]}" d="M{left} 8h30"/>')
         parts.append(write(_NAMES[strategy], left + 40, 12, "bold"))
-    dates = [_short(each["date"], found["every"]) for each in found["dates"]]
+    dates = [_short(each.date, found.every) for each in found.dates]
     every = -(-sum(map(len, dates)) // _LETTERS)
     shown = tuple((place, dates[place]) for place in range(0, count, every))
     rows = Axis(0.4, len(events) + 0.6, ticks=names)
@@ -68,25 +64,30 @@ def draw_backfill(found: Mapping[str, Any], caution: str) -> bytes:
     return picture(_title(found), _subtitle(found, metric), caution, height, parts)
 
 
-def _happened(found: Mapping[str, Any]) -> dict[str, list[bool]]:
-    happened = {"promoted": [bool(each["promoted"]) for each in found["dates"]]}
+def _end(figure: Estimate | None, end: str) -> float:
+    value = getattr(figure, end, None)
+    return nan if value is None else float(value)
+
+
+def _happened(found: BackfillResult) -> dict[str, list[bool]]:
+    happened = {"promoted": [bool(each.promoted) for each in found.dates]}
     for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("failed", "contract")):
-        happened[alarm] = [bool({alarm, also} & set(each["alarms"])) for each in found["dates"]]
+        happened[alarm] = [bool({alarm, also} & set(each.alarms)) for each in found.dates]
     # An empty row is a result, except that of failures.
     return {name: marks for name, marks in happened.items() if name != "failed" or any(marks)}
 
 
-def _title(found: Mapping[str, Any]) -> str:
-    mean, name = found["summary"]["mean"], found["vertical"].capitalize()
+def _title(found: BackfillResult) -> str:
+    mean, name = found.summary.mean, found.vertical.capitalize()
     if not mean:
         return f"{name}: too few labels to compare"
-    shown = {strategy: f"{mean[strategy]['value']:.3f}" for strategy in mean}
+    shown = {strategy: f"{mean[strategy].value:.3f}" for strategy in mean}
     return f"{name}: by the policy {shown[POLICY]}, never retrained {shown[NEVER]}, always {shown[ALWAYS]}"
 
 
-def _subtitle(found: Mapping[str, Any], metric: str) -> str:
-    rows = sum(each["rows"] for each in found["dates"])
-    trained = f"{found['trainings']} trainings on {len(found['dates'])} dates, {found['promoted']} promoted"
+def _subtitle(found: BackfillResult, metric: str) -> str:
+    rows = sum(each.rows for each in found.dates)
+    trained = f"{found.trainings} trainings on {len(found.dates)} dates, {found.promoted} promoted"
     return f"{trained}; mean {metric} of periods, on {rows:,} rows that came afterwards; 95 % intervals"
 
 

@@ -41,17 +41,12 @@ class Grid:
 def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
     """Lay out the dates from `since` to `until`.
 
-    Months are counted from the first date: one on the 31st is followed by the last day of a shorter month,
-    and then by the 31st again.
+    Both are an ISO date or time in UTC, no later than `now`, or a number where `every` is one; the last date
+    is at or before `until`. `every` is such as "1mo", "2w", "7d", "12h", or a number. Months are counted from
+    the first date: one on the 31st is followed by the last day of a shorter month, and then by the 31st
+    again.
 
-    Args:
-        since: ISO date or time in UTC, or a number where `every` is one.
-        until: likewise; the last date is at or before it.
-        every: "1mo", "2w", "7d", "12h", or a number.
-        now: the present in UTC; no date may be later.
-
-    Raises:
-        ConfigurationError: an argument cannot be read, the order is wrong, or there are too many dates.
+    Raises ConfigurationError if an argument cannot be read, the order is wrong, or there are too many dates.
     """
     if re.fullmatch(r"\d+(\.\d+)?", every):
         dates = _numbers(since, until, float(every))
@@ -60,11 +55,10 @@ def make_grid(since: str, until: str, every: str, now: datetime) -> Grid:
     if last > now.astimezone(UTC).replace(tzinfo=None):
         raise ConfigurationError(f"--to: {until} is in the future, whose rows are not known yet.")
     found = [first]
-    while found[-1] <= last:
+    while found[-1] <= last and len(found) < _MOST + 2:
         found.append(_later(first, every, len(found)))
-        _check(first <= last, len(found), since, until, every)
     _check(first <= last, len(found), since, until, every)
-    shown = [_shown(date) for date in found]
+    shown = [(date.date() if date == date.normalize() else date).isoformat() for date in found]
     return Grid(tuple(shown[:-1]), shown[-1], every)
 
 
@@ -111,7 +105,3 @@ def _check(ordered: bool, count: int, since: str, until: str, every: str) -> Non
         raise ConfigurationError(
             f"--every: from {since} to {until}, {every} makes more than {_MOST:,} dates; choose a longer distance."
         )
-
-
-def _shown(date: pd.Timestamp) -> str:
-    return date.date().isoformat() if date == date.normalize() else date.isoformat()

@@ -1,4 +1,4 @@
-"""Realised quality of each strategy, period by period."""
+"""Realised quality of each strategy, period by period, and the result of a backfill."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.evaluation.metrics import rank_rows
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample, resampling_units
 from lepton_pipeline.operations.backfill.grid import Grid
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, Look
 from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import percentile_interval
 from lepton_pipeline.statistics.measures import measure
-from lepton_pipeline.system.records import to_plain
-
-POLICY, NEVER, ALWAYS = "policy", "never", "always"
-STRATEGIES = (POLICY, NEVER, ALWAYS)
+from lepton_pipeline.tracking.flat import flat_intervals
 
 # From a model's name and rows to their probabilities, and the model's threshold.
 Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float]]
+ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -53,18 +52,12 @@ def realise(
 ) -> list[Period]:
     """Measure what each strategy would have given, period by period.
 
-    Args:
-        table: all rows of the vertical now, with their features.
-        dataset: target, time and label delay; rows without a known label are left out.
-        grid: the dates.
-        models: by strategy the model in use after each date, if any.
-        score: scores rows.
-        metric: the gate's.
-        evaluation: resamples.
+    `table` has all rows of the vertical now, with their features; those without a known label are left out.
+    `models` are in use after each date, by strategy; `metric` is the gate's.
     """
     place = assign_periods(table, dataset, grid)
     labels = known_labels(table, dataset)
-    ends = [*grid.names(), _name(grid.end)]
+    ends = [*grid.names(), f"{grid.end:.15g}" if isinstance(grid.end, float) else grid.end]
     measured = []
     for number in range(len(grid.dates)):
         rows = table[labels.notna() & (place == number)]
@@ -90,13 +83,8 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
     """Number the period of each row: the first whose model in use cannot have learnt from it.
 
     A row exactly at a date belongs to the period that begins there if the label has a delay, else to the one
-    that ends there.
-
-    Returns:
-        0, 1, 2 …, indexed as `table`; -1 for rows of no period.
-
-    Raises:
-        DataError: the dates do not compare with the times.
+    that ends there. Returns 0, 1, 2 …, indexed as `table`; -1 for rows of no period. Raises DataError if the
+    dates do not compare with the times.
     """
     times = table[str(dataset.time)]
     ends = [moment(date, times, "--from, --to") for date in (*grid.dates, grid.end)]
@@ -105,35 +93,35 @@ def assign_periods(table: pd.DataFrame, dataset: Dataset, grid: Grid) -> pd.Seri
     return pd.Series(np.where(place < len(grid.dates), place, -1), index=table.index)
 
 
-def summarise(periods: Sequence[Period]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Summary:
+    """Means over `periods` by strategy, and the policy's `difference` to the other two; without any, empty."""
+
+    periods: int
+    mean: Mapping[str, Estimate]
+    difference: Mapping[str, Estimate]
+
+
+def summarise(periods: Sequence[Period]) -> Summary:
     """Average over the periods in which every strategy was measured, with equal weights.
 
     Rows, groups or blocks are drawn once for all periods and strategies: the interval of a paired difference
     is narrower than those of its terms.
-
-    Returns:
-        `periods` (how many), `mean` (by strategy) and `difference` (of the policy to the other two), each a
-        figure; both empty where there is no such period.
     """
     known = [(each, {key: figure for key, figure in each.figures.items() if figure}) for each in periods]
     whole = [(period, figures) for period, figures in known if len(figures) == len(STRATEGIES)]
     if not whole:
-        return {"periods": 0, "mean": {}, "difference": {}}
+        return Summary(0, {}, {})
     values = {each: float(np.mean([figures[each].value for _, figures in whole])) for each in STRATEGIES}
     drawn = {each: np.mean([period.drawn[each] for period, _ in whole], axis=0) for each in STRATEGIES}
     rough = any(figure.approximate for _, figures in whole for figure in figures.values())
 
-    def figure(value: float, drawn: np.ndarray) -> Any:
-        return to_plain(Estimate(value, *percentile_interval(drawn, LEVEL), rough))
+    def figure(value: float, drawn: np.ndarray) -> Estimate:
+        return Estimate(value, *percentile_interval(drawn, LEVEL), rough)
 
-    return {
-        "periods": len(whole),
-        "mean": {each: figure(values[each], drawn[each]) for each in STRATEGIES},
-        "difference": {
-            each: figure(values[POLICY] - values[each], drawn[POLICY] - drawn[each])
-            for each in (NEVER, ALWAYS)
-        },
-    }
+    mean = {each: figure(values[each], drawn[each]) for each in STRATEGIES}
+    others = ((each, values[POLICY] - values[each], drawn[POLICY] - drawn[each]) for each in (NEVER, ALWAYS))
+    return Summary(len(whole), mean, {each: figure(*difference) for each, *difference in others})
 
 
 @dataclass(frozen=True)
@@ -201,5 +189,98 @@ def _draw(
     return [next(drawn) if each.thresholds else {} for each in measured]
 
 
-def _name(date: str | float) -> str:
-    return f"{date:.15g}" if isinstance(date, float) else date
+@dataclass(frozen=True)
+class DateResult(Look):
+    """A date, and the labelled rows until the next: models in use and realised quality by strategy."""
+
+    until: str
+    rows: int
+    positives: int
+    models: Mapping[str, str | None]
+    realised: Mapping[str, Estimate | None]
+
+
+@dataclass(frozen=True)
+class BackfillResult:
+    """A whole backfill of a policy; `trainings` are those that it asked for."""
+
+    vertical: str
+    metric: str
+    every: str
+    policy: Mapping[str, Any]
+    notes: list[str]
+    dates: list[DateResult]
+    trainings: int
+    promoted: int
+    summary: Summary
+
+
+def describe(
+    vertical: str,
+    metric: str,
+    grid: Grid,
+    looks: Sequence[Look],
+    periods: Sequence[Period],
+    policy: Mapping[str, Any],
+    notes: list[str],
+) -> BackfillResult:
+    """Assemble the result; `looks` and `periods` have one entry a date."""
+    dates = [
+        DateResult(
+            **vars(look),
+            until=period.until,
+            rows=period.rows,
+            positives=period.positives,
+            models=period.models,
+            realised=period.figures,
+        )
+        for look, period in zip(looks, periods, strict=True)
+    ]
+    trainings = sum(look.due and look.version is not None for look in looks)
+    promoted = sum(look.promoted is True for look in looks)
+    summary = summarise(periods)
+    return BackfillResult(vertical, metric, grid.every, policy, notes, dates, trainings, promoted, summary)
+
+
+def as_table(found: BackfillResult) -> pd.DataFrame:
+    """One row a date: decision, alarms, and the realised metric of each strategy."""
+    columns = ("date", "due", "triggers", "version", "promoted", "alarms", "champion", "rows", "positives")
+    rows = [
+        {
+            name: " ".join(vars(each)[name]) if name in ("triggers", "alarms") else vars(each)[name]
+            for name in columns
+        }
+        | {
+            strategy if end == "value" else f"{strategy}.{end}": getattr(each.realised[strategy], end, None)
+            for strategy in STRATEGIES
+            for end in ENDS
+        }
+        for each in found.dates
+    ]
+    return pd.DataFrame(rows).astype({"version": "Int64"})
+
+
+def figures(found: BackfillResult) -> dict[str, float]:
+    """The metrics of the whole backfill for MLflow."""
+    return {
+        "trainings": found.trainings,
+        "promoted": found.promoted,
+        **flat_intervals("mean", found.summary.mean),
+        **flat_intervals("difference", found.summary.difference),
+    }
+
+
+def series(found: BackfillResult) -> list[dict[str, float]]:
+    """The metrics of each period for MLflow."""
+    return [
+        {
+            "due": float(each.due),
+            "promoted": float(each.promoted is True),
+            "alarms": float(len(each.alarms)),
+            **flat_intervals(
+                f"realised.{found.metric}",
+                {strategy: figure for strategy, figure in each.realised.items() if figure is not None},
+            ),
+        }
+        for each in found.dates
+    ]

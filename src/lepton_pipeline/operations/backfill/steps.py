@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,15 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
-from lepton_pipeline.data.rows import as_frames
-from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
+from lepton_pipeline.operations.backfill.walk import Checkpoints
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
-from lepton_pipeline.operations.retraining.steps import dataset_of
-from lepton_pipeline.parameters import Dataset, Vertical
+from lepton_pipeline.operations.retraining.steps import run_node
+from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.statistics.estimates import Metrics
@@ -46,7 +46,7 @@ class BackfillSteps:
     """The steps of a job at one date after the other; nothing is written into the project.
 
     Nodes that do not depend on the date, such as the checks of raw tables, run once. `params` are those of
-    the command line.
+    the command line, `mlflow` is `mlflow.yml`.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class BackfillSteps:
         self._vertical, self._checkpoints = vertical, checkpoints
         pipelines.set_requested([vertical])
         with settings.SESSION_CLASS.create(project, env=env, runtime_params=params) as session:
-            self._context = session.load_context()
+            context = session.load_context()
         monitoring = Job(vertical, MONITORING).name
-        self._context._pipelines_to_validate = [vertical, monitoring]
-        self._catalog = self._context.catalog
-        declared = self._context.params[vertical]
-        self.declared: Vertical = read_vertical(vertical, declared)
+        context._pipelines_to_validate = [vertical, monitoring]
+        self._catalog = context.catalog
+        self.declared: Vertical = read_vertical(vertical, context.params[vertical])
+        self.mlflow = context.config_loader["mlflow"]
         self._dataset = self.declared.dataset.model_copy(update={"as_of": None, "since": None})
         self._features = self.declared.features
         training = pipelines[vertical]
@@ -69,28 +69,17 @@ class BackfillSteps:
         self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows - derive
         self._decide = training.only_nodes(*map(self._name, _DECIDING))
         self._monitor = pipelines[monitoring].only_nodes(*map(self._name, _MONITORING))
-        self._undated = _undated(self._to_rows, f"params:{self._name('dataset')}")
+        # Nodes that do not depend on the declaration of the data set, and so on the date.
+        undated = self._to_rows - self._to_rows.from_inputs(f"params:{self._name('dataset')}")
+        self._undated = {node.name for node in undated.nodes}
         self._once: dict[str, Any] = {}
         self._made: dict[str, Any] = {}
-        self._log: RunLog | None = None
-        self._date: str | float = ""
-        self._at = ""
         self._since: str | float | None = None
         self._key: dict[str, str] = {}
-        self._monitored: Mapping[str, Any] | None = None
-
-    @property
-    def mlflow(self) -> Mapping[str, Any]:
-        """`mlflow.yml`."""
-        found: Mapping[str, Any] = self._context.config_loader["mlflow"]
-        return found
+        self._monitored: MonitoringResult | None = None
 
     def whole_table(self) -> pd.DataFrame:
-        """All rows, with their features.
-
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
-        """
+        """All rows, with their features; DataError if the raw data cannot be used, or break a contract."""
         made = self._make(self._to_rows, {}, self._dataset)
         return derive_all(made[self._name("clean_table")], self._dataset, self._features)
 
@@ -106,33 +95,26 @@ class BackfillSteps:
         policy = {key: declared[key] for key in _OF_THE_POLICY - {"about"}}
         return self._key | {"policy": lineage.sha256(policy)}
 
-    def use(self, log: RunLog) -> RunLog:
-        """Register in this store from now on."""
-        self._log = log
-        return log
-
-    def go_to(self, name: str, date: str | float) -> None:
-        """Set the date; rows known then are read on demand."""
-        self._at, self._date, self._made, self._since, self._monitored = name, date, {}, None, None
+    def go_to(self, name: str, date: str | float, log: RunLog) -> None:
+        """Set the date and the store to train in; rows known then are read on demand."""
+        self._at, self._date, self._log, self._made = name, date, log, {}
+        self._dated = self._dataset.model_copy(update={"as_of": date})
+        self._since, self._monitored = None, None
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Count the rows of the date.
-
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
-        """
-        rows = count_rows(self._rows(), self._dated(), champion, self.declared.retraining.window)
+        """Count the rows of the date; DataError if the raw data cannot be used, or break a contract."""
+        rows = count_rows(self._rows(), self._dated, champion, self.declared.retraining.window)
         self._since = rows.window_start
         return rows
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Compare the rows of the date with the champion's."""
         rows = {self._name("monitoring_table"): self._rows()}
-        made = self._make(self._monitor, rows, self._dated())
+        made = self._make(self._monitor, rows, self._dated)
         self._monitored = made[self._name("monitoring_result")]
         return self._monitored
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The monitoring result of this date, if any."""
         return self._monitored
 
@@ -145,11 +127,7 @@ class BackfillSteps:
         return Trained.of(registration, decision)
 
     def train_anyway(self) -> None:
-        """Train the model of the date, unless there is a checkpoint.
-
-        Raises:
-            DataError: it cannot be trained.
-        """
+        """Train the model of the date, unless there is a checkpoint; DataError if it cannot be trained."""
         if not self._checkpoints.has_model(self._at, self._model_key()):
             with self._run() as run_id:
                 self._model(run_id)
@@ -160,20 +138,16 @@ class BackfillSteps:
         return artefact.predict(rows)["probability"], artefact.threshold
 
     def _rows(self) -> pd.DataFrame:
-        """The rows known at the date, with or without a label."""
         if not self._made:
-            made = self._make(self._to_rows, {}, self._dated())
-            rows = derive_all(made[self._name("clean_table")], self._dated(), self._features)
+            made = self._make(self._to_rows, {}, self._dated)
+            rows = derive_all(made[self._name("clean_table")], self._dated, self._features)
             self._made = made | {_ALL: rows}
         table: pd.DataFrame = self._made[_ALL]
         return table
 
-    def _dated(self) -> Dataset:
-        return self._dataset.model_copy(update={"as_of": self._date})
-
     def _model(self, run_id: str) -> dict[str, Any]:
         """The model of the date with its inputs and measurements, from a checkpoint if there is one."""
-        dataset = self._dated().model_copy(update={"since": self._since})
+        dataset = self._dated.model_copy(update={"since": self._since})
         used = labelled_rows(recent_rows(self._rows(), dataset), dataset)
         made = self._made | {self._name("feature_table"): used}
         key = self._model_key()
@@ -203,48 +177,21 @@ class BackfillSteps:
     @contextmanager
     def _run(self) -> Iterator[str]:
         """A run of the scratch store, whose parameters hold the as-of date."""
-        if self._log is None:
-            raise ConfigurationError("the backfill has no store to train in; it is given by `use`.")
         log, declared = self._log, self.declared.model_dump(mode="json")
         tags = {KIND: BACKFILL, "data.rows": str(len(self._rows()))}
         run_id = log.open(self._vertical, f"as of {self._at}", tags)
         log.parameters(run_id, declared | {"dataset": declared["dataset"] | {"as_of": self._date}})
-        try:
+        with log.closing(run_id):
             yield run_id
-        except Exception as error:
-            log.close(run_id, "FAILED", error)
-            raise
-        log.close(run_id, "FINISHED")
 
     def _make(self, pipeline: Pipeline, made: Mapping[str, Any], dataset: Any) -> dict[str, Any]:
-        """Run nodes in order without a runner, whose outputs and resume hints are not wanted here."""
         found = {**made, f"params:{self._name('dataset')}": dataset}
         for node in pipeline.nodes:
             once = node.name in self._undated
-            if once and set(node.outputs) <= self._once.keys():
-                continue
-            outputs = node.run({name: self._value(name, found) for name in node.inputs})
-            (self._once if once else found).update(as_frames(outputs))
+            if not once or not self._once.keys() >= set(node.outputs):
+                made = run_node(node, ChainMap(found, self._once), self._catalog)
+                (self._once if once else found).update(made)
         return found
-
-    def _value(self, name: str, found: Mapping[str, Any]) -> Any:
-        if name in found:
-            return found[name]
-        if name in self._once:
-            return self._once[name]
-        return dataset_of(self._catalog, name).load()
 
     def _name(self, name: str) -> str:
         return f"{self._vertical}.{name}"
-
-
-def _undated(pipeline: Pipeline, dataset: str) -> set[str]:
-    """Names of the nodes that do not depend on the declaration of the data set, and so on the date."""
-    dated = {dataset}
-    names = set()
-    for node in pipeline.nodes:
-        if dated & set(node.inputs):
-            dated |= set(node.outputs)
-        else:
-            names.add(node.name)
-    return names

@@ -1,19 +1,31 @@
-"""Run the retraining job at every date of a backfill, and train a model whatever the decision."""
+"""Run the retraining job at every date of a backfill, train a model whatever the decision, and keep both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Protocol
 
 from lepton_pipeline.errors import ContractError, DataError
-from lepton_pipeline.operations.backfill.checkpoints import Checkpoints
 from lepton_pipeline.operations.backfill.grid import Grid
-from lepton_pipeline.operations.backfill.realised import ALWAYS, NEVER, POLICY
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Steps, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.user_errors import user_error
+from lepton_pipeline.system.files import replacing, write_json
+from lepton_pipeline.system.records import from_json, to_plain
+from lepton_pipeline.tracking.local_store import LocalStore
 from lepton_pipeline.tracking.runs import RunLog
+
+POLICY, NEVER, ALWAYS = "policy", "never", "always"
+STRATEGIES = (POLICY, NEVER, ALWAYS)
+STORE, ARTEFACTS = "mlflow.db", "mlruns"
+_NOTE, _DECISION = "key.json", "decision.json"
 
 
 @dataclass(frozen=True)
@@ -34,18 +46,88 @@ class Look:
     champion: str | None  # date of the policy's model afterwards
 
 
+class Checkpoints:
+    """The folder of a vertical's backfill, made if missing; what it holds is complete.
+
+    A model depends on date, rows and the declaration of its training; a decision also on the policy and on
+    earlier decisions. Models are kept apart, so another policy finds them again.
+    """
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self.store = folder / "store"
+        self._models, self._dates = folder / "models", folder / "dates"
+        for each in (self.store, self._models, self._dates):
+            each.mkdir(parents=True, exist_ok=True)
+
+    def begin(self, key: dict[str, str]) -> list[str]:
+        """Keep what has the same key, drop other decisions and what is incomplete; return what changed."""
+        note = self._folder / _NOTE
+        before = json.loads(note.read_bytes()) if note.is_file() else {}
+        changed = [name for name in key if before and before.get(name) != key[name]]
+        if changed or not before:
+            shutil.rmtree(self._dates)
+            self._dates.mkdir()
+            write_json(note, key, alone=True)
+        for each in (*self._models.glob(".*"), *self._dates.glob(".*")):
+            shutil.rmtree(each)
+        return changed
+
+    def finished(self, names: list[str]) -> list[Look]:
+        """The decisions of the leading dates that are complete."""
+        complete = takewhile(lambda name: (self._dates / name).is_dir(), names)
+        files = (self._dates / name / _DECISION for name in complete)
+        return [from_json(Look, file.read_bytes(), str(file)) for file in files]
+
+    def restore(self, name: str | None) -> None:
+        """Reset the scratch store to its state after a date, or to an empty one."""
+        for each in self.store.glob(f"{STORE}*"):
+            each.unlink()
+        if name is None:
+            shutil.rmtree(self.store / ARTEFACTS, ignore_errors=True)
+            for each in self._dates.iterdir():
+                shutil.rmtree(each)
+        else:
+            shutil.copy(self._dates / name / STORE, self.store / STORE)
+            # The project may have been moved or copied since.
+            home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
+            home.rewrite(home.former())
+
+    def finish(self, look: Look) -> None:
+        """Keep the decision of a date, with the store as it is now."""
+        with replacing(self._dates / look.date, alone=True) as folder:
+            write_json(folder / _DECISION, to_plain(look))
+            with (
+                closing(sqlite3.connect(self.store / STORE)) as now,
+                closing(sqlite3.connect(folder / STORE)) as kept,
+            ):
+                now.backup(kept)
+
+    def has_model(self, name: str, key: dict[str, str]) -> bool:
+        """Whether there is a model of a date with the same key."""
+        note = self._models / name / _NOTE
+        return note.is_file() and json.loads(note.read_bytes()) == key
+
+    def model(self, name: str) -> Path:
+        """The folder of a model."""
+        return self._models / name
+
+    def keep_model(self, name: str, key: dict[str, str], fill: Callable[[Path], None]) -> None:
+        """Keep a model, which `fill` writes into a folder, in place of one with another key."""
+        with replacing(self._models / name, alone=True) as folder:
+            folder.mkdir()
+            fill(folder)
+            write_json(folder / _NOTE, key)
+
+
 class DatedSteps(Steps, Protocol):
     """The steps of a job at a date, and the model of that date."""
 
-    def go_to(self, name: str, date: str | float) -> None:
-        """Set the date; rows are those known then."""
+    def go_to(self, name: str, date: str | float, log: RunLog) -> None:
+        """Set the date and the store to train in; rows are those known then."""
 
     def train_anyway(self) -> None:
-        """Train the model of the date without registering it, unless there is a checkpoint.
-
-        Raises:
-            DataError: it cannot be trained.
-        """
+        """Train the model of the date without registering it, unless it is kept; DataError if that fails."""
 
 
 def walk(
@@ -58,19 +140,12 @@ def walk(
 ) -> list[Look]:
     """Run the job at every date without a checkpoint.
 
-    Args:
-        grid: the dates.
-        asked: the job; its moment is the present, where dates are numbers.
-        steps: the vertical's pipelines, at a date.
-        checkpoints: the checkpoints.
-        open_store: opens the scratch store, once it is restored to the last checkpoint.
-        told: called with every date, and whether it had a checkpoint.
-
-    Raises:
-        DataError: no model could be trained at the first date.
+    `asked` is the job; its moment is the present, where dates are numbers. `open_store` opens the scratch
+    store, once it is restored to the last checkpoint; `told` is called with every date, and whether it had a
+    checkpoint. Raises DataError if no model could be trained at the first date.
     """
     names = grid.names()
-    looks = [_read(each) for each in checkpoints.finished(names)]
+    looks = checkpoints.finished(names)
     for look in looks:
         told(look, True)
     if len(looks) == len(names):
@@ -79,12 +154,12 @@ def walk(
     log = open_store()
     for position in range(len(looks), len(names)):
         name, date = names[position], grid.dates[position]
-        steps.go_to(name, date)
+        steps.go_to(name, date, log)
         request = replace(asked, as_of=date, now=grid.moment(position, asked.now))
         outcome = run_job(log, request, steps, lambda facts, decision: None)
         look = _look(name, outcome, steps, looks[-1].champion if looks else None)
         look = replace(look, model=_train_anyway(steps, first=not looks))
-        checkpoints.finish(name, asdict(look))
+        checkpoints.finish(look)
         looks.append(look)
         told(look, False)
     return looks
@@ -107,10 +182,8 @@ def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
     whatever the gate decides.
     """
     trained = [look.date if look.model else None for look in looks]
-    first = next((name for name in trained if name is not None), None)
-    latest: list[str | None] = []
-    for name in trained:
-        latest.append(name or (latest[-1] if latest else None))
+    first = next(filter(None, trained), None)
+    latest = [next(filter(None, reversed(trained[:count])), None) for count in range(1, len(trained) + 1)]
     return {
         POLICY: [look.champion for look in looks],
         NEVER: [None if name is None else first for name in latest],
@@ -122,33 +195,30 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
     if outcome.error is not None and user_error(outcome.error) is None:
         # A fault of the program, not a state of the data.
         raise outcome.error
-    facts, decision, trained = outcome.facts, outcome.decision, outcome.trained
+    facts, decision, trained, error = outcome.facts, outcome.decision, outcome.trained, outcome.error
     promoted = False if trained is None else trained.promoted
     result = None if facts is None or facts.champion is None else steps.last_monitoring()
+    alarms = {
+        "contract": isinstance(error, ContractError),
+        "failed": error is not None and not isinstance(error, ContractError),
+        "refused": trained is not None and trained.promoted is False,
+        "drift": result is not None and result.drifted,
+        "decay": result is not None and result.decayed,
+    }
     return Look(
         date=name,
         due=decision is not None and decision.due,
         triggers=() if decision is None else decision.holding,
-        why=str(outcome.error) if decision is None or outcome.error is not None else decision.why,
+        why=str(error) if decision is None or error is not None else decision.why,
         version=None if trained is None else trained.version,
         promoted=promoted,
         gate="" if trained is None else trained.reason,
-        alarms=tuple(_alarms(outcome, result)),
+        alarms=tuple(alarm for alarm, holds in alarms.items() if holds),
         drifted=() if facts is None or facts.drifted is None else facts.drifted,
         new_rows=None if facts is None else facts.new_mature_rows,
         model=False,
         champion=name if promoted else champion,
     )
-
-
-def _alarms(outcome: Outcome, monitored: Mapping[str, Any] | None) -> list[str]:
-    found = []
-    if outcome.error is not None:
-        found.append("contract" if isinstance(outcome.error, ContractError) else "failed")
-    if outcome.trained is not None and outcome.trained.promoted is False:
-        found.append("refused")
-    alarms = {"drift": "drifted", "decay": "decayed"}
-    return found + [alarm for alarm, key in alarms.items() if (monitored or {}).get(key)]
 
 
 def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
@@ -160,7 +230,3 @@ def _train_anyway(steps: DatedSteps, *, first: bool) -> bool:
             raise DataError(text) from error
         return False
     return True
-
-
-def _read(stored: Mapping[str, Any]) -> Look:
-    return Look(**dict(stored) | {key: tuple(stored[key]) for key in ("triggers", "alarms", "drifted")})

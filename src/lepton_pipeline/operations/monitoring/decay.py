@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -26,15 +25,9 @@ def measure_window(
 ) -> Estimate | None:
     """Measure the gate's metric on rows with known labels.
 
-    Args:
-        rows: `label` (0 or 1) and `probability`.
-        metric: "auc", "average_precision" or "f1".
-        threshold: of the model.
-        evaluation: number of resamples for the interval of the latter two.
-        units: see `resampling_units`; None: rows are independent.
-
-    Returns:
-        None for fewer than 50 rows, 10 of a class, or two groups or blocks.
+    `rows` have `label` (0 or 1) and `probability`; `metric` is "auc", "average_precision" or "f1", and
+    `evaluation` has the number of resamples for the latter two. `units` are those of `resampling_units`; None
+    if rows are independent. Returns None for fewer than 50 rows, 10 of a class, or two groups or blocks.
     """
     sample = Sample.of(rows["label"], units)
     if len(rows) < FEWEST_ROWS or not sample.enough:
@@ -59,13 +52,12 @@ def is_below(figure: Estimate | None, bound: float | None) -> bool:
     return figure is not None and figure.high is not None and bound is not None and figure.high < bound
 
 
-def has_decayed(windows: Sequence[Mapping[str, Any]], decay: Decay) -> bool | None:
-    """Whether enough of the last windows lie below; None where too few are measured.
+def has_decayed(below: Sequence[bool | None], decay: Decay) -> bool | None:
+    """Whether enough of the last windows lie below the bound; None where too few are measured.
 
-    `windows` are in order of time, each with `value` (None where not measured) and `below`.
+    `below` has a window each in order of time, None where not measured.
     """
-    measured = [window for window in windows if window["value"] is not None][-decay.of :]
-    below = sum(bool(window["below"]) for window in measured)
-    if below >= decay.windows:
+    measured = [each for each in below if each is not None][-decay.of :]
+    if sum(measured) >= decay.windows:
         return True
     return False if len(measured) >= decay.windows else None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.operations.monitoring.findings import DomainDrift
 from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.ranks import auc
 
@@ -23,7 +23,7 @@ _LENGTHS = 3
 
 def classifier_test(
     reference: pd.DataFrame, new: pd.DataFrame, sample: int, seed: int, dependence: float | None = None
-) -> dict[str, Any] | None:
+) -> DomainDrift | None:
     """Train a classifier to separate new rows from reference rows, and test its AUC on held-out rows of both.
 
     Lopez-Paz and Oquab (2017), "Revisiting Classifier Two-Sample Tests": boosted trees learn from one half of
@@ -35,16 +35,9 @@ def classifier_test(
     equal length, 16 to 20 of each kind, which are drawn, halved and permuted as a whole: the test is exact
     where blocks are independent.
 
-    Args:
-        reference: encoded rows that the model has learnt from.
-        new: encoded new rows.
-        sample: most rows taken, half of each kind.
-        seed: of sample, halves and permutations.
-        dependence: see `design_effect`; None: rows have no order.
-
-    Returns:
-        `auc`, `p_value` and `rows` (all that were taken); None for fewer than 100 rows of a kind or 16
-        blocks.
+    `reference` and `new` are encoded rows, those learnt from and new ones, of which at most `sample` are
+    taken, half of each kind. `dependence` is their `design_effect`, None for rows without order. Returns None
+    for fewer than 100 rows of a kind or 16 blocks.
     """
     each = min(len(reference), len(new), sample // 2)
     if each < FEWEST_ROWS:
@@ -60,8 +53,7 @@ def classifier_test(
     learns = np.repeat(np.concatenate([draw.permutation(blocks) < blocks // 2 for _ in range(2)]), length)
     classifier = fit_boosting(values[learns], labels[learns], max_iter=_ROUNDS, random_state=seed)
     scores = classifier.predict_proba(values[~learns])[:, 1]
-    area, p_value = permutation_test(scores, labels[~learns], draw, length)
-    return {"auc": area, "p_value": p_value, "rows": len(labels)}
+    return DomainDrift(*permutation_test(scores, labels[~learns], draw, length), len(labels))
 
 
 def one_per_group(rows: pd.DataFrame, group: str, seed: int) -> pd.DataFrame:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
-from statistics import NormalDist
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.drift import pool_levels
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring import changes
+from lepton_pipeline.operations.monitoring.findings import ColumnDrift, DomainDrift, VolumeDrift
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
     Numbers,
@@ -25,15 +24,16 @@ from lepton_pipeline.operations.monitoring.reference import (
 )
 from lepton_pipeline.parameters import Monitoring
 from lepton_pipeline.statistics.two_samples import chi_square, holm, missing_test, stability_index
+from lepton_pipeline.system.readable import clipped
 
 # Below it p-values and the PSI are unreliable.
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
-_SHOWN_LEVELS = 10
+_SHOWN_LEVELS, _SHOWN_CHARACTERS = 10, 40
 # A text that fewer rows share may identify a person; it is counted, not shown.
 _FEWEST_OF_A_LEVEL = 5
-_VOLUME_FACTOR = 1.5
 _FEWEST_UNITS = 3
+Drift = TypeVar("Drift", bound=ColumnDrift | DomainDrift | VolumeDrift)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Test:
     p_value: float
 
 
-def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[dict[str, Any]]:
+def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[ColumnDrift]:
     """Compare new rows with the reference in every column that the model reads.
 
     The tests need counts only, so keeping no rows costs nothing but some power:
@@ -58,11 +58,6 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
 
     For autocorrelated rows, chi-square statistics are divided by the design effect of the reference (Rao and
     Scott 1981), and the Kolmogorov-Smirnov test counts so many rows fewer.
-
-    Returns:
-        For each column `column`, `test` (with the smallest p-value), its `statistic` and `p_value` (times the
-        number of tests of the column), `psi`, `missing_reference`, `missing_new` (shares), `new_levels` (at
-        most ten that five rows have each), `rows_of_new_levels` and `change`, a sentence.
     """
     kept = {each.name: each for each in reference.columns}
     return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
@@ -70,7 +65,7 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
 
 def compare_column(
     column: NumericColumn | CategoricalColumn, kept: Numbers | Categories, values: pd.Series
-) -> dict[str, Any]:
+) -> ColumnDrift:
     """Compare one column, see `compare`."""
     if isinstance(column, NumericColumn) and isinstance(kept, Numbers):
         return compare_numbers(kept, as_numbers(values))
@@ -79,7 +74,7 @@ def compare_column(
     raise TypeError(f"{column.name!r} is of another kind in the reference than in the model")
 
 
-def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
+def compare_numbers(kept: Numbers, values: np.ndarray) -> ColumnDrift:
     """Compare numbers, see `compare`; NaN is missing."""
     known = np.sort(np.clip(values[~np.isnan(values)], -LARGEST, LARGEST))
     counts = np.bincount(np.searchsorted(kept.edges, known), minlength=len(kept.edges) + 1)
@@ -90,57 +85,34 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> dict[str, Any]:
         statistic, p_values = chi_square(pooled)
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept, tests, pair, changes.change_of_numbers(kept, known))
+    return _describe(kept, tests, pair, _change_of_numbers(kept, known))
 
 
-def adjusted(
-    tests: Iterable[dict[str, Any]], monitoring: Monitoring, share: float = 1.0
-) -> list[dict[str, Any]]:
+def adjusted(tests: Iterable[Drift], monitoring: Monitoring, share: float = 1.0) -> list[Drift]:
     """Correct p-values by Holm's method (1979), and flag what has changed.
 
-    The family-wise error rate stays below `monitoring.level`, however the tests depend on each other. A flag
-    also needs a large effect.
-
-    Args:
-        tests: each with `p_value` and `large`, whether the effect is.
-        monitoring: has the level.
-        share: of the level for these tests.
-
-    Returns:
-        The same with `p_adjusted` and `flagged`, and without `large`.
+    The family-wise error rate stays below `share` of `monitoring.level`, however the tests depend on each
+    other. A flag also needs a large effect.
     """
     tests = list(tests)
-    corrected = np.minimum(holm([each["p_value"] for each in tests]) / share, 1.0)
+    corrected = map(float, np.minimum(holm([each.p_value for each in tests]) / share, 1.0))
     return [
-        {key: value for key, value in each.items() if key != "large"}
-        | {"p_adjusted": float(p_value), "flagged": bool(p_value <= monitoring.level and each["large"])}
+        replace(
+            each,
+            p_adjusted=p_value,
+            flagged=p_value <= monitoring.level and each.is_large(monitoring.smallest_psi),
+        )
         for each, p_value in zip(tests, corrected, strict=True)
     ]
 
 
-def smallest_auc(psi: float) -> float:
-    """The AUC between two normal samples of equal spread whose PSI is `psi`.
-
-    For normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal
-    distribution function at d / sqrt(2).
-    """
-    return NormalDist().cdf(sqrt(psi / 2))
-
-
-def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, Any] | None:
+def compare_volume(kept: Volume, times: np.ndarray, start: float) -> VolumeDrift | None:
     """Compare the number of rows in a unit of time with that of the reference.
 
     Student's t-test of the mean of the new whole units; each unit is one draw. Trends and seasons make it
-    significant too easily, so a change below the factor 1.5 is not flagged.
-
-    Args:
-        kept: of the reference.
-        times: of the new rows, on the axis.
-        start: end of the reference.
-
-    Returns:
-        `unit`, `reference` and `new` (mean rows in a unit), `units` (new ones), `p_value`, `large`; None
-        where fewer than 3 whole units have passed.
+    significant too easily, so a change below the factor 1.5 is not flagged. `times` of the new rows and
+    `start`, the end of the reference, are on the axis. Returns None where fewer than 3 whole units have
+    passed.
     """
     from scipy.stats import t
 
@@ -150,18 +122,11 @@ def compare_volume(kept: Volume, times: np.ndarray, start: float) -> dict[str, A
         return None
     spread = float(counts.std(ddof=1)) or 1.0
     deviation = (new.mean() - counts.mean()) / (spread * sqrt(1 / len(new) + 1 / len(counts)))
-    ratio = (new.mean() + 0.5) / (counts.mean() + 0.5)
-    return {
-        "unit": kept.unit,
-        "reference": float(counts.mean()),
-        "new": float(new.mean()),
-        "units": len(new),
-        "p_value": float(2 * t.sf(abs(deviation), len(counts) - 1)),
-        "large": bool(max(ratio, 1 / ratio) >= _VOLUME_FACTOR),
-    }
+    p_value = float(2 * t.sf(abs(deviation), len(counts) - 1))
+    return VolumeDrift(kept.unit, float(counts.mean()), float(new.mean()), len(new), p_value)
 
 
-def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
+def _compare_categories(kept: Categories, texts: pd.Series) -> ColumnDrift:
     seen = texts.value_counts()
     own = seen[seen.index.isin(list(kept.levels))]
     others = seen.drop(own.index)
@@ -173,7 +138,7 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> dict[str, Any]:
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    change, new = changes.change_of_levels(kept, seen), _new_levels(kept, others)
+    change, new = _change_of_levels(kept, seen), _new_levels(kept, others)
     return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change, new)
 
 
@@ -191,25 +156,26 @@ def _describe(
     pair: tuple[np.ndarray, np.ndarray],
     change: str,
     new_levels: pd.Series | None = None,
-) -> dict[str, Any]:
+) -> ColumnDrift:
     missing, missing_new = (float(counts[-1] / max(counts.sum(), 1)) for counts in pair)
     gaps = missing_test(*(counts / kept.missing_dependence for counts in pair))
     tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
     gaps_first = first.name == "missing values" or not change
+    gap_change = f"missing in {_percent(missing)} of the rows before, {_percent(missing_new)} now"
     named = [] if new_levels is None else list(new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL])
-    return {
-        "column": kept.name,
-        "test": first.name,
-        "statistic": first.statistic,
-        "p_value": min(1.0, first.p_value * len(tests)),
-        "psi": stability_index(*pair),
-        "missing_reference": missing,
-        "missing_new": missing_new,
-        "new_levels": [changes.shown(str(level)) for level in named[:_SHOWN_LEVELS]],
-        "rows_of_new_levels": 0 if new_levels is None else int(new_levels.sum()),
-        "change": changes.change_of_missing(missing, missing_new) if gaps_first else change,
-    }
+    return ColumnDrift(
+        column=kept.name,
+        test=first.name,
+        statistic=first.statistic,
+        p_value=min(1.0, first.p_value * len(tests)),
+        psi=stability_index(*pair),
+        missing_reference=missing,
+        missing_new=missing_new,
+        new_levels=[clipped(str(level), _SHOWN_CHARACTERS) for level in named[:_SHOWN_LEVELS]],
+        rows_of_new_levels=0 if new_levels is None else int(new_levels.sum()),
+        change=gap_change if gaps_first else change,
+    )
 
 
 def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
@@ -233,3 +199,48 @@ def _joined(reference: np.ndarray, new: np.ndarray) -> np.ndarray:
             break
         pair = np.add.reduceat(pair, np.arange(0, len(pair), 2), axis=0)
     return pair
+
+
+def _change_of_numbers(kept: Numbers, ordered: np.ndarray) -> str:
+    """The medians; where they agree, the ranges between the 10 % and 90 % quantiles."""
+    if not kept.grid or not len(ordered):
+        return ""
+    shares = np.array([0.1, 0.5, 0.9])
+    places = np.minimum(np.searchsorted(kept.through, shares * kept.known), len(kept.grid) - 1)
+    low, before, high = np.array(kept.grid)[places]
+    low_now, now, high_now = np.quantile(ordered, shares, method="inverted_cdf")
+    spread = max(high - low, high_now - low_now)
+    if abs(now - before) > 0.1 * spread and _number(before) != _number(now):
+        return f"median {_number(before)} before, {_number(now)} now"
+    before_text = f"eight in ten values from {_number(low)} to {_number(high)} before"
+    return f"{before_text}, from {_number(low_now)} to {_number(high_now)} now"
+
+
+def _change_of_levels(kept: Categories, seen: pd.Series) -> str:
+    """The level whose share has changed most; `seen` are the new rows by level."""
+    before = pd.Series(kept.levels, dtype="float64")
+    known, known_new = before.sum() + kept.rare, seen.sum()
+    if not known or not known_new:
+        return ""
+    shares = pd.DataFrame(
+        {"before": before / known, "now": seen.reindex(before.index).fillna(0.0) / known_new}
+    )
+    names = [clipped(str(level), _SHOWN_CHARACTERS) for level in shares.index] + [
+        "values that were rare or unknown"
+    ]
+    pairs = [*shares.to_numpy(), np.array([kept.rare / known, 1 - shares["now"].sum()])]
+    place = int(np.argmax([abs(now - then) for then, now in pairs]))
+    then, now = pairs[place]
+    return f"{names[place]}: {_percent(then)} of the rows before, {_percent(max(now, 0.0))} now"
+
+
+def _number(value: float) -> str:
+    if abs(value) < 1e-12:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e12:
+        return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")

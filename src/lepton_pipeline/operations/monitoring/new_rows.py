@@ -25,21 +25,12 @@ def score_new_rows(
 ) -> pd.DataFrame:
     """Score the rows that came after everything a model was trained, validated and tested with.
 
-    Where a time is declared these are later than the last one of then; else rows whose hashes are unknown.
+    Where a time is declared these are later than the end of `span`, first and last time of all rows of then;
+    else rows whose hashes are not among those `seen` then.
 
-    Args:
-        table: rows of the vertical now, with their features.
-        model: the champion.
-        seen: hashes of all rows of the vertical when it was trained.
-        span: first and last time of these rows; None where no time was declared.
-        dataset: names target and time; has the label delay and the present.
-
-    Returns:
-        Indexed as these rows: `probability`, `label` (float64, NaN where not known yet), and `time` on the
-        axis where one is declared.
-
-    Raises:
-        DataError: the new rows cannot be identified, or the model cannot read them.
+    Returns a frame indexed as these rows: `probability`, `label` (float64, NaN where not known yet), and
+    `time` on the axis where one is declared. Raises DataError if the new rows cannot be identified, or the
+    model cannot read them.
     """
     labels = known_labels(table, dataset)
     times = None if dataset.time is None else axis(table[dataset.time])
@@ -61,11 +52,7 @@ def score_new_rows(
 
 
 def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> pd.DataFrame:
-    """Find the rows that a model has learnt from in the table as it is now.
-
-    Raises:
-        DataError: fewer than 95 % of them are there, so they do not represent all.
-    """
+    """Find the rows that a model has learnt from in the table of now; DataError if not 95 % are there."""
     everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset)})
     found = table[learnt.learnt(table, everything)]
     if len(found) < _STILL_THERE * len(learnt.hashes):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
 from lepton_pipeline.reporting.report.formats import count, decimals, metric_name, percent
-from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.system.records import from_plain
 
 _SHOWN_COLUMNS, _TOLD_COLUMNS = 30, 8
 # Above it two samples have hardly anything in common.
@@ -28,65 +26,59 @@ class _Panel:
     note: str  # what its line means
 
 
-def render_page(result: dict[str, Any], about: About) -> str:
-    """Render the page from what `compare_new_rows` returns; equal results give equal text."""
-    columns = sorted(result["columns"], key=lambda each: (not each["flagged"], each["ignored"], -each["psi"]))
-    metric = metric_name(result["windows"][0]["metric"] if result["windows"] else "auc")
+def render_page(result: MonitoringResult, about: About) -> str:
+    """Render the page; equal results give equal text."""
+    columns = sorted(result.columns, key=lambda each: (not each.flagged, each.ignored, -each.psi))
+    metric = metric_name(result.windows[0].metric if result.windows else "auc")
     return render(
         "monitoring.html",
-        it=result | {"estimate": _estimate(result["estimate"])},
-        windows=[each | {"estimate": _estimate(each)} for each in result["windows"]],
+        it=result,
         about=about,
-        title=result["champion"]["name"].replace("_", " ").capitalize(),
+        title=result.champion.name.replace("_", " ").capitalize(),
         metric=metric,
         columns=columns[:_SHOWN_COLUMNS],
         further=columns[_SHOWN_COLUMNS:],
-        flagged=[each for each in columns if each["flagged"]],
+        flagged=[each for each in columns if each.flagged],
         told=_TOLD_COLUMNS,
         panels=_draw_panels(result, metric),
     )
 
 
-def _draw_panels(result: Mapping[str, Any], metric: str) -> list[_Panel]:
-    """Draw rows, scores, quality and the PSI of the most changed columns over two windows or more."""
-    windows = result["windows"]
+def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
+    windows = result.windows
     if len(windows) < 2:
         return []
-    rows = [window["rows"] for window in windows]
+    rows = [window.rows for window in windows]
     panels = [_Panel("New rows", draw_windows(rows, floor=0), count(rows[-1]), "rows in a window")]
-    scores = [window["score_mean"] for window in windows]
-    panels.append(_Panel("Mean score", draw_windows(scores), _last(scores), "mean probability"))
-    missing, before = [window["missing"] for window in windows], result["missing_reference"]
+    scores = [window.score_mean for window in windows]
+    panels.append(_Panel("Mean score", draw_windows(scores), decimals(_last(scores)), "mean probability"))
+    missing, before = [window.missing for window in windows], result.missing_reference
     percents = [None if share is None else 100 * share for share in missing]
     line = None if before is None else 100 * before
     note = "of all values" if before is None else f"dashed: training, {percent(before)}"
-    last = next((each for each in reversed(missing) if each is not None), None)
-    panels.append(_Panel("Missing values", draw_windows(percents, floor=0, line=line), percent(last), note))
-    quality = [window["value"] for window in windows]
+    panels.append(
+        _Panel("Missing values", draw_windows(percents, floor=0, line=line), percent(_last(missing)), note)
+    )
+    quality = [window.value for window in windows]
     if any(value is not None for value in quality):
-        ends = [(window["low"], window["high"]) for window in windows]
-        svg = draw_windows(quality, ends=ends, line=result["bound"])
-        bound = result["bound"]
+        ends, bound = [(window.low, window.high) for window in windows], result.bound
+        svg = draw_windows(quality, ends=ends, line=bound)
         note = "95 % intervals" if bound is None else f"dashed: bound {decimals(bound)}"
-        panels.append(_Panel(f"{metric}, realised", svg, _last(quality), note))
+        panels.append(_Panel(f"{metric}, realised", svg, decimals(_last(quality)), note))
     # On one scale, so that the eye can compare the columns.
-    every = [each for window in windows for each in window["psi"].values() if each is not None]
+    every = [each for window in windows for each in window.psi.values() if each is not None]
     largest = max(every, default=0.0)
     ceiling = min(largest, _LARGEST_PSI)
-    for name in windows[0]["psi"]:
-        psi = [window["psi"][name] for window in windows]
+    for name in windows[0].psi:
+        psi = [window.psi[name] for window in windows]
         if any(value is not None for value in psi):
-            line = result["smallest_psi"]
+            line = result.smallest_psi
             drawn = [None if value is None else min(value, ceiling) for value in psi]
             note = f"dashed: {line:g}" if largest == ceiling else f"dashed: {line:g}, cut at {ceiling:g}"
             svg = draw_windows(drawn, floor=0, ceiling=ceiling, line=line)
-            panels.append(_Panel(f"PSI of {name}", svg, _last(psi), note))
+            panels.append(_Panel(f"PSI of {name}", svg, decimals(_last(psi)), note))
     return panels
 
 
-def _estimate(plain: dict[str, Any] | None) -> Estimate | None:
-    return None if plain is None or plain["value"] is None else from_plain(Estimate, plain)
-
-
-def _last(values: Sequence[float | None]) -> str:
-    return decimals(next((value for value in reversed(values) if value is not None), None))
+def _last(values: Sequence[float | None]) -> float | None:
+    return next((value for value in reversed(values) if value is not None), None)

@@ -14,8 +14,8 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.autocorrelation import design_effect
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.system.records import from_plain
 
 FORMAT = 1
 _LEARNT_FROM = ("train", "validation")
@@ -25,6 +25,8 @@ _GRID = 100
 # Fewest rows between two quantiles, so that no value identifies a row.
 _ROWS_A_CELL = 20
 _MOST_HASHES = 5000
+# Batches of the design effect.
+_BATCHES, _FEWEST_IN_A_BATCH = 30, 10
 # Units of time; the longest that the rows cover often enough is used.
 _UNITS = (28 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 600.0, 60.0, 1.0)
 _FEWEST_UNITS = 24
@@ -90,20 +92,10 @@ class Reference:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Reference:
-        """Read what `to_dict` returned.
-
-        Raises:
-            DataError: another version of the project wrote it.
-        """
+        """Read what `to_dict` returned; DataError if another version of the project wrote it."""
         if stored.get("format") != FORMAT:
             raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")
-        columns: list[Numbers | Categories] = []
-        for each in stored["columns"]:
-            values = {key: value for key, value in each.items() if key != "kind"}
-            columns.append(Numbers(**values) if each["kind"] == "number" else Categories(**values))
-        scores, span, volume = Numbers(**stored["scores"]), stored["span"], stored["volume"]
-        span, volume = span and (span[0], span[1]), volume and Volume(**volume)
-        return cls(stored["rows"], columns, scores, span, volume, stored.get("step"))
+        return from_plain(cls, stored, "the reference")
 
 
 def describe_reference(
@@ -111,16 +103,10 @@ def describe_reference(
 ) -> dict[str, Any]:
     """Count the rows that a model has learnt from, for later comparison with new ones.
 
-    Args:
-        feature_table: rows of the vertical.
-        split: `part` of every row, indexed as `feature_table`.
-        scores: `part` and `model`, the probability, of the test rows.
-        encoder: the columns that the model reads, and their kinds.
-        dataset: names the column of time.
-
-    Returns:
-        `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
-        that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others.
+    `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and `model`, the
+    probability. Returns `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in
+    each cell; levels that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the
+    others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
     test = scores.loc[scores["part"] == "test", "model"]
@@ -205,3 +191,35 @@ def count_units(times: np.ndarray, start: float, end: float, unit: float) -> lis
     place = np.floor((times - start) / unit).astype(np.int64)
     counted: list[int] = np.bincount(place[(place >= 0) & (place < whole)], minlength=whole).tolist()
     return counted
+
+
+def design_effect(cells: np.ndarray, *, ascending: bool = False) -> float:
+    """How many rows in order of time carry as much information on the shares of cells as one independent row.
+
+    The rows are cut into 30 batches of equal length. A cell's share varies between batches of independent
+    rows by p (1 - p) / length, and more between batches of autocorrelated rows. The mean over cells of the
+    two variances' ratio, weighted as by Rao and Scott (1981), "The Analysis of Categorical Data from Complex
+    Sample Surveys", section 3, is the factor by which the chi-square statistic is too large on average.
+    Autocorrelation longer than a batch is not seen.
+
+    `cells` are integer [rows], below 0 for a row in no cell. `ascending` says that they are bins of a number:
+    the indicator of being below a bound, on which the Kolmogorov-Smirnov test rests, is then autocorrelated
+    for longer, and the larger effect is returned. Returns at least 1; 1 for fewer than 50 rows.
+    """
+    cells = cells[cells >= 0]
+    batches = min(_BATCHES, len(cells) // _FEWEST_IN_A_BATCH)
+    if batches < 5:
+        return 1.0
+    length = len(cells) // batches
+    _, codes = np.unique(cells[: batches * length], return_inverse=True)
+    number = int(codes.max()) + 1
+    if number < 2:
+        return 1.0
+    batch = np.repeat(np.arange(batches), length)
+    shares = np.bincount(batch * number + codes, minlength=batches * number).reshape(batches, number) / length
+    effect = length * (shares.var(axis=0, ddof=1) / shares.mean(axis=0)).sum() / (number - 1)
+    if ascending:
+        below = shares.cumsum(axis=1)[:, :-1]
+        mean = below.mean(axis=0)
+        effect = max(effect, length * below.var(axis=0, ddof=1).sum() / (mean * (1 - mean)).sum())
+    return float(max(effect, 1.0))

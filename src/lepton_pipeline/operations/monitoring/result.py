@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.data.time_axis import TimeWindow, cut, shown, window_length
+from lepton_pipeline.data.time_axis import cut, shown, window_length
 from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
 from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
-from lepton_pipeline.operations.monitoring import drift
+from lepton_pipeline.operations.monitoring import drift, findings
 from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
 from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
-from lepton_pipeline.system.records import to_plain
 
 _MOST_WINDOWS = 36
 _DRAWN_COLUMNS = 6
@@ -60,6 +60,20 @@ class _Quality:
     evaluation: Evaluation
 
 
+@dataclass(frozen=True)
+class _Drift:
+    columns: list[findings.ColumnDrift] = field(default_factory=list)
+    domain: findings.DomainDrift | None = None
+    scores: findings.ColumnDrift | None = None
+    volume: findings.VolumeDrift | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def compared(self) -> list[findings.ColumnDrift]:
+        """The columns that are not ignored, the largest PSI first."""
+        return sorted((each for each in self.columns if not each.ignored), key=lambda each: -each.psi)
+
+
 def compare_new_rows(
     today: NewRows,
     champion: Champion,
@@ -67,109 +81,87 @@ def compare_new_rows(
     evaluation: Evaluation,
     retraining: Retraining,
     monitoring: Monitoring,
-) -> dict[str, Any]:
+) -> findings.MonitoringResult:
     """Test new rows for drift from the training rows, and the champion's realised quality for decay.
 
     All tests (columns, scores, domain classifier, volume) are one family, so `monitoring.level` is the chance
     of a false alarm in all of it. Columns get half of the level and the other tests the rest: in a table of
     many columns no permutation test could be significant otherwise.
-
-    Returns:
-        Ready for JSON: `as_of`, `champion`, `rows_new`, `rows_mature_new`, `columns`, `domain`, `scores`,
-        `volume`, `windows`, `estimate`, `bound`, `drifted` and `decayed` (None: not known), `notes` (why
-        not), `level`, `smallest_psi`, and `figures` and `series` for MLflow.
     """
-    new, dataset = today.new, today.dataset
-    version, reference = champion.version, champion.reference
-    found: dict[str, Any] = {"columns": [], "domain": None, "scores": None, "volume": None}
-    notes: list[str] = []
-    windows: list[dict[str, Any]] = []
-    drifted: bool | None = None
+    new, version, reference = today.new, champion.version, champion.reference
+    found, drifted = _Drift(), None
     if reference is None:
         again = f"Train again: kedro run --pipelines {version.name}."
-        notes.append(f"The champion has no reference, so new rows and drift are not known. {again}")
+        found.notes.append(f"The champion has no reference, so new rows and drift are not known. {again}")
     elif len(new) < FEWEST_ROWS:
         few = {0: "No row is", 1: "Only 1 row is"}.get(len(new), f"Only {len(new)} rows are")
-        advice = repeat_advice(dataset)
-        notes.append(
+        advice = repeat_advice(today.dataset)
+        found.notes.append(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )
     else:
-        found, reasons = _test_all(today, champion, reference, monitoring)
-        notes += reasons
-        tested = [*found["columns"], found["domain"], found["scores"]]
-        drifted = any(each["flagged"] for each in tested if each is not None)
+        found = _test_all(today, champion, reference, monitoring)
+        tested = [*found.columns, found.domain, found.scores]
+        drifted = any(each.flagged for each in tested if each is not None)
     decay = retraining.on_decay or Decay.model_validate({})
     estimate = version.test.get(gate.metric)
     bound = decay_bound(decay, estimate)
+    windows = []
     if reference is not None and len(new):
-        compared = [each for each in found["columns"] if not each["ignored"]]
-        drawn = [each["column"] for each in sorted(compared, key=lambda each: -each["psi"])[:_DRAWN_COLUMNS]]
+        drawn = [each.column for each in found.compared[:_DRAWN_COLUMNS]]
         quality = _Quality(gate.metric, bound, evaluation)
-        windows = [
-            _describe_window(window, dates, today, champion.model, reference, drawn, quality)
-            for window, dates in _windows(today, reference, monitoring)
-        ]
-    return {
-        "as_of": str(dataset.known_at),
-        "champion": {key: getattr(version, key) for key in ("name", "version", "run_id", "trained_until")},
-        "rows_new": len(new),
-        "rows_mature_new": int(new["label"].notna().sum()),
-        **found,
-        "windows": windows,
-        "estimate": None if estimate is None else {"metric": gate.metric, **to_plain(estimate)},
-        "bound": bound,
-        "needed": {"windows": decay.windows, "of": decay.of},
-        "drifted": drifted,
-        "decayed": has_decayed(windows, decay),
-        "notes": notes,
-        "level": monitoring.level,
-        "smallest_psi": monitoring.smallest_psi,
-        "missing_reference": _missing_share(reference),
-        "figures": _figures(new, found, drifted, windows),
-        "series": [_figures_of_window(window) for window in windows],
-    }
+        windows = list(_windows(today, champion.model, reference, drawn, monitoring, quality))
+    return findings.MonitoringResult(
+        as_of=str(today.dataset.known_at),
+        champion=findings.WatchedChampion(
+            version.name, version.version, version.run_id, version.trained_until
+        ),
+        rows_new=len(new),
+        rows_mature_new=int(new["label"].notna().sum()),
+        **vars(found),
+        windows=windows,
+        estimate=None if estimate is None else findings.MetricEstimate(gate.metric, **vars(estimate)),
+        bound=bound,
+        needed={"windows": decay.windows, "of": decay.of},
+        drifted=drifted,
+        decayed=has_decayed([None if each.value is None else each.below for each in windows], decay),
+        level=monitoring.level,
+        smallest_psi=monitoring.smallest_psi,
+        missing_reference=_missing_share(reference),
+        figures=_figures(new, found, drifted, windows),
+        series=[window.figures for window in windows],
+    )
 
 
-def _test_all(
-    today: NewRows, champion: Champion, reference: Reference, monitoring: Monitoring
-) -> tuple[dict[str, Any], list[str]]:
+def _test_all(today: NewRows, champion: Champion, reference: Reference, monitoring: Monitoring) -> _Drift:
     model, rows, new, dataset = champion.model, today.own, today.new, today.dataset
     notes: list[str] = []
-    least = monitoring.smallest_psi
     _check_ignored(model, monitoring)
     compared = drift.compare(rows, model.encoder, reference)
-    tested = [
-        each | {"large": each["psi"] > least} for each in compared if each["column"] not in monitoring.ignore
-    ]
-    columns = [{**each, "ignored": False} for each in adjusted(tested, monitoring, share=0.5)]
-    untested = {"p_adjusted": 1.0, "flagged": False, "ignored": True}
-    columns += [{**each, **untested} for each in compared if each["column"] in monitoring.ignore]
-    scores = drift.compare_numbers(reference.scores, new[PROBABILITY].to_numpy())
-    tests = {"scores": scores | {"large": scores["psi"] > least}}
+    tested = [replace(each, ignored=False) for each in compared if each.column not in monitoring.ignore]
+    columns = adjusted(tested, monitoring, share=0.5)
+    columns += [replace(each, ignored=True) for each in compared if each.column in monitoring.ignore]
+    others: dict[str, Any] = {"scores": drift.compare_numbers(reference.scores, new[PROBABILITY].to_numpy())}
     try:
         known = learnt_rows(today.table, champion.learnt, dataset)
         encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
         dependence = None
         if dataset.time is not None:
             dependence = float(np.median([each.dependence for each in reference.columns]))
-        domain = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
-        if domain is None:
+        others["domain"] = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
+        if others["domain"] is None:
             notes.append(
                 "Too few rows for the classifier that compares all columns, given their autocorrelation."
             )
-        else:
-            tests["domain"] = domain | {"large": domain["auc"] > drift.smallest_auc(least)}
     except DataError as error:
         notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
     if reference.volume is not None and reference.span is not None:
-        volume = drift.compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
-        if volume is None:
+        others["volume"] = drift.compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
+        if others["volume"] is None:
             notes.append("Too little time has passed to compare how many rows come.")
-        else:
-            tests["volume"] = volume
-    done = dict(zip(tests, adjusted(tests.values(), monitoring, share=0.5), strict=True))
-    return {"columns": columns, **{key: done.get(key) for key in ("domain", "scores", "volume")}}, notes
+    done = {name: each for name, each in others.items() if each is not None}
+    judged = dict(zip(done, adjusted(done.values(), monitoring, share=0.5), strict=True))
+    return _Drift(columns, notes=notes, **judged)
 
 
 def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
@@ -194,52 +186,44 @@ def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: M
 
 
 def _windows(
-    today: NewRows, reference: Reference, monitoring: Monitoring
-) -> list[tuple[TimeWindow | None, bool]]:
-    """Windows of the new rows, and whether their ends are dates; one window where no time is declared."""
-    time = today.dataset.time
-    if time is None or reference.span is None:
-        return [(None, False)]
-    dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
-    length = window_length(monitoring.window, reference.span, dates, reference.step)
-    times = today.new["time"].to_numpy()
-    return [(each, dates) for each in cut(times, reference.span[1], length, _MOST_WINDOWS)]
-
-
-def _describe_window(
-    window: TimeWindow | None,
-    dates: bool,
     today: NewRows,
     model: Artefact,
     reference: Reference,
     drawn: list[str],
+    monitoring: Monitoring,
     quality: _Quality,
-) -> dict[str, Any]:
-    new, metric = today.new, quality.metric
-    inside = np.arange(len(new)) if window is None else window.rows
-    own, scored = today.own.iloc[inside], new.iloc[inside]
-    labelled = scored.dropna(subset=["label"])
-    labelled = labelled.assign(label=labelled["label"].astype(np.int8))
-    units = resampling_units(own.loc[labelled.index], today.dataset)
-    figure = measure_window(labelled, metric, model.threshold, quality.evaluation, units)
-    psi: dict[str, float | None] = dict.fromkeys(drawn)
+) -> Iterator[findings.Window]:
+    """The windows of the new rows; one where no time is declared."""
+    new, time = today.new, today.dataset.time
+    parts: list[tuple[str | None, str | None, np.ndarray]] = [(None, None, np.arange(len(new)))]
+    if time is not None and reference.span is not None:
+        dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
+        length = window_length(monitoring.window, reference.span, dates, reference.step)
+        found = cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
+        parts = [(shown(each.start, dates), shown(each.end, dates), each.rows) for each in found]
+    columns = {each.name: each for each in model.encoder.columns}
     kept = {each.name: each for each in reference.columns}
-    if len(own) >= FEWEST_ROWS:
-        columns = {each.name: each for each in model.encoder.columns}
-        psi = {name: drift.compare_column(columns[name], kept[name], own[name])["psi"] for name in drawn}
-    return {
-        "from": None if window is None else shown(window.start, dates),
-        "to": None if window is None else shown(window.end, dates),
-        "rows": len(own),
-        "mature": len(labelled),
-        "positives": int(labelled["label"].sum()),
-        "metric": metric,
-        **({"value": None, "low": None, "high": None} | (to_plain(figure) if figure else {})),
-        "below": is_below(figure, quality.bound),
-        "missing": float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
-        "score_mean": float(scored[PROBABILITY].mean()) if len(scored) else None,
-        "psi": psi,
-    }
+    for since, until, inside in parts:
+        own, scored = today.own.iloc[inside], new.iloc[inside]
+        labelled = scored.dropna(subset=["label"]).astype({"label": np.int8})
+        units = resampling_units(own.loc[labelled.index], today.dataset)
+        figure = measure_window(labelled, quality.metric, model.threshold, quality.evaluation, units)
+        psi: dict[str, float | None] = dict.fromkeys(drawn)
+        if len(own) >= FEWEST_ROWS:
+            psi = {name: drift.compare_column(columns[name], kept[name], own[name]).psi for name in drawn}
+        yield findings.Window(
+            since=since,
+            until=until,
+            rows=len(own),
+            mature=len(labelled),
+            positives=int(labelled["label"].sum()),
+            metric=quality.metric,
+            **(vars(figure) if figure else {}),
+            below=is_below(figure, quality.bound),
+            missing=float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
+            score_mean=float(scored[PROBABILITY].mean()) if len(scored) else None,
+            psi=psi,
+        )
 
 
 def _missing_share(reference: Reference | None) -> float | None:
@@ -249,29 +233,14 @@ def _missing_share(reference: Reference | None) -> float | None:
 
 
 def _figures(
-    new: pd.DataFrame, found: dict[str, Any], drifted: bool | None, windows: list[dict[str, Any]]
+    new: pd.DataFrame, found: _Drift, drifted: bool | None, windows: list[findings.Window]
 ) -> dict[str, float]:
     figures = {"rows_new": len(new), "rows_mature_new": float(new["label"].notna().sum())}
     if drifted is not None:
-        psi = [each["psi"] for each in found["columns"] if not each["ignored"]]
-        flagged = sum(each["flagged"] for each in found["columns"])
-        figures |= {"drift.columns": flagged, "drift.largest_psi": max(psi, default=0.0)}
+        figures["drift.columns"] = sum(each.flagged for each in found.columns)
+        figures["drift.largest_psi"] = max((each.psi for each in found.compared), default=0.0)
         figures["drifted"] = float(drifted)
     for part in ("domain", "scores", "volume"):
-        if (each := found[part]) is not None:
-            wanted = ("auc", "psi", "p_adjusted", "new")
-            figures |= {f"{part}.{name}": float(each[name]) for name in wanted if name in each}
-    return {**figures, "decay.windows_below": float(sum(window["below"] for window in windows))}
-
-
-def _figures_of_window(window: dict[str, Any]) -> dict[str, float]:
-    metric = window["metric"]
-    values = {
-        "window.rows": window["rows"],
-        "window.missing": window["missing"],
-        "window.score_mean": window["score_mean"],
-        f"realised.{metric}": window["value"],
-        f"realised.{metric}.low": window["low"],
-        f"realised.{metric}.high": window["high"],
-    }
-    return {name: float(value) for name, value in values.items() if value is not None}
+        each, wanted = getattr(found, part), ("auc", "psi", "p_adjusted", "new")
+        figures |= {f"{part}.{name}": float(getattr(each, name)) for name in wanted if hasattr(each, name)}
+    return {**figures, "decay.windows_below": float(sum(window.below for window in windows))}

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import GateDecision
-from lepton_pipeline.operations.retraining.facts import Champion, Facts, RowCounts, read_monitoring
-from lepton_pipeline.operations.retraining.history import failures, job_runs, last_training, read_champion
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
+from lepton_pipeline.operations.retraining.facts import (
+    Champion,
+    Facts,
+    RowCounts,
+    failures,
+    job_runs,
+    last_training,
+    read_champion,
+    read_monitoring,
+)
 from lepton_pipeline.operations.retraining.policy import Decision, decide
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.project.user_errors import store_lost, user_error
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.system.signals import ignore_sigterm, unwinding
 from lepton_pipeline.tracking.runs import RunLog
 
@@ -47,10 +58,10 @@ class Steps(Protocol):
     def count_rows(self, champion: Champion | None) -> RowCounts:
         """Read the table as a training would, and count its rows."""
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Compare new rows with the champion's; None without a monitoring pipeline."""
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The latest monitoring result, if any."""
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
@@ -126,8 +137,6 @@ def run_job(
 
 
 class _Work:
-    """A job at work, and how its run is closed."""
-
     def __init__(self, log: RunLog, request: Request, steps: Steps):
         self._log, self._request, self._steps = log, request, steps
         self._experiment = Job(request.vertical, RETRAINING).name
@@ -194,8 +203,9 @@ class _Work:
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
         counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
-        content = _plain({"facts": asdict(facts), "decision": asdict(decision)})
-        log.client.log_dict(run_id, content, "decision.json")
+        content = {"facts": to_plain(facts), "decision": to_plain(decision)}
+        plain = json.loads(json.dumps(content, default=datetime.isoformat))
+        log.client.log_dict(run_id, plain, "decision.json")
 
     def _close(self, status: str, error: Exception | str | None, exit_code: int) -> Outcome:
         """End the run; where the store is gone, a later job of the vertical ends it."""
@@ -219,15 +229,6 @@ class _Work:
 
     def _outcome(self, error: Exception | None, exit_code: int) -> Outcome:
         return Outcome(self._run_id, self._facts, self._decision, self._trained, error, exit_code)
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _text(value: bool | int | None) -> str:

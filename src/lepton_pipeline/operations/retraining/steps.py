@@ -7,14 +7,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from kedro.framework.context import KedroContext
 from kedro.framework.project import pipelines, settings
 from kedro.io import AbstractDataset
+from kedro.pipeline.node import Node
 
 from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Vertical, utc_text
@@ -31,6 +32,12 @@ def dataset_of(catalog: Any, name: str) -> AbstractDataset[Any, Any]:
     return dataset
 
 
+def run_node(node: Node, made: Mapping[str, Any], catalog: Any) -> dict[str, Any]:
+    """Run a node without a runner, whose outputs and resume hints are not wanted; load what is not `made`."""
+    inputs = {name: made[name] if name in made else dataset_of(catalog, name).load() for name in node.inputs}
+    return as_frames(node.run(inputs))
+
+
 class KedroSteps:
     """The steps of a job; `now` is the moment by which labels are known where `as_of` is None."""
 
@@ -41,30 +48,26 @@ class KedroSteps:
         self._present = utc_text(now)
 
     def declared(self) -> tuple[Vertical, Mapping[str, Any]]:
-        """The vertical's declaration, and `mlflow.yml`.
-
-        Raises:
-            ConfigurationError: a line for each wrong key.
-        """
+        """The vertical's declaration, and `mlflow.yml`; ConfigurationError with a line for each wrong key."""
         context = self._context()
         return read_vertical(self._vertical, context.params[self._vertical]), context.config_loader["mlflow"]
 
     def count_rows(self, champion: Champion | None) -> RowCounts:
-        """Build the table in memory, without writing to disk, and count its rows.
-
-        Raises:
-            DataError: the raw data cannot be used, or break a contract.
-        """
+        """Count the rows of a table in memory; DataError if raw data cannot be used, or break a contract."""
         context = self._context()
         declared = read_vertical(self._vertical, context.params[self._vertical])
         dataset, features = declared.dataset, declared.features
         made_later = dataset.time in features.names()
-        table = self._table(context, "clean_table" if made_later else "table")
+        wanted = f"{self._vertical}.{'clean_table' if made_later else 'table'}"
+        made: dict[str, Any] = {}
+        for node in pipelines[self._vertical].to_outputs(wanted).nodes:
+            made |= run_node(node, made, context.catalog)
+        table = made[wanted]
         if made_later:
             table = add_features(table, dataset, features)
         return count_rows(table, dataset, champion, declared.retraining.window)
 
-    def monitor(self) -> Mapping[str, Any] | None:
+    def monitor(self) -> MonitoringResult | None:
         """Run the vertical's monitoring pipeline, if it has one."""
         name = Job(self._vertical, MONITORING).name
         if name not in pipelines:
@@ -72,10 +75,10 @@ class KedroSteps:
         self._run(name, self._params(self._as_of))
         return self.last_monitoring()
 
-    def last_monitoring(self) -> Mapping[str, Any] | None:
+    def last_monitoring(self) -> MonitoringResult | None:
         """The latest monitoring result on disk, if any."""
         dataset = self._context().catalog.get(f"{self._vertical}.monitoring_result")
-        found: Mapping[str, Any] | None = dataset.load() if dataset and dataset.exists() else None
+        found: MonitoringResult | None = dataset.load() if dataset and dataset.exists() else None
         return found
 
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
@@ -104,20 +107,6 @@ class KedroSteps:
         # The job replaces Kedro's hint by its own.
         with made as session, kedro_hint():
             session.run(pipeline_names=[name])
-
-    def _table(self, context: KedroContext, name: str) -> pd.DataFrame:
-        wanted = f"{self._vertical}.{name}"
-        pipeline = pipelines[self._vertical].to_outputs(wanted)
-        made: dict[str, Any] = {}
-        # Without a runner, whose outputs and resume hints are not wanted here.
-        for node in pipeline.nodes:
-            inputs = {
-                each: made[each] if each in made else dataset_of(context.catalog, each).load()
-                for each in node.inputs
-            }
-            made |= as_frames(node.run(inputs))
-        table: pd.DataFrame = made[wanted]
-        return table
 
     def _params(self, as_of: str | float | None, since: str | float | None = None) -> dict[str, Any]:
         given = {"present": self._present} if as_of is None else {"as_of": as_of}

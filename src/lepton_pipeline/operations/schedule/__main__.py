@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click import FloatRange, IntRange, option
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.operations.schedule.alerting import alert_sender
 from lepton_pipeline.operations.schedule.policies import fetch_policies
-from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, retrain_command
+from lepton_pipeline.operations.schedule.scheduler import Options, Scheduler, alert_sender, retrain_command
 from lepton_pipeline.operations.schedule.state import FOLDER, only_scheduler
 from lepton_pipeline.system.permissions import refused
 from lepton_pipeline.system.readable import say
@@ -24,19 +24,15 @@ from lepton_pipeline.system.signals import stop_on_signals
 
 @click.command()
 @click.argument("action", type=click.Choice(["run", "once"]))
-@click.option(
+@option(
     "--project", type=click.Path(exists=True, path_type=Path), default=Path(), help="Root of the project."
 )
-@click.option("--env", "-e", help="Configuration environment.")
-@click.option("--parallel", type=click.IntRange(1), default=1, help="Jobs at once, at most.")
-@click.option("--grace", type=click.FloatRange(0), default=60.0, help="Seconds that a job has to end.")
-@click.option(
-    "--poll", type=click.FloatRange(0.05), default=5.0, help="Seconds between looks at the configuration."
-)
-@click.option("--vertical", "verticals", multiple=True, help="With once: start this one, due or not.")
-@click.option(
-    "--job", help="Command to start instead of `kedro retrain`; {vertical} stands for the vertical."
-)
+@option("--env", "-e", help="Configuration environment.")
+@option("--parallel", type=IntRange(1), default=1, help="Jobs at once, at most.")
+@option("--grace", type=FloatRange(0), default=60.0, help="Seconds that a job has to end.")
+@option("--poll", type=FloatRange(0.05), default=5.0, help="Seconds between looks at the configuration.")
+@option("--vertical", "verticals", multiple=True, help="With once: start this one, due or not.")
+@option("--job", help="Command to start instead of `kedro retrain`; {vertical} stands for the vertical.")
 def main(
     action: str, project: Path, env: str | None, verticals: tuple[str, ...], job: str | None, **limits: Any
 ) -> None:

@@ -38,23 +38,14 @@ def run_process(
     stop: threading.Event,
     started: Callable[[int], None],
 ) -> tuple[str, int]:
-    """Run a command to its end, its time-out or the scheduler's stop.
+    """Run a command in `folder` to its end, its time-out or the scheduler's stop, with its output in `log`.
 
-    Args:
-        command: program and arguments.
-        folder: its working directory.
-        log: file for its output.
-        lock: file that the process keeps locked while it lives, also without the scheduler.
-        limits: time-out and grace.
-        stop: set when the scheduler ends.
-        started: called with the process id, which is also that of its group.
+    The process keeps the file `lock` locked while it lives, also without the scheduler. `started` is called
+    with its id, which is also that of its group. Returns the outcome ("done", "failed", "timed out",
+    "stopped") and exit code, negative for a signal.
 
-    Returns:
-        Outcome ("done", "failed", "timed out", "stopped") and exit code, negative for a signal.
-
-    Raises:
-        StillRunningError: the lock is held.
-        OSError: the process cannot be started, or its log not be written.
+    Raises StillRunningError if the lock is held, OSError if the process cannot be started, or its log not be
+    written.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with _locked(lock) as held, log.open("ab") as output:
@@ -79,11 +70,8 @@ def run_process(
 def wait_for_orphan(lock: Path, pid: int | None, limits: Limits, stop: threading.Event) -> None:
     """Wait for the end of a job that a killed scheduler left behind, and stop it at its limits.
 
-    Args:
-        lock: the file that it holds.
-        pid: its process group; None if the scheduler was killed before it was recorded.
-        limits: its remaining time, and grace.
-        stop: set when the scheduler ends.
+    It holds `lock`; `pid` is its process group, None if the scheduler was killed before that was recorded.
+    `limits` have its remaining time.
     """
     end = time.monotonic() + limits.timeout
     while not _is_free(lock):

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.ticks import Cron
+from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.parameters import Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 
 
 def read_policies(project: Path, env: str | None = None) -> Policies:
-    """Read the policies of all verticals; errors in one do not affect the others.
-
-    Raises:
-        ConfigurationError: there is no vertical.
-    """
+    """Read the policies of all verticals, and the errors of some; ConfigurationError without a vertical."""
     good, wrong = {}, {}
     for vertical in find_verticals(project / _settings(project).CONF_SOURCE / "base"):
         try:
@@ -35,8 +32,7 @@ def read_policies(project: Path, env: str | None = None) -> Policies:
 def read_own(project: Path, env: str | None, vertical: str) -> Any:
     """Read what is declared for a vertical from its own files only.
 
-    Raises:
-        ConfigurationError: a file is no YAML mapping, or its content cannot be resolved.
+    Raises ConfigurationError if a file is no YAML mapping, or its content cannot be resolved.
     """
     settings = _settings(project)
     patterns = {"parameters": ["parameters*", "parameters*/**", f"**/{vertical}/parameters*"]}
@@ -69,4 +65,4 @@ if __name__ == "__main__":
         found = read_policies(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
     except ConfigurationError as error:
         sys.exit(str(error))
-    sys.stdout.write(f"{found.to_json()}\n")
+    sys.stdout.write(f"{json.dumps(asdict(found))}\n")

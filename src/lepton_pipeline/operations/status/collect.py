@@ -1,23 +1,26 @@
-"""Gather the status of every vertical from the registry, runs, scheduler and latest monitoring."""
+"""The status of every vertical from registry, runs, scheduler and latest monitoring; its table and page."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.operations.retraining import history
-from lepton_pipeline.operations.retraining.facts import Champion
-from lepton_pipeline.operations.retraining.history import JobRun, as_moment
-from lepton_pipeline.operations.schedule.overview import line_of
-from lepton_pipeline.operations.schedule.plan import next_start
-from lepton_pipeline.operations.schedule.policies import Policies, Policy
-from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
+from lepton_pipeline.evaluation.decision import verdict
+from lepton_pipeline.operations.alerts.notify import without_examples
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
+from lepton_pipeline.operations.retraining import facts
+from lepton_pipeline.operations.schedule.policies import Policies
+from lepton_pipeline.operations.schedule.state import FOLDER, Record, line_of, next_start, read_records
+from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.readable import clipped, span_text
+from lepton_pipeline.system.records import from_json
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 from lepton_pipeline.tracking.sqlite_reader import open_reader
 from lepton_pipeline.tracking.ui_links import run_link
@@ -32,8 +35,19 @@ _PAGES = {
 # A job may wait for another one's end.
 _LATE = timedelta(hours=1)
 _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
-# The most urgent first.
-FINDINGS = ("broken", "failing", "decayed", "drifted", "refused", "overdue", "no champion")
+# What needs attention, the most urgent first: its label, and whether it holds.
+FINDINGS: dict[str, tuple[str, Callable[[VerticalStatus], bool]]] = {
+    "broken": ("cannot be read", lambda it: bool(it.problem)),
+    "failing": ("failing", lambda it: it.failing_since is not None),
+    "decayed": ("quality decayed", lambda it: it.monitoring is not None and it.monitoring.decayed is True),
+    "drifted": ("drifted", lambda it: it.monitoring is not None and it.monitoring.drifted is True),
+    "refused": ("model refused", lambda it: it.job is not None and it.job.promoted is False),
+    "overdue": ("overdue", lambda it: it.overdue is not None),
+    "no champion": ("no champion", lambda it: it.champion is None and not it.problem and not it.blind),
+}
+_NONE = "–"
+_CHARACTERS = 280
+_CLOCKS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -43,10 +57,10 @@ class VerticalStatus:
     vertical: str
     problem: str = ""  # why its declaration or state cannot be read
     blind: bool = False  # neither registry nor runs can be read
-    champion: Champion | None = None
+    champion: facts.Champion | None = None
     latest_data: str = ""  # time of the latest row seen
-    job: JobRun | None = None
-    monitoring: Mapping[str, Any] | None = None  # the latest one of this champion
+    job: facts.JobRun | None = None
+    monitoring: MonitoringResult | None = None  # the latest one of this champion
     next_start: str = ""  # in the zone of its schedule
     schedule: str = ""  # expression and zone
     overdue: datetime | None = None  # when its job should have been started
@@ -57,22 +71,7 @@ class VerticalStatus:
     @property
     def findings(self) -> list[str]:
         """What needs attention, of `FINDINGS`, the most urgent first."""
-        seen = self.monitoring or {}
-        holds = {
-            "broken": bool(self.problem),
-            "failing": self.failing_since is not None,
-            "decayed": bool(seen.get("decayed")),
-            "drifted": bool(seen.get("drifted")),
-            "refused": self.job is not None and self.job.promoted is False,
-            "overdue": self.overdue is not None,
-            "no champion": self.champion is None and not self.problem and not self.blind,
-        }
-        return [finding for finding in FINDINGS if holds[finding]]
-
-    @property
-    def urgency(self) -> int:
-        """0 for the most urgent."""
-        return FINDINGS.index(self.findings[0]) if self.findings else len(FINDINGS)
+        return [finding for finding, (_, holds) in FINDINGS.items() if holds(self)]
 
 
 @dataclass(frozen=True)
@@ -102,61 +101,49 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         problems.append(str(error))
 
     def collect_one(vertical: str) -> VerticalStatus:
-        problems = [policies.wrong[vertical]] if vertical in policies.wrong else []
-        found: dict[str, Any] = {}
-        try:
-            # No metric of the champion is shown.
-            champion = history.read_champion(client, vertical, "auc")
-            jobs = history.job_runs(client, vertical)
-            found = {"champion": champion, "job": jobs[0] if jobs else None}
-            found["failing_since"] = history.failing_since(jobs)
-            found["monitoring"] = _monitoring(project, vertical, champion)
-            found["latest_data"] = _latest(champion, jobs)
-            found["links"] = _links(client, tracking, vertical, champion, jobs)
-        # The other verticals are still shown.
-        except Exception as error:
-            problems.append(f"{vertical}: {type(error).__name__}: {masked(str(error))}")
         record, policy = records.get(vertical), policies.good.get(vertical)
-        if policy is not None:
-            found |= _scheduled(policy, record, now)
-        found["failing_since"] = _failing(found, record)
         paths = {title: project / REPORTS / vertical / name for title, name in _PAGES.items()}
         pages = {title: path for title, path in paths.items() if path.is_file()}
-        return VerticalStatus(vertical, "\n".join(problems), blind=blind, pages=pages, **found)
+        it = VerticalStatus(vertical, policies.wrong.get(vertical, ""), blind, pages=pages)
+        try:
+            # No metric of the champion is shown.
+            champion, jobs = facts.read_champion(client, vertical, "auc"), facts.job_runs(client, vertical)
+            job = jobs[0] if jobs else None
+            it = replace(it, champion=champion, job=job, failing_since=facts.failing_since(jobs))
+            it = replace(it, monitoring=_monitoring(project, vertical, champion))
+            it = replace(it, latest_data=_latest(champion, jobs))
+            it = replace(it, links=_links(client, tracking, vertical, champion, job))
+        # The other verticals are still shown.
+        except Exception as error:
+            problem = f"{vertical}: {type(error).__name__}: {masked(str(error))}"
+            it = replace(it, problem="\n".join(filter(None, [it.problem, problem])))
+        if policy is not None:
+            line = line_of(policy, record or Record(now), now, 1)
+            start = None if record is None or record.running is not None else next_start(policy, record, now)
+            overdue = start if start is not None and start + _LATE <= now else None
+            following = next(iter(line.next_times), "")
+            it = replace(it, schedule=line.schedule, next_start=following, overdue=overdue)
+        last = None if record is None else record.last
+        # Also failures without a run: jobs that the scheduler saw end before they could begin.
+        if it.failing_since is None and last is not None and last.outcome in _ENDED_BADLY:
+            return it if it.job and it.job.at >= last.started else replace(it, failing_since=last.started)
+        return it
 
     found = map(collect_one, {*policies.good, *policies.wrong})
-    return Status(now, sorted(found, key=lambda each: (each.urgency, each.vertical)), "\n".join(problems))
+    urgency = [*FINDINGS, ""]
+    pressing = sorted(found, key=lambda each: (urgency.index((each.findings or [""])[0]), each.vertical))
+    return Status(now, pressing, "\n".join(problems))
 
 
-def _scheduled(policy: Policy, record: Record | None, now: datetime) -> dict[str, Any]:
-    line = line_of(policy, record or Record(now), now, 1)
-    start = None if record is None or record.running is not None else next_start(policy, record, now)
-    return {
-        "schedule": line.schedule,
-        "next_start": next(iter(line.next_times), ""),
-        "overdue": start if start is not None and start + _LATE <= now else None,
-    }
-
-
-def _failing(found: Mapping[str, Any], record: Record | None) -> datetime | None:
-    """Also failures without a run: jobs that the scheduler saw end before they could begin."""
-    since: datetime | None = found.get("failing_since")
-    last = None if record is None else record.last
-    if since is not None or last is None or last.outcome not in _ENDED_BADLY:
-        return since
-    job: JobRun | None = found.get("job")
-    return last.started if job is None or job.at < last.started else None
-
-
-def _monitoring(project: Path, vertical: str, champion: Champion | None) -> Mapping[str, Any] | None:
+def _monitoring(project: Path, vertical: str, champion: facts.Champion | None) -> MonitoringResult | None:
     path = project / REPORTS / vertical / "monitoring/result.json"
     if champion is None or not path.is_file():
         return None
-    result: dict[str, Any] = json.loads(path.read_bytes())
-    return result if result["champion"]["version"] == champion.version else None
+    result = from_json(MonitoringResult, path.read_bytes(), str(path))
+    return result if result.champion.version == champion.version else None
 
 
-def _latest(champion: Champion | None, jobs: list[JobRun]) -> str:
+def _latest(champion: facts.Champion | None, jobs: list[facts.JobRun]) -> str:
     seen = [job.data_until for job in jobs if job.data_until][:1]
     if champion is not None and champion.data_until:
         seen.append(champion.data_until)
@@ -164,7 +151,7 @@ def _latest(champion: Champion | None, jobs: list[JobRun]) -> str:
 
 
 def _order(text: str) -> tuple[float, str]:
-    at = as_moment(text)
+    at = facts.as_moment(text)
     try:
         return (float(text) if at is None else at.timestamp()), text
     except ValueError:
@@ -172,17 +159,120 @@ def _order(text: str) -> tuple[float, str]:
 
 
 def _links(
-    client: Any, tracking: Tracking, vertical: str, champion: Champion | None, jobs: list[JobRun]
+    client: Any, tracking: Tracking, vertical: str, champion: facts.Champion | None, job: facts.JobRun | None
 ) -> dict[str, str]:
     if client is None or not tracking.tracking_uri.startswith("http"):
         return {}
-    runs = {}
+    runs: dict[str, str | None] = {}
     if champion is not None:
         runs["champion"] = client.get_model_version(vertical, str(champion.version)).run_id
-    if jobs:
-        runs["job"] = jobs[0].run_id
-    if jobs and jobs[0].training_run_id:
-        runs["training"] = jobs[0].training_run_id
+    if job is not None:
+        runs |= {"job": job.run_id, "training": job.training_run_id}
     uri = tracking.tracking_uri
-    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items()}
+    found = {name: run_link(uri, client.get_run(run_id).info) for name, run_id in runs.items() if run_id}
     return {name: link for name, link in found.items() if link is not None}
+
+
+def cells_of(it: VerticalStatus, now: datetime) -> dict[str, tuple[str, str]]:
+    """All cells of a vertical in order: what it is about, the text, and details."""
+    return {
+        "champion": _champion_text(it, now),
+        "data": _data_text(it),
+        "job": _job_text(it),
+        "drift": _drift_of(it),
+        "next": _next_text(it, now),
+        "failing": _failing_text(it, now),
+    }
+
+
+def _champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    if it.champion is None:
+        return ("not known" if it.blind or it.problem else "none"), ""
+    since = it.champion.trained_at
+    return f"version {it.champion.version}", f"trained {since:%Y-%m-%d}, {_how_long(since, now, '{} ago')}"
+
+
+def _data_text(it: VerticalStatus) -> tuple[str, str]:
+    if it.champion is None:
+        return _moment_text(it.latest_data) or _NONE, ""
+    until, latest = _moment_text(it.champion.data_until or ""), _moment_text(it.latest_data)
+    if not until:
+        rows = it.champion.data_rows
+        return (_NONE if rows is None else f"{rows:,} rows"), "no column of time"
+    return until, f"latest seen {latest}" if latest and latest != until else ""
+
+
+def _job_text(it: VerticalStatus) -> tuple[str, str]:
+    job = it.job
+    if job is None:
+        return ("not known" if it.blind else "no job yet"), ""
+    why = without_examples(job.decision)
+    if job.status == "RUNNING":
+        head = "at work"
+    elif job.status != "FINISHED":
+        head = job.status.lower()
+    elif job.version is None:
+        head, why = "not due", why.removeprefix("not due: ")
+    else:
+        head = f"version {job.version} {verdict(job.promoted)}"
+        why = why if job.promoted else job.reason or why
+    return head, "; ".join(filter(None, [f"{job.at:%Y-%m-%d %H:%M}", clipped(why, _CHARACTERS)]))
+
+
+def _drift_of(it: VerticalStatus) -> tuple[str, str]:
+    if it.monitoring is None:
+        return ("not compared yet" if it.champion is not None else _NONE), ""
+    as_of = f"as of {_moment_text(it.monitoring.as_of)}"
+    if not it.monitoring.rows_new:
+        return "no new rows", as_of
+    drift = drift_text(it.monitoring)
+    drift = f"drift: {drift}" if it.monitoring.drifted else drift.replace("none in", "none of")
+    return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
+
+
+def _next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    if it.overdue is not None:
+        return f"due for {span_text(now - it.overdue)}", f"{it.schedule}; does the scheduler run?"
+    if it.schedule:
+        return it.next_start, it.schedule
+    return (_NONE if it.problem else "by hand"), ""
+
+
+def _failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    if it.failing_since is None:
+        return _NONE, ""
+    return f"{it.failing_since:%Y-%m-%d %H:%M}", _how_long(it.failing_since, now, "for {}")
+
+
+def _how_long(since: datetime, now: datetime, text: str) -> str:
+    """A time span, or a hint at a wrong clock; clocks of two machines differ by minutes at most."""
+    if since - now > _CLOCKS:
+        return "in the future: was a clock wrong?"
+    return text.format(span_text(now - since))
+
+
+def _moment_text(text: str) -> str:
+    """A time to the minute; a number stays as it is."""
+    at = facts.as_moment(text)
+    if at is None:
+        return text
+    return f"{at:%Y-%m-%d}" if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{at:%Y-%m-%d %H:%M}"
+
+
+def render_page(status: Status, folder: Path) -> str:
+    """The text of the page, with links relative to `folder`."""
+    rows = [
+        {
+            "it": each,
+            "labels": [FINDINGS[finding][0] for finding in each.findings],
+            **cells_of(each, status.at),
+            "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
+        }
+        for each in status.verticals
+    ]
+    pressing = sum(bool(each.findings) for each in status.verticals)
+    return render("status.html", it=status, rows=rows, pressing=pressing)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return quote(Path(os.path.relpath(file.resolve(), folder.resolve())).as_posix())

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.operations.schedule.export.airflow import airflow_files
-from lepton_pipeline.operations.schedule.export.cron import cron_files
 from lepton_pipeline.operations.schedule.export.kubernetes import kubernetes_files
 from lepton_pipeline.operations.schedule.export.place import Place
-from lepton_pipeline.operations.schedule.export.systemd import systemd_files
+from lepton_pipeline.operations.schedule.export.scripts import cron_files, systemd_files
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.system.files import write_text
 
-__all__ = ["Place", "render", "write_export"]
+__all__ = ["Place", "write_export"]
 
 _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
     "airflow": airflow_files,
@@ -28,44 +27,18 @@ _TARGETS: dict[str, Callable[[list[Policy], Place], dict[str, str]]] = {
 def write_export(target: str, policies: Policies, place: Place, verticals: list[str]) -> list[Path]:
     """Write the schedules of a project for another scheduler into `place.out`, and return the files.
 
-    Args:
-        target: "airflow", "cron", "systemd" or "kubernetes".
-        policies: those of the project.
-        place: where jobs run and files go.
-        verticals: only these; all with a schedule if empty.
-
-    Raises:
-        ConfigurationError: what cannot be exported, once the valid policies are written.
-    """
-    files, problems = render(target, policies, place, verticals)
-    written = []
-    for name, text in files.items():
-        path = place.out / name
-        write_text(path, text)
-        if name.endswith(".sh"):
-            path.chmod(0o755)
-        written.append(path)
-    if problems:
-        done = f"\nWritten all the same: {', '.join(map(str, written))}." if written else ""
-        raise ConfigurationError("\n".join(problems) + done)
-    return written
-
-
-def render(
-    target: str, policies: Policies, place: Place, verticals: list[str]
-) -> tuple[dict[str, str], list[str]]:
-    """Texts by file name, and the errors of the policies that cannot be exported.
-
-    Raises:
-        ConfigurationError: a vertical is unknown; the environment has no plain name; there is no schedule.
+    `verticals` are all with a schedule if empty. Raises ConfigurationError about what cannot be exported,
+    once the valid policies are written; or if a vertical is unknown, the environment has no plain name, or
+    there is no schedule.
     """
     if place.env is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+", place.env):
         raise ConfigurationError(f"--env: {place.env!r} is no name of a folder in conf.")
     known = {**policies.good, **policies.wrong}
     for vertical in verticals:
         if vertical not in known:
-            text = f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
-            raise ConfigurationError(text)
+            raise ConfigurationError(
+                f"--vertical: no vertical {vertical!r}; there are {', '.join(sorted(known))}."
+            )
     scheduled = [name for name, policy in policies.good.items() if policy.cron]
     asked = verticals or [*scheduled, *policies.wrong]
     good, problems = [], [policies.wrong[name] for name in asked if name in policies.wrong]
@@ -77,4 +50,13 @@ def render(
             problems.append(str(error))
     if not good and not problems:
         raise ConfigurationError("no vertical declares retraining.schedule, so there is nothing to export.")
-    return (_TARGETS[target](good, place) if good else {}), problems
+    files = _TARGETS[target](good, place) if good else {}
+    written = [place.out / name for name in files]
+    for path in written:
+        write_text(path, files[path.name])
+        if path.suffix == ".sh":
+            path.chmod(0o755)
+    if problems:
+        done = f"\nWritten all the same: {', '.join(map(str, written))}." if written else ""
+        raise ConfigurationError("\n".join(problems) + done)
+    return written

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pprint import pformat
 
 from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of, expression
-from lepton_pipeline.operations.schedule.plan import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
 from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import FINAL_CODES, FIRST_RETRY, LONGEST_WAIT
 
 
 def airflow_files(policies: list[Policy], place: Place) -> dict[str, str]:
@@ -15,7 +15,6 @@ def airflow_files(policies: list[Policy], place: Place) -> dict[str, str]:
 
 
 def _dag(policy: Policy, place: Place) -> str:
-    cron = cron_of(policy)
     command = pformat(place.command(policy.vertical), width=100, sort_dicts=False).replace("\n", "\n    ")
     return f'''\
 """Retraining of {policy.vertical}. {NOTE}"""
@@ -36,7 +35,7 @@ FINAL_CODES = {FINAL_CODES!r}
 
 @dag(
     dag_id="lepton_retrain_{policy.vertical}",
-    schedule=CronTriggerTimetable({expression(cron.fields, policy.vertical)!r}, timezone={cron.zone!r}),
+    schedule=CronTriggerTimetable({expression(policy)!r}, timezone={cron_of(policy).zone!r}),
     start_date=datetime(2025, 1, 1, tzinfo=timezone.utc),
     # What was missed is made up for once, by its latest tick.
     catchup=False,

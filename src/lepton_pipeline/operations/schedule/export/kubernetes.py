@@ -5,47 +5,43 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+import yaml
+
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.schedule.export.place import (
-    Place,
-    cron_of,
-    expression,
-    to_yaml,
-    total_seconds,
-)
-from lepton_pipeline.operations.schedule.plan import FINAL_CODES
+from lepton_pipeline.operations.schedule.export.place import NOTE, Place, cron_of, expression
 from lepton_pipeline.operations.schedule.policies import Policy
+from lepton_pipeline.operations.schedule.state import FINAL_CODES, back_off
 
 # A CronJob appends eleven characters to its name, and a label has 63.
 _LONGEST_NAME = 52
+_LABELS = {"app.kubernetes.io/name": "lepton-pipeline", "app.kubernetes.io/component": "retraining"}
 
 
 def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
-    """One manifest for each vertical.
-
-    Raises:
-        ConfigurationError: there is no image.
-    """
+    """One manifest for each vertical; ConfigurationError if there is no image."""
     if place.image is None:
         raise ConfigurationError("--image: kubernetes needs an image of the project and its environment.")
-    return {f"{_name(policy.vertical)}.yaml": to_yaml(_manifest(policy, place)) for policy in policies}
+    manifests = {f"{_name(policy.vertical)}.yaml": _manifest(policy, place) for policy in policies}
+    # The width keeps every text in one line.
+    return {
+        name: f"# {NOTE}\n{yaml.safe_dump(manifest, sort_keys=False, width=1000)}"
+        for name, manifest in manifests.items()
+    }
 
 
 def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
-    cron = cron_of(policy)
-    labels = {"app.kubernetes.io/name": "lepton-pipeline", "app.kubernetes.io/component": "retraining"}
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
-        "metadata": {"name": _name(policy.vertical), "labels": labels},
+        "metadata": {"name": _name(policy.vertical), "labels": dict(_LABELS)},
         "spec": {
-            "schedule": expression(cron.fields, policy.vertical),
-            "timeZone": cron.zone,
+            "schedule": expression(policy),
+            "timeZone": cron_of(policy).zone,
             "concurrencyPolicy": "Forbid",
             # What was missed is made up for within this time. With more, a schedule of every minute would
             # miss more than the hundred ticks above which the controller gives up.
             "startingDeadlineSeconds": 3600,
-            "jobTemplate": {"metadata": {"labels": labels}, "spec": _job(policy, place)},
+            "jobTemplate": {"metadata": {"labels": dict(_LABELS)}, "spec": _job(policy, place)},
         },
     }
 
@@ -59,10 +55,11 @@ def _job(policy: Policy, place: Place) -> dict[str, Any]:
         "workingDir": place.project,
         "envFrom": [{"secretRef": {"name": "lepton-pipeline", "optional": True}}],
     }
+    waits = sum(back_off(attempt).total_seconds() for attempt in range(1, policy.retries + 1))
     on_exit = {"containerName": "retrain", "operator": "In", "values": list(FINAL_CODES)}
     return {
         "backoffLimit": policy.retries,
-        "activeDeadlineSeconds": total_seconds(policy),
+        "activeDeadlineSeconds": int((policy.retries + 1) * (policy.timeout + 60) + waits),
         "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": on_exit}]},
         "template": {
             "spec": {
@@ -77,7 +74,6 @@ def _job(policy: Policy, place: Place) -> dict[str, Any]:
 
 
 def _name(vertical: str) -> str:
-    """A valid Kubernetes name: without underscores, and short enough."""
     name = f"retrain-{vertical.replace('_', '-').rstrip('-')}"
     plain = name.replace("-", "_") == f"retrain_{vertical}"
     if len(name) <= _LONGEST_NAME and plain:

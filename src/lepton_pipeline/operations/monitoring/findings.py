@@ -1,0 +1,223 @@
+"""Records of a monitoring result, and its drift and realised quality in one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from operator import not_
+from statistics import NormalDist
+from typing import Annotated
+
+from pydantic import Field
+
+from lepton_pipeline.evaluation.interval_text import bracket
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.records import Omitted
+
+_NAMED_COLUMNS = 6
+_VOLUME_FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """Comparison of the new values of a column, or of the scores, with those of the training.
+
+    Attributes:
+        test: the one with the smallest p-value; `p_value` is that times the number of tests of the column.
+        missing_reference: share of rows without a value; likewise `missing_new`.
+        new_levels: at most ten that five rows have each.
+        p_adjusted: corrected for all tests of the result; `flagged` also needs a large effect.
+        ignored: whether it is declared as a column that may change; None for the scores.
+    """
+
+    column: str
+    test: str
+    statistic: float
+    p_value: float
+    psi: float
+    missing_reference: float
+    missing_new: float
+    new_levels: list[str]
+    rows_of_new_levels: int
+    change: str
+    p_adjusted: float = 1.0
+    flagged: bool = False
+    ignored: Omitted[bool] = None
+
+    def is_large(self, psi: float) -> bool:
+        """Whether the change is larger than the smallest PSI that counts."""
+        return self.psi > psi
+
+
+@dataclass(frozen=True)
+class DomainDrift:
+    """The classifier of all columns: its AUC on held-out rows, of `rows` that were taken."""
+
+    auc: float
+    p_value: float
+    rows: int
+    p_adjusted: float = 1.0
+    flagged: bool = False
+
+    def is_large(self, psi: float) -> bool:
+        """Whether the AUC is above that between two normal samples of equal spread whose PSI is `psi`.
+
+        For normals that lie d standard deviations apart the PSI is d squared and the AUC is the normal
+        distribution function at d / sqrt(2).
+        """
+        return self.auc > NormalDist().cdf(sqrt(psi / 2))
+
+
+@dataclass(frozen=True)
+class VolumeDrift:
+    """Mean rows in a unit of time of the reference and of `units` new ones; a unit is on the time axis."""
+
+    unit: float
+    reference: float
+    new: float
+    units: int
+    p_value: float
+    p_adjusted: float = 1.0
+    flagged: bool = False
+
+    def is_large(self, psi: float) -> bool:
+        """Whether the mean has changed by the factor 1.5, whatever `psi`."""
+        ratio = (self.new + 0.5) / (self.reference + 0.5)
+        return max(ratio, 1 / ratio) >= _VOLUME_FACTOR
+
+
+@dataclass(frozen=True)
+class WatchedChampion:
+    """The version that new rows are compared with."""
+
+    name: str
+    version: int
+    run_id: str
+    trained_until: str | None
+
+
+@dataclass(frozen=True)
+class _Metric:
+    metric: str
+
+
+@dataclass(frozen=True)
+class MetricEstimate(Estimate, _Metric):
+    """The gate's metric on the test rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """A window of the new rows, and realised quality in it; None is not known.
+
+    Attributes:
+        since: its start; None where no time is declared; likewise `until`.
+        mature: rows with a known label, of which `positives` are positive.
+        value: of `metric`; None for too few labels.
+        below: whether the whole interval lies below the bound.
+        missing: share of missing values; `psi` is of the columns that have changed most.
+    """
+
+    since: Annotated[str | None, Field(alias="from")]
+    until: Annotated[str | None, Field(alias="to")]
+    rows: int
+    mature: int
+    positives: int
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    approximate: Annotated[bool, Field(exclude_if=not_)] = False
+    below: bool
+    missing: float | None
+    score_mean: float | None
+    psi: Mapping[str, float | None]
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """Realised quality, if known."""
+        if self.value is None:
+            return None
+        return Estimate(self.value, self.low, self.high, self.approximate)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For MLflow, what is known."""
+        values = {
+            "window.rows": self.rows,
+            "window.missing": self.missing,
+            "window.score_mean": self.score_mean,
+            f"realised.{self.metric}": self.value,
+            f"realised.{self.metric}.low": self.low,
+            f"realised.{self.metric}.high": self.high,
+        }
+        return {name: float(value) for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringResult:
+    """What new rows say about a champion.
+
+    Attributes:
+        rows_mature_new: new rows with a known label.
+        bound: below which quality has decayed.
+        needed: `windows` below the bound among the last `of` are a decay.
+        drifted: None where not known, and `notes` say why; likewise `decayed`.
+        level: probability of a false alarm in the whole result.
+        missing_reference: share of missing values in the training rows.
+        figures: for MLflow; `series` are those of each window.
+    """
+
+    as_of: str
+    champion: WatchedChampion
+    rows_new: int
+    rows_mature_new: int
+    columns: list[ColumnDrift]
+    domain: DomainDrift | None
+    scores: ColumnDrift | None
+    volume: VolumeDrift | None
+    windows: list[Window]
+    estimate: MetricEstimate | None
+    bound: float | None
+    needed: dict[str, int]
+    drifted: bool | None
+    decayed: bool | None
+    notes: list[str]
+    level: float
+    smallest_psi: float
+    missing_reference: float | None
+    figures: dict[str, float] = field(default_factory=dict)
+    series: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def flagged(self) -> list[ColumnDrift]:
+        """The columns that have changed."""
+        return [each for each in self.columns if each.flagged]
+
+
+def drift_text(found: MonitoringResult) -> str:
+    """Drift in one line."""
+    if found.drifted is None:
+        return "not known"
+    flagged = sorted(found.flagged, key=lambda each: -each.psi)
+    named = [f"{each.column} (PSI {each.psi:.2f})" for each in flagged[:_NAMED_COLUMNS]]
+    if len(flagged) > len(named):
+        named.append(f"{len(flagged) - len(named)} more")
+    if found.scores is not None and found.scores.flagged:
+        named.append("the scores")
+    if found.domain is not None and found.domain.flagged:
+        named.append(f"all columns together (AUC {found.domain.auc:.3f})")
+    return ", ".join(named) or f"none in {len(found.columns)} columns"
+
+
+def quality_text(found: MonitoringResult) -> str:
+    """Realised quality in one line."""
+    measured = [(window.metric, window.estimate) for window in found.windows if window.estimate is not None]
+    if not measured:
+        return "not known yet"
+    metric, last = measured[-1]
+    place = "the last window" if len(measured) > 1 else "the one window"
+    bound = "" if found.bound is None else f", bound {found.bound:.4f}"
+    verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found.decayed]
+    return f"{verdict}: {metric} {last.value:.4f} {bracket(last)} in {place}{bound}"
