@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
-from lepton_pipeline.data.entities import Entity, find_entities, may_be_names
+from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
+from lepton_pipeline.data.entities import find_entities, may_be_names
 from lepton_pipeline.parameters import Dataset, Features, Split
 
 # Columns of the marks; those of entities are named by number.
@@ -27,37 +27,13 @@ Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Test rows that equal a training or validation row in all columns, target included, except row ids.
-
-    Attributes:
-        by_chance: expected number of coincidences, at most `rows`.
-        unlikely: copies among at most 20,000 test rows whose chance of a coincidence is below .05.
-        unlikely_by_chance: expected coincidences among these.
-        unlikely_share: the difference, as a fraction of the test rows sampled.
-        example: labels of such a test row and of the row that it equals.
-        ignored: columns that were not compared, as they identify rows.
-        repeated: rows of the table that equal an earlier one, whatever their parts.
-    """
-
-    rows: int
-    by_chance: int
-    unlikely: int
-    unlikely_by_chance: float
-    unlikely_share: float
-    example: tuple[Any, Any] | None
-    ignored: list[str]
-    repeated: int
-
-
 def find_copies(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     dataset: Dataset,
     features: Features,
     declared_split: Split,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, CopiesFound]:
     """Find test rows whose outcome can be known from a row that the model is trained on.
 
     Copies equal such a row in every column, target included, except those that identify rows (`dataset.id`,
@@ -71,8 +47,7 @@ def find_copies(
       random; copies never do.
 
     Returns the marks of every test row: `copy`, `same_inputs` (as a training row, whatever the outcome), and
-    `entity_0`, `entity_1`, … (rows of that entity are trained on); and the counts `rows`, `test_rows`,
-    `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
+    `entity_0`, `entity_1`, … (rows of that entity are trained on); and the counts.
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
@@ -82,13 +57,13 @@ def find_copies(
         labels = split["label"].to_numpy()
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
-    return pd.DataFrame(marks, index=split.index[test]), {
-        "rows": len(feature_table),
-        "test_rows": int(test.sum()),
-        "strategy": declared_split.strategy,
-        "copies": asdict(copies),
-        "entities": [asdict(entity) for entity, _ in found],
-    }
+    return pd.DataFrame(marks, index=split.index[test]), CopiesFound(
+        rows=len(feature_table),
+        test_rows=int(test.sum()),
+        strategy=declared_split.strategy,
+        copies=copies,
+        entities=[entity for entity, _ in found],
+    )
 
 
 def _find(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data.copies_found import Entity
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.statistics.ranks import auc
 
@@ -29,24 +29,6 @@ _NAMES = re.compile(
 
 Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Entity:
-    """A column of entities with several rows each.
-
-    Attributes:
-        declared: whether it is `dataset.group`; otherwise it was found, as its rows share one outcome.
-        entities: number of entities with several rows.
-        one_outcome: those of them with one outcome only.
-        test_rows: test rows of entities that are trained on, too.
-    """
-
-    column: str
-    declared: bool
-    entities: int
-    one_outcome: int
-    test_rows: int
 
 
 def find_entities(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,19 @@ from lepton_pipeline.data.contracts.result import ContractResult, ExpectationRes
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import Check, GateDecision
-from lepton_pipeline.evaluation.drift import measure_drift
+from lepton_pipeline.evaluation.drift import Drift, measure_drift
+from lepton_pipeline.evaluation.explanation import Explanation
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
+from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.tracking.lineage import Lineage
 
 ABOUT = About(
     question="Will a client default on next month's payment?",
@@ -49,7 +52,7 @@ def make_scores(rows: int = 600) -> pd.DataFrame:
     )
 
 
-def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> dict[str, Any]:
+def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> Drift:
     random = np.random.default_rng(0)
     table = pd.DataFrame(
         {"y": [0, 1] * 200, column: random.normal(size=400), "JOB": ["a", "b", "a", "c"] * 100}
@@ -60,7 +63,7 @@ def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> dict[str, Any]:
     return measure_drift(moved.assign(JOB=moved["JOB"].mask(moved.index >= 370, level)), split, encoder)
 
 
-def make_copies(**changes: Any) -> dict[str, Any]:
+def make_copies(**changes: Any) -> MeasuredCopies:
     """Copies that are no more than chance makes, and patients on both sides of the split."""
     without = {"rows": 90, "positives": 30, "auc": figure(0.71, 0.62, 0.79)}
     copies = {
@@ -72,7 +75,7 @@ def make_copies(**changes: Any) -> dict[str, Any]:
         "share": 0.04,
     }
     patients = {"column": "patient", "declared": False, "entities": 50, "one_outcome": 50, "test_rows": 210}
-    return {
+    content = {
         "rows": 1500,
         "test_rows": 300,
         "strategy": "stratified",
@@ -80,6 +83,7 @@ def make_copies(**changes: Any) -> dict[str, Any]:
         "copies": copies | {"without": without, "decide": False} | changes,
         "entities": [patients | {"without": without}],
     }
+    return from_plain(MeasuredCopies, content)
 
 
 def make_costs(unit: str = "EUR") -> Costs:
@@ -176,7 +180,7 @@ def make_slices(column: str = "SEX", value: str = "2") -> Slices:
     return from_plain(Slices, content)
 
 
-def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str, Any]:
+def make_explanation(column: str = "PAY_0", value: str = "private") -> Explanation:
     names = [column, *(f"BILL_AMT{number}" for number in range(1, 21))]
     points = [
         {
@@ -190,11 +194,13 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str,
     ]
     levels = [
         {"value": value, "probability": 0.31, "low": 0.28, "high": 0.34, "share": 0.4},
-        {"value": None, "probability": 0.21, "low": 0.18, "high": 0.24, "share": 0.6},
+        {"value": "missing", "probability": 0.21, "low": 0.18, "high": 0.24, "share": 0.6},
     ]
-    return {
+    content = {
         "metric": "auc",
         "rows": 1000,
+        "auc": 0.8,
+        "permutations": 5,
         "importance": [
             {"column": name, **figure(0.08 / number, 0.06 / number - 0.004, 0.1 / number)}
             for number, name in enumerate(names, start=1)
@@ -203,18 +209,20 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> dict[str,
             {"column": column, "kind": "number", "points": points},
             {"column": "JOB", "kind": "category", "points": levels},
         ],
-        "reference": {column: 0, "JOB": value},
+        "reference": {column: "0", "JOB": value},
         "examples": [
             {
+                "case": "highest probability",
                 "probability": 0.8123,
                 "decision": True,
                 "reasons": [
-                    {"column": column, "value": 2, "effect": 0.912},
+                    {"column": column, "value": "2", "effect": 0.912},
                     {"column": "JOB", "value": value, "effect": -0.1},
                 ],
             }
         ],
     }
+    return from_plain(Explanation, content)
 
 
 def make_decision(promoted: bool = True) -> GateDecision:
@@ -235,7 +243,7 @@ def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = 
     return ContractResult(where, True, 30000, 17, 0.05, [], [], expectations)
 
 
-def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> dict[str, Any]:
+def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> Columns:
     columns = [
         Column("default", "whole number", "target", 0, 0.0, 2, UNUSED, why_not="the target"),
         Column("LIMIT_BAL", "number", "numeric", 18, 0.012, 1021, NUMBER),
@@ -248,7 +256,7 @@ def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leadi
         ),
         Column("signed_month", "whole number", "derived", 0, 0.0, 12, NUMBER),
     ]
-    return {"rows": 1500, "columns": [asdict(column) for column in columns]}
+    return Columns(1500, columns)
 
 
 def make_evidence(**changes: Any) -> Evidence:
@@ -298,18 +306,18 @@ def make_evidence(**changes: Any) -> Evidence:
             "finance", 3, "models:/m-1", "5f" * 16, "c3" * 32, "cpu", boosting_weight=0.4, plan="folds"
         ),
         "decision": make_decision(),
-        "lineage": {
-            "run_id": "5f" * 16,
-            "started": "2026-11-22T08:52:20+00:00",
-            "tags": {
+        "lineage": Lineage(
+            run_id="5f" * 16,
+            started="2026-11-22T08:52:20+00:00",
+            tags={
                 "git.commit": "8f" * 20,
                 "git.dirty": "true",
                 "seed": "7",
                 "configuration.sha256": "b2" * 32,
             },
-            "parameters": declared.model_dump(),
-            "packages": {"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
-        },
+            parameters=declared.model_dump(),
+            packages={"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
+        ),
         "copies": make_copies(),
         "costs": make_costs(),
         "slices": make_slices(),

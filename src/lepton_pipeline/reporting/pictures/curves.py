@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Curve
+from lepton_pipeline.evaluation.explanation import Point
 from lepton_pipeline.reporting.pictures.quality import as_percent
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart
 
@@ -41,10 +42,10 @@ def draw_losses(history: pd.DataFrame) -> str:
     return chart.inline()
 
 
-def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
+def effect_chart(points: Sequence[Point], width: int = 340, height: int = 210) -> Chart:
     """The probability by values of a number column, with 95 % intervals, through at least two points."""
-    keys = ("value", "probability", "low", "high")
-    across, up, low, high = ([float(point[key]) for point in points] for key in keys)
+    across, up = [float(point.value) for point in points], [point.probability for point in points]
+    low, high = [point.low for point in points], [point.high for point in points]
     ends = Axis(min(across), max(across), most=4)
     chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
     chart.band(across, low, high)

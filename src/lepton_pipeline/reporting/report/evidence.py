@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
@@ -11,11 +10,16 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.drift import Drift
+from lepton_pipeline.evaluation.explanation import Explanation
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.tracking.lineage import Lineage
 
 
 @dataclass(frozen=True)
@@ -23,8 +27,7 @@ class Evidence:
     """Results of one run as its stages return them; empty ones are left out of the report.
 
     `contracts` holds those of raw tables first, that of the table last; `split` and `scores` have a row for
-    each example; `history` has the losses by network and epoch; `lineage` is from
-    `tracking.lineage.read_run`.
+    each example; `history` has the losses by network and epoch.
     """
 
     about: About
@@ -37,13 +40,13 @@ class Evidence:
     history: pd.DataFrame
     registration: Registration
     decision: GateDecision
-    lineage: dict[str, Any]
-    copies: dict[str, Any] = field(default_factory=dict)
+    lineage: Lineage
+    copies: MeasuredCopies | None = None
     costs: Costs | None = None
     slices: Slices | None = None
-    explanation: dict[str, Any] = field(default_factory=dict)
-    drift: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, Any] = field(default_factory=dict)
+    explanation: Explanation | None = None
+    drift: Drift | None = None
+    columns: Columns | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lepton_pipeline.evaluation.explanation import Effect
 from lepton_pipeline.reporting.pictures.curves import draw_cost, effect_chart
 from lepton_pipeline.reporting.pictures.explanation import drawn_points, importance_span
 from lepton_pipeline.reporting.report import formats
@@ -83,38 +84,44 @@ def flagged_gaps(evidence: Evidence) -> list[dict[str, Any]]:
 def describe_explanation(evidence: Evidence) -> dict[str, Any]:
     """Importance and effects of columns, and example cases."""
     explanation = evidence.explanation
-    if not explanation:
+    if explanation is None:
         return {"absent": "The model was not explained in this run."}
-    importance = explanation["importance"]
+    importance = explanation.importance
     lowest, longest = importance_span(importance[:_BARS])
     return {
-        **explanation,
+        **vars(explanation),
         "importance": importance[:_BARS],
         "further": importance[_BARS:],
         "lowest": lowest,
         "longest": longest,
-        "effects": [_describe_effect(effect) for effect in explanation["effects"]],
+        "effects": [_describe_effect(effect) for effect in explanation.effects],
     }
 
 
 def describe_drift(evidence: Evidence) -> dict[str, Any]:
     """Drift between training and test rows."""
     drift = evidence.drift
-    if not drift:
+    if drift is None:
         return {"absent": "Test and training rows were not compared in this run."}
-    ranked = sorted(drift["columns"], key=lambda each: (not each["flagged"], -each["psi"]))
-    flagged = [each for each in ranked if each["flagged"]]
+    ranked = sorted(drift.columns, key=lambda each: (not each.flagged, -each.psi))
+    flagged = [each for each in ranked if each.flagged]
     # Some others for comparison.
     shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
-    return {**drift, "flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
-
-
-def _describe_effect(effect: dict[str, Any]) -> dict[str, Any]:
-    points, drawn = effect["points"], drawn_points(effect)
     return {
-        "column": effect["column"],
+        **vars(drift),
+        "flagged": flagged,
+        "shown": shown,
+        "further": ranked[len(shown) :],
+        "full": _FULL_PSI,
+    }
+
+
+def _describe_effect(effect: Effect) -> dict[str, Any]:
+    points, drawn = effect.points, drawn_points(effect)
+    return {
+        "column": effect.column,
         "picture": effect_chart(drawn).inline() if drawn else "",
         # Values that the curve does not show.
         "points": [point for point in points if point not in drawn],
-        "highest": max((point["high"] for point in points), default=0) or 1.0,
+        "highest": max((point.high for point in points), default=0) or 1.0,
     }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from lepton_pipeline.evaluation.copies_text import describe_copies
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.report import findings, sections
 from lepton_pipeline.reporting.report.evidence import Evidence
@@ -33,7 +33,7 @@ def render_report(evidence: Evidence) -> str:
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
     ]
-    started, about = evidence.lineage["started"], evidence.about
+    started, about = evidence.lineage.started, evidence.about
     name, title = evidence.name, evidence.title
     return render("report.html", name=name, title=title, started=started, about=about, sections=contents)
 
@@ -42,7 +42,7 @@ def render_card(evidence: Evidence) -> str:
     """Render the model card as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
     gaps = findings.flagged_gaps(evidence)
     measured = evidence.slices.slices if evidence.slices else ()
-    drifted = [each["column"] for each in evidence.drift.get("columns", []) if each["flagged"]]
+    drifted = [each.column for each in evidence.drift.columns if each.flagged] if evidence.drift else []
     text = render(
         "model_card.md",
         title=evidence.title,

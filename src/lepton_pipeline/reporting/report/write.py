@@ -10,7 +10,11 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.drift import Drift
+from lepton_pipeline.evaluation.explanation import Explanation
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
@@ -32,12 +36,12 @@ def write_report(
     history: pd.DataFrame,
     registration: Registration,
     decision: GateDecision,
-    copies: dict[str, Any] | None = None,
+    copies: MeasuredCopies | None = None,
     costs: Costs | None = None,
     slices: Slices | None = None,
-    explanation: dict[str, Any] | None = None,
-    drift: dict[str, Any] | None = None,
-    columns: dict[str, Any] | None = None,
+    explanation: Explanation | None = None,
+    drift: Drift | None = None,
+    columns: Columns | None = None,
     **tables: Any,
 ) -> dict[str, bytes]:
     """Write `report.html` and `model_card.md`, and make the card the description of the model version.
@@ -61,12 +65,12 @@ def write_report(
         decision=decision,
         # After a resume, that is an earlier run.
         lineage=read_run(registration.run_id),
-        copies=copies or {},
+        copies=copies,
         costs=costs,
         slices=slices,
-        explanation=explanation or {},
-        drift=drift or {},
-        columns=columns or {},
+        explanation=explanation,
+        drift=drift,
+        columns=columns,
         readings={name.split(".")[-2]: each for name, each in tables.items() if name.endswith(".reading")},
     )
     card = render_card(evidence)
