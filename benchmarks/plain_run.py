@@ -85,10 +85,10 @@ class PlainRun:
         self.log.parameters(self.id, declared)
         self.log.client.log_text(self.id, installed, "environment.txt")
 
-    def stage(self, function: Callable[..., Any], outputs: list[str], *inputs: Any) -> Any:
+    def stage(self, function: Callable[..., Any], outputs: list[str], *inputs: Any, **named: Any) -> Any:
         """Call a stage's function, write what it returns and record it as the catalog says."""
         started = perf_counter()
-        returned = function(*inputs)
+        returned = function(*inputs, **named)
         for name, data in zip(outputs, returned if len(outputs) > 1 else [returned], strict=True):
             entry = self._catalog[f"{{vertical}}.{name}"]
             path = self._project / entry["filepath"].format(vertical=VERTICAL)
@@ -187,8 +187,26 @@ def main() -> None:
         *judged,
         run.id,
     )
-    shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
-    run.stage(write_report, ["report"], *shown, copies, costs, slices, explanation, drift, columns)
+    run.stage(
+        write_report,
+        ["report"],
+        vertical.about,
+        registration,
+        ingestion_record=record,
+        contract_result=result,
+        feature_report=report,
+        split=split,
+        scores=scores,
+        metrics=metrics,
+        history=history,
+        decision=decision,
+        copies=copies,
+        costs=costs,
+        slices=slices,
+        explanation=explanation,
+        drift=drift,
+        columns=columns,
+    )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.evaluation.metrics import measure_once
-from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 

@@ -19,11 +19,10 @@ from lepton_pipeline.evaluation.measured_copies import (
     more_than_chance,
     summarise_copies,
 )
-from lepton_pipeline.evaluation.resampling import LEVEL, Sample
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
 from lepton_pipeline.parameters import Split
 from lepton_pipeline.statistics.estimates import Metrics
-from lepton_pipeline.statistics.intervals import auc_interval
 
 
 def measure_copies(
@@ -84,6 +83,4 @@ def _without(sample: Sample, model: np.ndarray, left_out: npt.NDArray[np.bool_])
     )
     if not enough:
         return Remaining(rows, positives, None)
-    left_over = sample.where(stays)
-    auc = auc_interval(left_over.labels, model[stays], left_over.deviate(LEVEL), left_over.codes)
-    return Remaining(rows, positives, left_over.marked(*auc))
+    return Remaining(rows, positives, sample.where(stays).auc(model[stays]))

@@ -8,8 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from lepton_pipeline.evaluation.decision import Check
-from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.metrics import OWN, paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR

@@ -16,7 +16,12 @@ from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS,
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
 from lepton_pipeline.statistics.estimates import Estimate, Evidence
-from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
+from lepton_pipeline.statistics.intervals import (
+    auc_interval,
+    normal_deviate,
+    percentile_interval,
+    student_deviate,
+)
 
 LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"
@@ -174,6 +179,10 @@ class Sample:
         ends = percentile_interval(self.spread(value, drawn), LEVEL)
         low, high = (min(max(end, least), most) for end in ends)
         return self.marked(value, low, high)
+
+    def auc(self, scores: np.ndarray) -> Estimate:
+        """AUC of the scores [rows] with its 95 % interval (see `auc_interval`)."""
+        return self.marked(*auc_interval(self.labels, scores, self.deviate(LEVEL), self.codes))
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
         """Stretch draws [resamples] for few units by Student's factor (Hesterberg 2015, on narrowness)."""

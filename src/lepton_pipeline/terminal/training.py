@@ -9,7 +9,7 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
-from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
+from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import Column
@@ -109,7 +109,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             parts = [model_parts(registration), lower_first(training_plan(registration))]
             facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
-        facts += [("warning", said) for said in (evidence_note(metrics), threshold_warning(metrics)) if said]
+        facts += [("warning", said) for said in quality_warnings(metrics)]
     if copies := results.get("copies"):
         facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:

@@ -271,7 +271,7 @@ def make_evidence(**changes: Any) -> Evidence:
     )
     parts: dict[str, Any] = {
         "about": ABOUT,
-        "ingestion": IngestionRecord(
+        "ingestion_record": IngestionRecord(
             rows=1500,
             columns={"LIMIT_BAL": "int64", "default": "int64"},
             files=["clients.csv.gz"],
@@ -287,7 +287,7 @@ def make_evidence(**changes: Any) -> Evidence:
             sha256="a1" * 32,
         ),
         "contracts": [make_contract()],
-        "features": FeatureReport(0, 0.95, "stop", "warn", [], []),
+        "feature_report": FeatureReport(0, 0.95, "stop", "warn", [], []),
         "split": pd.DataFrame(
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),

@@ -26,9 +26,8 @@ from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.reporting.report.findings import describe_drift
-from lepton_pipeline.reporting.report.render import render_card, render_report
-from lepton_pipeline.reporting.report.sections import changed_parameters, describe_verdict
+from lepton_pipeline.reporting.report.sections import changed_parameters, describe_drift, describe_verdict
+from lepton_pipeline.reporting.report.write import render_card, render_report
 from lepton_pipeline.statistics.estimates import Evidence, Rows
 from lepton_pipeline.system.records import from_plain, to_plain
 
@@ -109,7 +108,7 @@ def plain():
         make_evidence(
             costs=undeclared,
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
-            features=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
+            feature_report=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
             slices=Slices(),
         )
     )
@@ -174,7 +173,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
         assert f"{each.psi:.3f}" in between(html, "drift")
     for value in (
         evidence.registration.weights_sha256,
-        evidence.ingestion.sha256,
+        evidence.ingestion_record.sha256,
         evidence.lineage.run_id,
     ):
         assert value in between(html, "lineage")
@@ -190,7 +189,7 @@ def test_checks_have_titles_that_people_know():
     names = ["bound ece", "champion", "champion unchanged", "baseline", "slices", "slice job = x y"]
     checks = [Check(name, True, "") for name in names]
     described = describe_verdict(make_evidence(decision=replace(make_decision(), checks=checks)))
-    assert [check["title"] for check in described["checks"]] == [
+    assert [title for title, _ in described["checks"]] == [
         "Bound of Calibration error",
         "Against the champion",
         "Champion unchanged",
@@ -303,7 +302,7 @@ def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
 
 
 def evil_reading():
-    reading = make_evidence().ingestion.reading
+    reading = make_evidence().ingestion_record.reading
     return replace(reading, files=[ReadFile(EVIL, 1, 0)], skipped=[SkippedFile(EVIL, EVIL)])
 
 
@@ -318,9 +317,9 @@ def evil_evidence():
     return make_evidence(
         about=about,
         lineage=replace(lineage, parameters=declared),
-        ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
+        ingestion_record=replace(make_evidence().ingestion_record, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
-        features=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
+        feature_report=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
         decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),
         registration=replace(make_evidence().registration, name=EVIL),
         costs=make_costs(EVIL),
@@ -463,8 +462,8 @@ VERTICALS = sorted(path.parent.name for path in (REPOSITORY / "conf/base").glob(
 def test_what_every_bundled_vertical_changes_of_the_defaults_can_be_listed(vertical):
     text = (REPOSITORY / "conf/base" / vertical / "parameters.yml").read_text(encoding="utf-8")
     declared = read_vertical(vertical, yaml.safe_load(text)[vertical]).model_dump()
-    changed = {each["key"]: each for each in changed_parameters(declared)}
-    assert changed["gate.at_least"]["value"] == declared["gate"]["at_least"]
+    changed = {key: value for key, value, _ in changed_parameters(declared)}
+    assert changed["gate.at_least"] == declared["gate"]["at_least"]
     costs = declared["evaluation"]["costs"] or {}
     assert {key for key in changed if key.startswith("evaluation.costs.")} == {
         f"evaluation.costs.{key}" for key, value in costs.items()

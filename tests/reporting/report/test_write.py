@@ -28,9 +28,8 @@ def registered(tmp_path_factory, store):
 
 def write(registration, **changes):
     evidence = make_evidence(registration=registration)
-    renamed = {"ingestion": "ingestion_record", "features": "feature_report"}
-    parts = {renamed.get(field.name, field.name): getattr(evidence, field.name) for field in fields(evidence)}
-    del parts["contracts"], parts["lineage"]
+    parts = {field.name: getattr(evidence, field.name) for field in fields(evidence)}
+    del parts["contracts"], parts["lineage"], parts["readings"]
     contracts = {
         "contract_result": make_contract(),
         "flights.contract_result": make_contract("s", "tables.flights"),

@@ -9,14 +9,15 @@ from itertools import chain, cycle
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import OWN, rank_rows
+from lepton_pipeline.evaluation.resampling import LEVEL
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
 from lepton_pipeline.reporting.report.formats import model_name
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.intervals import normal_deviate, wilson
 from lepton_pipeline.statistics.measures import RankedRows
 
 _RULES = {"cost": "least cost", "f1": "best F1"}
@@ -119,7 +120,7 @@ def _roc(shown: list[_Shown]) -> Chart:
     chart = _square("False positive rate", "True positive rate (recall)")
     chart.line((0, 1), (0, 1), "chance")
     for each in reversed(shown):
-        true, false = rates(each.ranked, _CURVE_POINTS)
+        true, false = _rates(each.ranked)
         chart.line(np.append(0, false), np.append(0, true), each.look)
     for each in reversed(shown):
         chart.dots([each.false_rate], [each.recall], f"{each.look} mark", 5)
@@ -131,7 +132,7 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     chart = _square("Recall", "Precision")
     chart.level(base_rate, "chance")
     for each in reversed(shown):
-        recall, false_rate = rates(each.ranked, _CURVE_POINTS)
+        recall, false_rate = _rates(each.ranked)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
         # The area under steps is the average precision; that under straight lines would be larger.
         chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
@@ -140,18 +141,39 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     return chart
 
 
+def _rates(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positive rate at the end of each tie, thinned."""
+    ends = np.flatnonzero(np.append(ranked.scores[1:] != ranked.scores[:-1], True))
+    if len(ends) > _CURVE_POINTS:
+        ends = ends[np.linspace(0, len(ends) - 1, _CURVE_POINTS).round().astype(int)]
+    found = np.cumsum(ranked.labels)
+    true = found[ends]
+    return true / found[-1], (ends + 1 - true) / (len(ranked.labels) - found[-1])
+
+
 def _calibration(shown: list[_Shown]) -> Chart:
-    bins = [bin_rows(each.ranked) for each in shown]
-    highest = max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)
+    bins = [_bins(each.ranked) for each in shown]
+    highest = max(max(predicted.max(), observed.max()) for predicted, observed, _ in bins)
     limit = min(1.0, 1.04 * highest) or 0.01
     chart = _square("Predicted probability", "Observed rate", limit)
     chart.line((0, limit), (0, limit), "chance")
-    for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
+    for each, (predicted, observed, counts) in reversed(list(zip(shown, bins, strict=True))):
         if each is shown[0]:
-            chart.intervals(predicted, low, high)
+            z = normal_deviate(LEVEL)
+            chart.intervals(
+                predicted,
+                *zip(*(wilson(*of, z)[1:] for of in zip(observed, counts, strict=True)), strict=True),
+            )
         chart.line(predicted, observed, each.look)
         chart.dots(predicted, observed, each.look, 4 if each is shown[0] else 2.4)
     return chart
+
+
+def _bins(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score, observed rate and rows of each calibration bin."""
+    counts = np.diff(np.append(ranked.bin_starts, len(ranked.labels)))
+    predicted = np.add.reduceat(ranked.scores, ranked.bin_starts) / counts
+    return predicted, np.add.reduceat(ranked.labels, ranked.bin_starts) / counts, counts
 
 
 def _histogram(model: _Shown) -> Chart:

@@ -31,9 +31,9 @@ class Evidence:
     """
 
     about: About
-    ingestion: IngestionRecord
+    ingestion_record: IngestionRecord
     contracts: list[ContractResult]
-    features: FeatureReport
+    feature_report: FeatureReport
     split: pd.DataFrame
     scores: pd.DataFrame
     metrics: Metrics
