@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of the training, validation and test rows, then those of raw tables that they lack."""
+    """Columns of the training, validation and test rows, then those of raw tables that their table lacks."""
 
-    rows: int
-    columns: list[Column]
+    rows: int = 0
+    columns: list[Column] = field(default_factory=list)

@@ -33,24 +33,6 @@ TAGS = (
 )
 
 
-@dataclass(frozen=True)
-class Lineage:
-    """What a run depends on.
-
-    Attributes:
-        started: UTC, ISO 8601, to the second.
-        tags: those of `TAGS` that it has.
-        parameters: the declaration with all defaults.
-        packages: version by name.
-    """
-
-    run_id: str
-    started: str
-    tags: dict[str, str]
-    parameters: dict[str, Any]
-    packages: dict[str, str]
-
-
 def code_tags(project: Path) -> dict[str, str]:
     """Commit of the project and whether its tree differs; "none" outside a git checkout."""
     commit = _git(project, "rev-parse", "HEAD") if _is_checkout(project) else None
@@ -115,6 +97,24 @@ def sha256(content: str | dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class Lineage:
+    """Origin of a run.
+
+    Attributes:
+        started: UTC, ISO 8601, to the second.
+        tags: those of `TAGS` that it has.
+        parameters: the declaration with all defaults.
+        packages: version by name.
+    """
+
+    run_id: str
+    started: str
+    tags: dict[str, str]
+    parameters: dict[str, Any]
+    packages: dict[str, str]
+
+
 def read_run(run_id: str) -> Lineage:
     """The lineage of a run."""
     import mlflow
@@ -123,8 +123,8 @@ def read_run(run_id: str) -> Lineage:
     installed = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.txt")
     started = datetime.fromtimestamp(run.info.start_time // 1000, UTC)
     return Lineage(
-        run_id=run_id,
-        started=started.isoformat(),
+        run_id,
+        started.isoformat(),
         tags={key: run.data.tags[key] for key in TAGS if key in run.data.tags},
         parameters=mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
         packages=dict(line.split("==", 1) for line in installed.split()),

@@ -296,7 +296,7 @@ def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
 
 
 def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
-    evidence = make_evidence(columns=None)
+    evidence = make_evidence(columns=Columns())
     assert "This run kept no table of its columns." in between(render_report(evidence), "columns")
     assert "Columns:" not in render_card(evidence)
 

@@ -46,7 +46,7 @@ class Evidence:
     slices: Slices | None = None
     explanation: Explanation | None = None
     drift: Drift | None = None
-    columns: Columns | None = None
+    columns: Columns = field(default_factory=Columns)
     readings: dict[str, Reading] = field(default_factory=dict)
 
     @property

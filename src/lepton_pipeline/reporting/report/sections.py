@@ -79,9 +79,9 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
 
 def describe_columns(evidence: Evidence) -> dict[str, Any]:
     """The use of every column, unused ones first."""
-    if evidence.columns is None:
-        return {"absent": "This run kept no table of its columns.", "summary": ""}
     columns = evidence.columns.columns
+    if not columns:
+        return {"absent": "This run kept no table of its columns.", "summary": ""}
     ordered = sorted(columns, key=lambda column: column.used_as not in (UNUSED, BY_CODE))
     return {
         "folded": len(columns) > _MOST_COLUMNS,
