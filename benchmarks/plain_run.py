@@ -35,8 +35,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scores import score_rows
-from lepton_pipeline.evaluation.slice_labels import slice_rows
-from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows

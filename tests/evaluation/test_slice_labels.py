@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.slice_labels import slice_rows
+from lepton_pipeline.evaluation.slices import slice_rows
 from lepton_pipeline.parameters import Dataset, Evaluation
 
 

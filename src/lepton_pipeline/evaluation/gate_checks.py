@@ -27,7 +27,7 @@ _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 def check_cases(metrics: Metrics) -> list[Check]:
     """Refuse a model with too few test rows of the rarer class; no check if there are enough."""
-    rows, positives = (metrics.rows["test"].rows, metrics.rows["test"].positives)
+    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
     rarer = min(positives, rows - positives)
     if rarer >= MIN_OF_A_CLASS:
         return []
@@ -75,28 +75,17 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
 def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str], what: str = "") -> Check:
     """Hold the worse end of a figure to a limit: the low end to the least, the high end to the most."""
     key, limit, end = bound
-    figure = replace(figure, approximate=False)
+    known = Check(name, True, "", figure.value, figure.low, figure.high, limit=limit)
     if figure.low is None or figure.high is None:
         text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
-        check = Check(name, False, text, limit=limit, next="bring more rows, or enlarge split.test")
-        return _with_figure(check, figure)
-    sign, least = (1, "at least") if end == "low" else (-1, "at most")
-    beyond = "below" if end == "low" else "above"
-    passed = sign * (figure.low if end == "low" else figure.high) >= sign * limit
-    if passed:
-        words = f"is {least} {limit:g}"
-    elif sign * figure.value >= sign * limit:
-        words = f"reaches {beyond} the declared {limit:g}"
-    else:
-        words = f"is {beyond} the declared {limit:g}"
-    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what} {words}"
+        return replace(known, passed=False, text=text, next="bring more rows, or enlarge split.test")
+    sign, least, beyond = (1, "at least", "below") if end == "low" else (-1, "at most", "above")
+    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what}"
+    if sign * (figure.low if end == "low" else figure.high) >= sign * limit:
+        return replace(known, text=f"{text} is {least} {limit:g}")
+    verb = "reaches" if sign * figure.value >= sign * limit else "is"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
-    return _with_figure(Check(name, passed, text, limit=limit, next=None if passed else advice), figure)
-
-
-def _with_figure(check: Check, figure: Estimate) -> Check:
-    approximate = figure.approximate or None
-    return replace(check, value=figure.value, low=figure.low, high=figure.high, approximate=approximate)
+    return replace(known, passed=False, text=f"{text} {verb} {beyond} the declared {limit:g}", next=advice)
 
 
 def check_baseline(
@@ -119,16 +108,16 @@ def check_baseline(
     difference = differences[gate.metric]
     limit = 0.0 - gate.baseline_margin
     may_be, is_worse = (end < limit for end in difference.ends)
-    passed = not (is_worse if first else may_be)
+    passed, advice = not (is_worse if first else may_be), None
     text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
     if may_be:
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
-    check = _with_figure(Check("baseline", passed, text, limit=limit, rows=len(test)), difference)
-    if passed:
-        doubt = "; a first model is refused only if it is" if may_be else ""
-        return replace(check, text=text + doubt)
-    advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
-    return replace(check, text=text + _strongest(metrics, gate, baseline), next=advice)
+    if not passed:
+        text += _strongest(metrics, gate, baseline)
+        advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
+    elif may_be:
+        text += "; a first model is refused only if it is"
+    return _compared("baseline", passed, text, difference, limit, len(test), advice)
 
 
 def check_champion(
@@ -155,7 +144,20 @@ def check_champion(
     text = (
         f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     )
-    return _with_figure(Check("champion", passed, text, limit=limit, rows=len(rows)), difference)
+    return _compared("champion", passed, text, difference, limit, len(rows))
+
+
+def _compared(
+    name: str,
+    passed: bool,
+    text: str,
+    difference: Estimate,
+    limit: float,
+    rows: int,
+    advice: str | None = None,
+) -> Check:
+    figures = difference.value, difference.low, difference.high, difference.approximate or None
+    return Check(name, passed, text, *figures, limit, rows, advice)
 
 
 def incomparable(version: int, problem: str) -> Check:
@@ -190,12 +192,15 @@ def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
     checks = list(checks)
     failed = [check for check in checks if not check.passed]
     if failed:
-        others = [check.name for check in failed[1:]]
-        text = failed[0].text + (f"; also failed: {', '.join(others)}" if others else "")
-        following = f"; {failed[0].next}" if failed[0].next else ""
+        first, *others = failed
+        text = first.text + (f"; also failed: {', '.join(other.name for other in others)}" if others else "")
+        following = f"; {first.next}" if first.next else ""
         return _cut(text, _REASON_CHARACTERS - len(following)) + following
     rival = next((f"; {check.text}" for check in checks if check.name == "champion"), ", the first champion")
-    return _cut(f"{checks[0].text}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
+    best, figures = _leader(metrics, gate)
+    # That may be chance.
+    ahead = f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
+    return _cut(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
 
 
 def above(difference: Estimate) -> str:
@@ -204,12 +209,6 @@ def above(difference: Estimate) -> str:
     low, high = sorted(sign * end + 0.0 for end in difference.ends)
     word = "below" if sign < 0 else "above"
     return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
-
-
-def _ahead(metrics: Metrics, gate: Gate) -> str:
-    """Note a baseline that is ahead of a promoted model, which may be chance."""
-    best, figures = _leader(metrics, gate)
-    return f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
 
 
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
@@ -228,8 +227,7 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
 def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
     """The strongest baseline if it is ahead of the model, else "", and the figures of all."""
     figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    baselines = [name for name in figures if name not in OWN]
-    best = max(baselines, key=lambda name: figures[name], default="model")
+    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default="model")
     return best if figures[best] > figures["model"] else "", figures
 
 

@@ -102,10 +102,14 @@ class Sample:
         return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
 
     @cached_property
+    def positives(self) -> int:
+        """Number of positive rows."""
+        return int(np.count_nonzero(self.labels))
+
+    @cached_property
     def cases(self) -> int:
         """Rows of the rarer class."""
-        positives = int(np.count_nonzero(self.labels))
-        return min(positives, len(self.labels) - positives)
+        return min(self.positives, len(self.labels) - self.positives)
 
     @cached_property
     def units(self) -> int:

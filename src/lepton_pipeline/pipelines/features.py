@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.pipelines import ingestion
-from lepton_pipeline.pipelines.stages import stages
 
 
 def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
     """Ingestion, contract and derived features of one vertical, without a namespace.
 
-    Args:
-        vertical: its name.
-        labelled: whether to keep only rows with a known label.
+    `labelled`: whether to keep only rows with a known label.
     """
     contract = stages(
         "contract",
@@ -34,3 +34,10 @@ def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
         tags="features",
     )
     return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + contract + Pipeline([derived])
+
+
+def stages(
+    tag: str, *wired: tuple[Callable[..., Any], list[str] | dict[str, str], str | list[str]]
+) -> Pipeline:
+    """Wire functions with their inputs and outputs as tagged nodes, named after the functions."""
+    return Pipeline([Node(*each, name=each[0].__name__) for each in wired], tags=tag)

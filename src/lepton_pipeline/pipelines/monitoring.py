@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -25,10 +24,14 @@ def create_pipeline(vertical: str) -> Pipeline:
 
     Rows are made as in training, below the nested namespace `monitoring`, so training results stay unchanged.
     """
+
+    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
+        return fetch.fetch_champion(vertical)
+
     declared = ("dataset", "gate", "evaluation", "retraining", "monitoring")
     stages = [
         Node(
-            _fetch_of(vertical),
+            fetch_champion,
             None,
             [f"monitoring_{part}" for part in ("model", "version", "reference", "learnt", "seen")],
             name="fetch_champion",
@@ -71,13 +74,6 @@ def _rows(vertical: str) -> Pipeline:
         outputs={"feature_table": f"{vertical}.monitoring_table"},
         tags=MONITORING,
     )
-
-
-def _fetch_of(vertical: str) -> Callable[..., Any]:
-    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
-        return fetch.fetch_champion(vertical)
-
-    return fetch_champion
 
 
 def score_new_rows(

@@ -19,8 +19,7 @@ from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scores import score_rows
-from lepton_pipeline.evaluation.slice_labels import slice_rows
-from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -32,7 +31,7 @@ from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import features
-from lepton_pipeline.pipelines.stages import stages
+from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.explanation import draw_explanation
