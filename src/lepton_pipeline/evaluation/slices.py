@@ -121,7 +121,7 @@ def measure_slices(
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
     rows = _Rows(test["model"].to_numpy(), metrics.threshold, Sample.of(test["label"], units))
-    pairs = list(_pairs(rows, slice_labels.loc[test.index], dataset))
+    pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)
     floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
@@ -209,8 +209,9 @@ class _Pair:
         return self.inside.small or self.outside.small
 
 
-def _pairs(rows: _Rows, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[_Pair]:
-    for column, labels in slice_labels.items():
+def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[_Pair]:
+    for column in slice_labels:
+        labels = slice_labels[column].loc[index]
         values = labels.cat.categories
         for value in values:
             inside = (labels == value).to_numpy()
