@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.evaluation.measured_copies import describe_found_copies, more_than_chance
+from lepton_pipeline.evaluation.measured_copies import describe_copies, more_than_chance
 from lepton_pipeline.parameters import Dataset, Features, Split, Window
 
 SHOP = Dataset(target="bought", positive=1, id="row")
@@ -51,11 +51,13 @@ def test_rows_that_equal_a_learnt_row_but_for_their_id_are_copies():
     one, other = copies.example
     assert (parts.loc[one, "part"], parts.loc[other, "part"] != "test") == ("test", True)
     assert table.loc[one].drop("row").equals(table.loc[other].drop("row"))
-    assert describe_found_copies(found) == [
-        f"copies: {copies.rows} of 480 test rows ({copies.rows / 480:.1%}) equal a training or validation row in "
+    ((name, said),) = describe_copies(found)
+    assert (name, said) == (
+        "copies",
+        f"{copies.rows} of 480 test rows ({copies.rows / 480:.1%}) equal a training or validation row in "
         "every column but 'row', target included; leave every row once in the data, or declare dataset.group (what "
-        "they belong to) and split.strategy: group."
-    ]
+        "they belong to) and split.strategy: group",
+    )
 
 
 def test_another_outcome_makes_no_copy():
@@ -89,7 +91,7 @@ def test_rows_of_few_values_coincide_by_chance(deterministic):
     _, found, _ = find(table, Dataset(target="bought", positive=1))
     assert found.copies.rows > 0.95 * found.test_rows
     assert not more_than_chance(found)
-    assert describe_found_copies(found) == []
+    assert describe_copies(found) == []
 
 
 def test_real_copies_stand_out_from_chance():
@@ -118,11 +120,13 @@ def test_a_split_by_time_keeps_copies_together():
     dataset = Dataset(target="bought", positive=1, id="row", time="day")
     found = find(numbered(pd.concat([table, table.tail(50)])), dataset, strategy="time")[1]
     assert (found.copies.rows, found.copies.repeated) == (0, 50)
-    assert describe_found_copies(found) == [
-        "copies: 50 of 650 rows of the table repeat an earlier one; they have the same time, so the split by time "
-        "keeps them in one part."
-    ]
-    assert describe_found_copies(find(numbered(table), dataset, strategy="time")[1]) == []
+    ((name, said),) = describe_copies(found)
+    assert (name, said) == (
+        "copies",
+        "50 of 650 rows of the table repeat an earlier one; they have the same time, so the split by time "
+        "keeps them in one part",
+    )
+    assert describe_copies(find(numbered(table), dataset, strategy="time")[1]) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])

@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.evaluation.measured_copies import describe_found_copies
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
 
 
@@ -37,7 +37,7 @@ def test_a_patient_with_one_outcome_is_found(named, excluded, flips):
     learnt = set(table.loc[parts["part"] != "test", "patient"])
     assert marks["entity_0"].tolist() == table.loc[marks.index, "patient"].isin(learnt).tolist()
     assert entity.test_rows == marks["entity_0"].sum() > 0
-    (said,) = describe_found_copies(found)
+    ((_, said),) = describe_copies(found)
     assert "declare dataset.group: patient and split.strategy: group" in said
 
 
@@ -77,7 +77,7 @@ def test_a_declared_group_is_counted_whatever_its_outcomes_unless_it_is_kept_tog
     (entity,) = found.entities
     assert entity.declared
     assert entity.test_rows == marks["entity_0"].sum() > 100
-    assert "declare split.strategy: group if the model" in describe_found_copies(found)[0]
+    assert "declare split.strategy: group if the model" in describe_copies(found)[0][1]
     assert find(table, dataset, strategy="group")[1].entities == []
 
 

@@ -54,39 +54,39 @@ class MeasuredCopies(CopiesFound):
     auc: Estimate
 
 
-def describe_found_copies(found: CopiesFound) -> list[str]:
-    """Sentences on findings of `find_copies` that need attention."""
+def describe_copies(found: CopiesFound) -> list[tuple[str, str]]:
+    """Findings that need attention, with the AUC if it was measured.
+
+    They are pairs of "copies" or "entities" and a sentence without its full stop.
+    """
     said = []
     if more_than_chance(found):
-        said.append(f"copies: {count_copies(found)}; {deduplicate(found)}.")
-    elif many_repeated(found):
-        said.append(f"copies: {_count_repeated(found)}.")
-    return said + [
-        f"entities: {_count_entity(found, each)}; {_keep_together(each)}." for each in found.entities
-    ]
-
-
-def describe_copies(copies: MeasuredCopies) -> list[tuple[str, str]]:
-    """Findings of `measure_copies`: pairs of "copies" or "entities" and a sentence without its full stop."""
-    said = []
-    if more_than_chance(copies):
+        allowed = isinstance(found, MeasuredCopies) and found.copies.decide
         # Where they decide the result, a run that was not stopped has allowed them.
-        remedy = "accepted by split.copies: allow" if copies.copies.decide else deduplicate(copies)
-        said.append(("copies", f"{summarise_copies(copies)}; {remedy}"))
-    elif many_repeated(copies):
-        said.append(("copies", _count_repeated(copies)))
-    return said + [
-        (
-            "entities",
-            f"{_count_entity(copies, each)}; {_measured(copies, each.without)}; {_keep_together(each)}",
+        remedy = "accepted by split.copies: allow" if allowed else deduplicate(found)
+        said.append(("copies", f"{summarise_copies(found)}; {remedy}"))
+    elif many_repeated(found):
+        repeated = (
+            f"{found.copies.repeated:,} of {found.rows:,} rows of the table repeat an earlier one; they have the "
+            "same time, so the split by time keeps them in one part"
         )
-        for each in copies.entities
-    ]
+        said.append(("copies", repeated))
+    for each in found.entities:
+        counts = (
+            f"{each.test_rows:,} of {found.test_rows:,} test rows have a value of {each.column!r} that training or "
+            f"validation rows have, too; {each.one_outcome:,} of {each.entities:,} values in several rows have one "
+            "outcome only"
+        )
+        strategy = "split.strategy: group"
+        declare = strategy if each.declared else f"dataset.group: {each.column} and {strategy}"
+        advice = f"declare {declare} if the model must do well on a new {each.column!r}"
+        said.append(("entities", f"{counts}{_measured(found, each)}; {advice}"))
+    return said
 
 
-def summarise_copies(copies: MeasuredCopies) -> str:
-    """Number of copies, and the AUC without them."""
-    return f"{count_copies(copies)}; {_measured(copies, copies.copies.without)}"
+def summarise_copies(found: CopiesFound) -> str:
+    """Number of copies, and the AUC without them if it was measured."""
+    return count_copies(found) + _measured(found, found.copies)
 
 
 def more_than_chance(found: CopiesFound) -> bool:
@@ -119,35 +119,16 @@ def count_copies(found: CopiesFound) -> str:
 
 def deduplicate(found: CopiesFound) -> str:
     """Remedy against copies."""
+    group = "declare dataset.group (what they belong to) and split.strategy: group"
     if found.strategy == "group":
-        return "leave every row once in the data, or group by a column (dataset.group) that keeps copies together"
-    return "leave every row once in the data, or declare dataset.group (what they belong to) and split.strategy: group"
+        group = "group by a column (dataset.group) that keeps copies together"
+    return f"leave every row once in the data, or {group}"
 
 
-def _count_repeated(found: CopiesFound) -> str:
-    return (
-        f"{found.copies.repeated:,} of {found.rows:,} rows of the table repeat an earlier one; they have the "
-        "same time, so the split by time keeps them in one part"
-    )
-
-
-def _count_entity(found: CopiesFound, entity: Entity) -> str:
-    return (
-        f"{entity.test_rows:,} of {found.test_rows:,} test rows have a value of {entity.column!r} that training or "
-        f"validation rows have, too; {entity.one_outcome:,} of {entity.entities:,} values in several rows have one "
-        "outcome only"
-    )
-
-
-def _keep_together(entity: Entity) -> str:
-    """Declaration that keeps the rows of an entity in one part."""
-    column, strategy = entity.column, "split.strategy: group"
-    declare = strategy if entity.declared else f"dataset.group: {column} and {strategy}"
-    return f"declare {declare} if the model must do well on a new {column!r}"
-
-
-def _measured(copies: MeasuredCopies, without: Remaining) -> str:
-    said = f"the AUC is {_figure(copies.auc)}"
+def _measured(found: CopiesFound, left_out: Copies | Entity) -> str:
+    if not isinstance(found, MeasuredCopies) or not isinstance(left_out, MeasuredRows | MeasuredEntity):
+        return ""
+    without, said = left_out.without, f"; the AUC is {_figure(found.auc)}"
     if without.auc is None:
         left = f"{without.rows:,} test rows are left, {without.positives:,} positive"
         return f"{said}, and cannot be measured without them: {left}"

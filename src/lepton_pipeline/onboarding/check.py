@@ -18,7 +18,7 @@ from kedro.runner import SequentialRunner
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.evaluation.measured_copies import describe_found_copies
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
@@ -182,7 +182,7 @@ def _collect(
         parts=_split_parts(split),
         findings=[
             *finding_sentences(report.findings, encoder.dropped),
-            *describe_found_copies(catalog.load(f"{name}.copies_found")),
+            *(f"{what}: {said}." for what, said in describe_copies(catalog.load(f"{name}.copies_found"))),
         ],
         columns=catalog.load(f"{name}.columns").columns,
         seconds=seconds,
