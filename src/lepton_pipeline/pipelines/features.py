@@ -21,10 +21,10 @@ def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
         "contract",
         (
             check_contract,
-            ["table", "params:dataset", "params:contract", "params:features"],
-            ["contract_result", "quarantine", "data_docs"],
+            "table params:dataset params:contract params:features",
+            "contract_result quarantine data_docs",
         ),
-        (enforce_contract, ["table", "quarantine", "contract_result", "params:contract"], "clean_table"),
+        (enforce_contract, "table quarantine contract_result params:contract", "clean_table"),
     )
     derived = Node(
         derive_features if labelled else derive_all,
@@ -36,8 +36,17 @@ def create_pipeline(vertical: str, *, labelled: bool) -> Pipeline:
     return Pipeline(ingestion.create_pipeline(vertical), tags="ingestion") + contract + Pipeline([derived])
 
 
-def stages(
-    tag: str, *wired: tuple[Callable[..., Any], list[str] | dict[str, str], str | list[str]]
-) -> Pipeline:
-    """Wire functions with their inputs and outputs as tagged nodes, named after the functions."""
-    return Pipeline([Node(*each, name=each[0].__name__) for each in wired], tags=tag)
+def stages(tag: str, *wired: tuple[Callable[..., Any], str, str]) -> Pipeline:
+    """Wire functions with the names of their inputs and outputs as tagged nodes, named after the functions."""
+    return Pipeline(
+        [
+            Node(
+                function,
+                inputs.split(),
+                outputs.split() if " " in outputs else outputs,
+                name=function.__name__,
+            )
+            for function, inputs, outputs in wired
+        ],
+        tags=tag,
+    )

@@ -61,13 +61,16 @@ def create_pipeline(vertical: str) -> Pipeline:
         with show_rows("scored", checked.rows) as show:
             return score.score_input(rows, model, version, folder, declared, show)
 
-    declared = [f"params:{part}" for part in ("dataset", "ingestion", "contract", "features", "scoring")]
-    parts = [f"scoring_{part}" for part in ("input", "model", "version", "contract", "left_out", "chunks")]
-    made = ["scoring_left_out", "scoring_quarantine", "scoring_contract"]
+    declared = "params:dataset params:ingestion params:contract params:features params:scoring"
+    parts = "scoring_input scoring_model scoring_version scoring_contract scoring_left_out scoring_chunks"
     scored = stages(
         SCORING,
-        (fetch_model, ["params:scoring"], ["scoring_model", "scoring_version"]),
-        (check_input, ["scoring_input", "scoring_model", *declared], made),
-        (score_input, [*parts, *declared], ["batch_scores", "scoring_record"]),
+        (fetch_model, "params:scoring", "scoring_model scoring_version"),
+        (
+            check_input,
+            f"scoring_input scoring_model {declared}",
+            "scoring_left_out scoring_quarantine scoring_contract",
+        ),
+        (score_input, f"{parts} {declared}", "batch_scores scoring_record"),
     )
     return Pipeline(scored, namespace=vertical)

@@ -87,67 +87,56 @@ def train_model(
 
 _SPLIT = stages(
     "split",
-    (split_rows, ["feature_table", "params:dataset", "params:split"], "split"),
-    (find_units, ["feature_table", "split", "params:dataset"], "units"),
-    (identify_test_rows, ["feature_table", "split", "params:features"], "test_rows"),
+    (split_rows, "feature_table params:dataset params:split", "split"),
+    (find_units, "feature_table split params:dataset", "units"),
+    (identify_test_rows, "feature_table split params:features", "test_rows"),
     (
         find_copies,
-        ["feature_table", "split", "params:dataset", "params:features", "params:split"],
-        ["copy_marks", "copies_found"],
+        "feature_table split params:dataset params:features params:split",
+        "copy_marks copies_found",
     ),
-    (price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs"),
-    (slice_rows, ["feature_table", "split", "params:dataset", "params:evaluation"], "slice_labels"),
+    (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
+    (slice_rows, "feature_table split params:dataset params:evaluation", "slice_labels"),
 )
 _FEATURES = stages(
     "features",
-    (
-        check_features,
-        ["feature_table", "split", "params:dataset", "params:leaks", "params:features"],
-        "feature_report",
-    ),
-    (
-        encode_rows,
-        ["feature_table", "split", "params:dataset", "feature_report", "params:leaks"],
-        ["encoder", "encoded"],
-    ),
+    (check_features, "feature_table split params:dataset params:leaks params:features", "feature_report"),
+    (encode_rows, "feature_table split params:dataset feature_report params:leaks", "encoder encoded"),
 )
 _TRAINING = stages(
     "training",
-    (train_model, ["encoded", "split", "params:training", "run_id"], ["model", "history", "held_out"]),
-    (score_baselines, ["encoded", "split", "params:training"], "baseline_scores"),
-    (score_rows, ["model", "encoded", "split", "held_out", "baseline_scores"], "scores"),
+    (train_model, "encoded split params:training run_id", "model history held_out"),
+    (score_baselines, "encoded split params:training", "baseline_scores"),
+    (score_rows, "model encoded split held_out baseline_scores", "scores"),
 )
 _EVALUATION = stages(
     "evaluation",
-    (evaluate, ["scores", "params:evaluation", "outcome_costs", "units"], "metrics"),
-    (measure_copies, ["copy_marks", "copies_found", "scores", "metrics", "units"], "copies"),
-    (measure_costs, ["scores", "metrics", "outcome_costs", "params:evaluation", "units"], "costs"),
-    (
-        measure_slices,
-        ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation", "units"],
-        "slices",
-    ),
-    (draw_figures, ["scores", "metrics", "params:about"], "figures"),
-    (measure_drift, ["feature_table", "split", "encoder"], "drift"),
-    (explain_model, ["artefact", "feature_table", "split", "params:evaluation", "units"], "explanation"),
-    (draw_explanation, ["explanation", "params:about"], "explanation_figure"),
+    (evaluate, "scores params:evaluation outcome_costs units", "metrics"),
+    (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
+    (measure_costs, "scores metrics outcome_costs params:evaluation units", "costs"),
+    (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
+    (draw_figures, "scores metrics params:about", "figures"),
+    (measure_drift, "feature_table split encoder", "drift"),
+    (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
+    (draw_explanation, "explanation params:about", "explanation_figure"),
 )
-_REGISTERED = ["artefact", "metrics", "feature_table", "split", "params:dataset", "params:about", "reference"]
-_JUDGED = ("registration", "metrics", "slices", "scores", "feature_table", "split", "run_id")
 _REGISTRATION = stages(
     "registration",
     (
         assemble_artefact,
-        ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
+        "encoder model metrics feature_table split params:features params:ingestion",
         "artefact",
     ),
-    (describe_reference, ["feature_table", "split", "scores", "encoder", "params:dataset"], "reference"),
-    (register_model, [*_REGISTERED, "copies", "params:split", "run_id"], "registration"),
+    (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
+    (
+        register_model,
+        "artefact metrics feature_table split params:dataset params:about reference copies params:split run_id",
+        "registration",
+    ),
     (
         gate_model,
-        {name: name for name in _JUDGED}
-        | {name: f"params:{name}" for name in ("dataset", "evaluation", "gate")}
-        | {"declared_split": "params:split"},
+        "registration metrics slices scores feature_table split params:dataset params:split params:evaluation "
+        "params:gate run_id",
         "decision",
     ),
 )
