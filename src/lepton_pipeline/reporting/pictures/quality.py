@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, cycle
 
@@ -71,10 +71,12 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
             f"{sample}; dashed: threshold {model.threshold:.3f} ({rule} on the validation rows)",
         ),
     }
-    return {
-        f"{name}.svg": _file(titles[name], about.caution, chart, _legend(name, shown))
-        for name, chart in _charts(shown).items()
-    }
+    files = {}
+    for name, chart in _charts(shown).items():
+        parts = [chart.placed(EDGE, 0, _CHART), *legend(_legend(name, shown), _LEGEND, 50)]
+        height = chart.height * _CHART / chart.width
+        files[f"{name}.svg"] = picture(*titles[name], about.caution, height, parts)
+    return files
 
 
 def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
@@ -100,10 +102,9 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
         ranked, threshold = rank_rows(test, name), metrics.thresholds[name]
         called = np.count_nonzero(ranked.scores >= threshold)
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
-        recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
-        figures, precision = metrics.test[name], found / max(called, 1)
-        rates_found = (recall, false_rate, precision)
-        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, *rates_found))
+        false_rate = (called - found) / (len(ranked.labels) - positives)
+        rates_found = found / positives, false_rate, found / max(called, 1)
+        shown.append(_Shown(model_name(name), look, ranked, threshold, metrics.test[name], *rates_found))
     return shown
 
 
@@ -159,11 +160,8 @@ def _calibration(shown: list[_Shown]) -> Chart:
     chart.line((0, limit), (0, limit), "chance")
     for each, (predicted, observed, counts) in reversed(list(zip(shown, bins, strict=True))):
         if each is shown[0]:
-            z = normal_deviate(LEVEL)
-            chart.intervals(
-                predicted,
-                *zip(*(wilson(*of, z)[1:] for of in zip(observed, counts, strict=True)), strict=True),
-            )
+            ends = [wilson(*of, normal_deviate(LEVEL)) for of in zip(observed, counts, strict=True)]
+            chart.intervals(predicted, [end.low for end in ends], [end.high for end in ends])
         chart.line(predicted, observed, each.look)
         chart.dots(predicted, observed, each.look, 4 if each is shown[0] else 2.4)
     return chart
@@ -205,28 +203,22 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
             (SERIES[0], [f"Positives ({positives:,})"]),
             ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
         ]
-    said: dict[str, Callable[[_Shown], list[str]]] = {
-        "roc": lambda each: [
-            f"AUC {each.worded('auc')}",
-            f"from {each.threshold:.3f}: recall {_percent(each.recall)}, FPR {_percent(each.false_rate)}",
-        ],
-        "precision_recall": lambda each: [
-            f"average precision {each.worded('average_precision')}",
-            f"from {each.threshold:.3f}: F1 {each.worded('f1')}",
-        ],
-        "calibration": lambda each: [f"calibration error {each.worded('ece')}"],
-    }
+    entries = []
+    for each in shown:
+        rates_found = f"recall {_percent(each.recall)}, FPR {_percent(each.false_rate)}"
+        cut, precision = f"from {each.threshold:.3f}", f"average precision {each.worded('average_precision')}"
+        said = {
+            "roc": [f"AUC {each.worded('auc')}", f"{cut}: {rates_found}"],
+            "precision_recall": [precision, f"{cut}: F1 {each.worded('f1')}"],
+            "calibration": [f"calibration error {each.worded('ece')}"],
+        }
+        entries.append((each.look, [each.name, *said[name]]))
     chance = {
         "roc": ["No skill", "AUC 0.500"],
         "precision_recall": ["No skill", f"base rate {shown[0].ranked.labels.mean():.3f}"],
         "calibration": ["Perfect calibration"],
     }
-    return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
-
-
-def _file(texts: tuple[str, str], caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
-    parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
-    return picture(*texts, caution, chart.height * _CHART / chart.width, parts)
+    return [*entries, ("chance", chance[name])]
 
 
 def _percent(share: float) -> str:
