@@ -159,7 +159,7 @@ def _importance(
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
     for column in rows:
-        moved = _with_column(copies, str(column), rows[column].iloc[places].array)
+        moved = copies.assign(**{str(column): rows[column].iloc[places].array})
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [placements(each, labels) for each in scores]
         means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
@@ -186,14 +186,12 @@ def _is_number(artefact: Artefact, column: pd.Series) -> bool:
 def _effect(artefact: Artefact, rows: pd.DataFrame, name: str) -> Effect:
     points, column = [], rows[name]
     number = _is_number(artefact, column)
-    values: Iterable[tuple[Any, float]] = (
-        _number_points(column)
-        if number
-        else column.value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
-    )
+    values: Iterable[tuple[Any, float]] = _number_points(column)
+    if not number:
+        values = column.value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
     for value, share in values:
         same = pd.Series([value] * len(rows), dtype=column.dtype).array
-        probability = artefact.predict(_with_column(rows, name, same))["probability"]
+        probability = artefact.predict(rows.assign(**{name: same}))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
         mean = float(probability.mean())
         shown = value if number and not pd.isna(value) else show(value)
@@ -209,8 +207,7 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
         values = np.unique(np.quantile(present.to_numpy(np.float64), _QUANTILES, method="nearest"))
     middles = (values[1:] + values[:-1]) / 2
     nearest = np.bincount(middles.searchsorted(present.to_numpy(np.float64)), minlength=len(values))
-    for value, count in zip(values, nearest, strict=True):
-        number = value.item()
+    for number, count in zip(values.tolist(), nearest, strict=True):
         yield (int(number) if float(number).is_integer() else number), float(count / len(column))
     if column.isna().mean() >= _RARE:
         yield None, float(column.isna().mean())
@@ -225,17 +222,12 @@ def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> li
     if below.any():
         cases["just below the threshold"] = int(np.where(below, probability, -np.inf).argmax())
     cases["lowest probability"] = int(probability.argmin())
-    # A row that is two of these at once is shown as the first.
-    places = {place: case for case, place in reversed(cases.items())}
-    places = {place: places[place] for place in dict.fromkeys(cases.values())}
+    places: dict[int, str] = {}
+    for case, place in cases.items():
+        # A row that is two of these at once is shown as the first.
+        places.setdefault(place, case)
     reasons = artefact.explain(rows.iloc[list(places)], _REASONS)
     return [
         Example(case, float(probability[place]), bool(above[place]), of_row)
         for (place, case), of_row in zip(places.items(), reasons, strict=True)
     ]
-
-
-def _with_column(rows: pd.DataFrame, column: str, values: Any) -> pd.DataFrame:
-    changed = rows.copy(deep=False)
-    changed[column] = values
-    return changed

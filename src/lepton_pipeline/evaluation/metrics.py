@@ -14,7 +14,7 @@ from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.parameters import Evaluation
-from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
+from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 
 Thresholds = dict[str, float]
@@ -66,7 +66,7 @@ def evaluate(
         threshold_rule="cost" if priced else "f1",
         rows=counts,
         resamples=evaluation.resamples,
-        evidence=sample.evidence,
+        evidence=Evidence(sample.cases, sample.units, sample.kind),
         uncalibrated={metric: before[metric] for metric in _CALIBRATED if before},
         test=measure_models(test, thresholds, sample, evaluation),
     )

@@ -15,7 +15,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
-from lepton_pipeline.statistics.estimates import Estimate, Evidence
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import (
     auc_interval,
     normal_deviate,
@@ -131,11 +131,6 @@ class Sample:
         """Whether cases or units are so few that an interval may undercover."""
         return self.cases < MANY_CASES or self.few_units
 
-    @property
-    def evidence(self) -> Evidence:
-        """Cases and units behind the intervals."""
-        return Evidence(self.cases, self.units, self.kind)
-
     def deviate(self, level: float) -> float:
         """Deviate of a two-sided interval: normal for independent rows, else Student's."""
         if self.codes is None:
@@ -181,8 +176,7 @@ class Sample:
         if not self.enough:
             return Estimate(float(value))
         ends = percentile_interval(self.spread(value, drawn), LEVEL)
-        low, high = (min(max(end, least), most) for end in ends)
-        return self.marked(value, low, high)
+        return self.marked(value, *(min(max(end, least), most) for end in ends))
 
     def auc(self, scores: np.ndarray) -> Estimate:
         """AUC of the scores [rows] with its 95 % interval (see `auc_interval`)."""
