@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.threshold import best_f1_threshold, capacity_threshold, least_cost_threshold
+from lepton_pipeline.evaluation.outcomes import best_f1_threshold, capacity_threshold, least_cost_threshold
 
 
 def f1_at(labels, probabilities, threshold):

@@ -13,9 +13,8 @@ import pandas as pd
 from pydantic import Field
 
 from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving, capacity_threshold
 from lepton_pipeline.evaluation.resampling import Sample
-from lepton_pipeline.evaluation.threshold import capacity_threshold
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving, best_f1_threshold, least_cost_threshold
 from lepton_pipeline.evaluation.resampling import Sample
-from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
@@ -47,18 +46,17 @@ def evaluate(
     Raises:
         DataError: a part lacks a class, or scores are no probabilities.
     """
-    validation = scores[scores["part"] == "validation"]
-    test = scores[scores["part"] == "test"]
-    models = [column for column in scores.columns if column not in ("part", "label", UNCALIBRATED)]
-    counts = {name: _count_classes(name, rows) for name, rows in (("validation", validation), ("test", test))}
+    parts = {part: scores[scores["part"] == part] for part in ("validation", "test")}
+    validation, test = parts.values()
+    counts = {part: _count_classes(part, rows) for part, rows in parts.items()}
+    models = [column for column in scores.columns if column not in ("part", "label")]
     _refuse_non_probabilities(scores, models)
-
+    calibrated = UNCALIBRATED in models
+    if calibrated:
+        models.remove(UNCALIBRATED)
     priced = outcome_costs is not None and not outcome_costs.columns.empty
     thresholds = _choose_thresholds(validation, models, outcome_costs if priced else None)
-    before = {}
-    if UNCALIBRATED in scores:
-        _refuse_non_probabilities(scores, [UNCALIBRATED])
-        before = measure_once(test, UNCALIBRATED, thresholds["model"])
+    before = measure_once(test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
     sample = Sample.of(test["label"], units)
     return Metrics(
         threshold=thresholds["model"],
@@ -90,9 +88,9 @@ def resample(
     rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
-    ranked = {model: rank_rows(rows, model) for model in thresholds}
+    ranked = {model: (rank_rows(rows, model), threshold) for model, threshold in thresholds.items()}
     chunks = [
-        {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
+        {model: measure(*each, weights) for model, each in ranked.items()}
         for weights in sample.weights(evaluation)
     ]
     return {
