@@ -48,13 +48,3 @@ class Evidence:
     drift: Drift | None = None
     columns: Columns = field(default_factory=Columns)
     readings: dict[str, Reading] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The vertical."""
-        return self.registration.name
-
-    @property
-    def title(self) -> str:
-        """Name of the model version."""
-        return f"{self.name}, version {self.registration.version}"
