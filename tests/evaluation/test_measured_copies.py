@@ -5,11 +5,12 @@ import pytest
 from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies, measure_copies
-from lepton_pipeline.evaluation.measured_copies import Remaining, describe_copies
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies, Remaining, describe_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Split
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.publish import register_model
+from lepton_pipeline.system.records import from_plain, to_plain
 
 ROWS = 1000
 
@@ -84,6 +85,13 @@ def test_where_hardly_any_row_is_no_copy_the_result_says_nothing(left):
     assert copies.copies.decide
     with pytest.raises(DataError, match=f"cannot be measured without them: {left} test rows are left"):
         enforce_copies(copies, Split())
+
+
+def test_a_record_of_an_earlier_release_counts_no_unlikely_copies():
+    plain = to_plain(measured(300))
+    for key in ("unlikely", "unlikely_by_chance", "unlikely_share"):
+        del plain["copies"][key]
+    assert from_plain(MeasuredCopies, plain) == measured(300)
 
 
 def test_entities_are_measured_and_never_stop():
