@@ -12,8 +12,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.parameters.jobs import SCORING
-from lepton_pipeline.pipelines.features import stages
-from lepton_pipeline.pipelines.ingestion import has_raw_tables
+from lepton_pipeline.pipelines.features import has_raw_tables, stages
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -45,30 +45,21 @@ def create_pipeline(vertical: str) -> Pipeline:
     """Training stages of one vertical, in the namespace of its name."""
     made = features.create_pipeline(vertical, labelled=True) + _SPLIT + _FEATURES + _TRAINING + _EVALUATION
     whole = Pipeline(made + _REGISTRATION, namespace=vertical)
-    return whole + _columns(vertical, whole) + _report(vertical, whole)
-
-
-def _columns(vertical: str, whole: Pipeline) -> Pipeline:
-    results = ("feature_table", "ingestion_record", "encoder", "feature_report")
-    inputs = {name: f"{vertical}.{name}" for name in results}
-    inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
-    inputs |= {name: name for name in sorted(whole.all_outputs()) if name.endswith(".reading")}
-    return _named_whole(vertical, describe_columns, inputs, "columns", "features")
-
-
-def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in _REPORTED}
-    tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
-    inputs |= {name: name for name in sorted(tables - set(inputs.values()))}
-    return _named_whole(vertical, write_report, inputs, "report", "reporting")
+    read = sorted(name for name in whole.all_outputs() if name.endswith(".reading"))
+    tables = sorted(name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading")))
+    described = _named_whole(vertical, describe_columns, _DESCRIBED, read, "columns", "features")
+    return whole + described + _named_whole(vertical, write_report, _REPORTED, tables, "report", "reporting")
 
 
 def _named_whole(
-    vertical: str, stage: Callable[..., Any], inputs: dict[str, str], output: str, tag: str
+    vertical: str, stage: Callable[..., Any], inputs: str, tables: Iterable[str], output: str, tag: str
 ) -> Pipeline:
     """A node with whole names: Kedro warns of dots of nested namespaces in a node outside of its own."""
+    parted = [name.rpartition("params:") for name in inputs.split()]
+    named = {name: f"{kind}{vertical}.{name}" for _, kind, name in parted}
+    named |= {name: name for name in tables if name not in named.values()}
     output, name = f"{vertical}.{output}", stage.__name__
-    return Pipeline([Node(stage, inputs, output, name=name, tags=tag, namespace=vertical)])
+    return Pipeline([Node(stage, named, output, name=name, tags=tag, namespace=vertical)])
 
 
 def train_model(
@@ -140,7 +131,8 @@ _REGISTRATION = stages(
         "decision",
     ),
 )
+_DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
-    "ingestion_record", "contract_result", "columns", "feature_report", "split", "scores", "metrics",
-    "copies", "costs", "slices", "explanation", "history", "registration", "decision", "drift",
-)  # fmt: skip
+    "params:about ingestion_record contract_result columns feature_report split scores metrics copies costs slices "
+    "explanation history registration decision drift"
+)
