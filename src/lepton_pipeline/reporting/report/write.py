@@ -66,9 +66,6 @@ def render_report(evidence: Evidence) -> str:
 
 def render_card(evidence: Evidence) -> str:
     """Render the model card as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
-    measured = evidence.slices.slices if evidence.slices else ()
-    gaps = sections.flagged_gaps(measured)
-    drifted = [each.column for each in evidence.drift.columns if each.flagged] if evidence.drift else []
     text = render(
         "model_card.md",
         evidence=evidence,
@@ -79,11 +76,9 @@ def render_card(evidence: Evidence) -> str:
         warnings=quality_warnings(evidence.metrics),
         outcomes=sections.count_outcomes(evidence.scores, evidence.metrics.threshold),
         shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
-        measured_slices=list(dict.fromkeys(each.column for each in measured)),
-        gaps=gaps[:_CARD_GAPS],
-        more_gaps=len(gaps) - len(gaps[:_CARD_GAPS]),
-        drifted=drifted[:_CARD_COLUMNS],
-        more_drifted=len(drifted) - len(drifted[:_CARD_COLUMNS]),
+        gaps=sections.flagged_gaps(evidence.slices.slices if evidence.slices else ()),
+        most_gaps=_CARD_GAPS,
+        most_columns=_CARD_COLUMNS,
         lineage=sections.describe_lineage(evidence),
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
