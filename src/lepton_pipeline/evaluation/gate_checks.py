@@ -14,6 +14,7 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Evaluation, Gate, Metric
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.readable import clipped
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
@@ -162,7 +163,7 @@ def _compared(
 
 def incomparable(version: int, problem: str) -> Check:
     """The failed check against a champion without a comparison."""
-    text = f"it cannot be compared with champion version {version}: {_cut(problem, _PROBLEM_CHARACTERS)}"
+    text = f"it cannot be compared with champion version {version}: {clipped(problem, _PROBLEM_CHARACTERS)}"
     return Check("champion", False, text)
 
 
@@ -195,12 +196,12 @@ def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
         first, *others = failed
         text = first.text + (f"; also failed: {', '.join(other.name for other in others)}" if others else "")
         following = f"; {first.next}" if first.next else ""
-        return _cut(text, _REASON_CHARACTERS - len(following)) + following
+        return clipped(text, _REASON_CHARACTERS - len(following)) + following
     rival = next((f"; {check.text}" for check in checks if check.name == "champion"), ", the first champion")
     best, figures = _leader(metrics, gate)
     # That may be chance.
     ahead = f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
-    return _cut(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
+    return clipped(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
 
 
 def above(difference: Estimate) -> str:
@@ -229,7 +230,3 @@ def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
     figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
     best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default="model")
     return best if figures[best] > figures["model"] else "", figures
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else text[: characters - 1] + "…"

@@ -52,6 +52,11 @@ def shown(text: str) -> str:
     return printable(masked(text))
 
 
+def clipped(text: str, most: int) -> str:
+    """A text of at most `most` characters, which ends in … where it was longer."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def readable_logs() -> None:
     """Pass the log records of all libraries through `shown`, as their errors quote addresses."""
     make = logging.getLogRecordFactory()

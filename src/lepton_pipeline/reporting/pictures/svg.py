@@ -9,7 +9,7 @@ from html import escape
 from itertools import groupby
 from math import ceil, floor, isfinite, isnan, log10
 
-from lepton_pipeline.system.readable import printable
+from lepton_pipeline.system.readable import clipped, printable
 
 # CSS classes of lines; the fifth line repeats the second.
 SERIES = ("s0", "s1", "s2", "s3")
@@ -156,8 +156,7 @@ def write(text: str, x: float, y: float, look: str = "", anchor: str = "start") 
 
 def shorten(text: str, letters: int) -> str:
     """Cut a name of the data to fit beside a chart."""
-    text = printable(text)
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+    return clipped(printable(text), letters)
 
 
 def bar(
