@@ -31,10 +31,9 @@ from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
-from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.metrics import evaluate, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
-from lepton_pipeline.evaluation.scores import score_rows
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.derive import derive_features

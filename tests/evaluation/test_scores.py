@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.evaluation.scores import score_rows
+from lepton_pipeline.evaluation.metrics import score_rows
 from lepton_pipeline.model.calibration import Calibration
 
 SPLIT = pd.DataFrame(

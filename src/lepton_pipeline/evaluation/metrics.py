@@ -1,4 +1,4 @@
-"""Measure models on the test rows, with bootstrap intervals."""
+"""Score the test rows and measure models on them, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import pandas as pd
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving, best_f1_threshold, least_cost_threshold
 from lepton_pipeline.evaluation.resampling import Sample
+from lepton_pipeline.model.baseline import BOOSTING
+from lepton_pipeline.model.calibration import Calibration
+from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
@@ -24,6 +27,30 @@ OWN = ("model", "network")
 _CALIBRATED = ("log_loss", "brier", "ece")
 # Biased upwards, more for the better model: a difference of two has no honest interval.
 _WITHOUT_INTERVAL = "ece"
+
+
+def score_rows(
+    model: Classifier,
+    encoded: pd.DataFrame,
+    split: pd.DataFrame,
+    held_out: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+) -> pd.DataFrame:
+    """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and the baselines.
+
+    Returns by row `part`, `label`, `model`, `uncalibrated` if calibration changed something, `network` if the
+    model has boosting, and the baselines, among them as `hist_gradient_boosting` the model's own boosting.
+    """
+    wanted = ["model"]
+    if model.calibration != Calibration():
+        wanted.append(UNCALIBRATED)
+    if model.boosting is not None:
+        wanted.append("network")
+    rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
+    test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
+    parts = pd.concat([held_out, test])
+    scores = rows.join(parts[wanted]).join(baseline_scores)
+    return scores if model.boosting is None else scores.assign(**{BOOSTING: parts["boosting"]})
 
 
 def evaluate(

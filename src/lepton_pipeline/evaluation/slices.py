@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log10
 from typing import Any
 
@@ -124,18 +124,13 @@ def measure_slices(
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)
-    floor_level = _corrected(sum(not pair.inside.small for pair in pairs))
+    floor_level = _corrected(sum(not pair.own.small for pair in pairs))
     return Slices(
         list(map(str, slice_labels.columns)),
         comparisons,
         [
-            Slice(
-                column=pair.column,
-                value=pair.value,
-                rows=len(pair.inside.probabilities),
-                positives=pair.inside.sample.positives,
-                sensitive=pair.sensitive,
-                small=pair.inside.small,
+            replace(
+                pair.own,
                 metrics=_metrics(pair.inside, evaluation, floor_level),
                 gaps=_find_gaps(pair, gap_level),
             )
@@ -189,11 +184,9 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A slice and all other test rows; `alone` if the others are a slice, too."""
+    """A slice, not measured yet, and all other test rows; `alone` if the others are a slice, too."""
 
-    column: str
-    value: str
-    sensitive: bool
+    own: Slice
     inside: _Rows
     outside: _Rows
     alone: bool
@@ -201,12 +194,12 @@ class _Pair:
     @property
     def compared(self) -> tuple[str, ...]:
         """Metrics that slice and other rows are compared in."""
-        return (*COMPARED, COMPARED_IF_SENSITIVE) if self.sensitive else COMPARED
+        return (*COMPARED, COMPARED_IF_SENSITIVE) if self.own.sensitive else COMPARED
 
     @property
     def small(self) -> bool:
         """Whether either side has too few rows to flag a gap."""
-        return self.inside.small or self.outside.small
+        return self.own.small or self.outside.small
 
 
 def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Dataset) -> Iterator[_Pair]:
@@ -214,10 +207,12 @@ def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Da
         labels = slice_labels[column].loc[index]
         values = labels.cat.categories
         for value in values:
-            inside = (labels == value).to_numpy()
-            if inside.any():
-                sensitive, sides = column in dataset.sensitive, (rows.where(inside), rows.where(~inside))
-                yield _Pair(str(column), str(value), sensitive, *sides, alone=len(values) == 2)
+            mask = (labels == value).to_numpy()
+            if mask.any():
+                inside, sensitive = rows.where(mask), column in dataset.sensitive
+                counts = len(inside.probabilities), inside.sample.positives
+                own = Slice(str(column), str(value), *counts, sensitive, inside.small, metrics={}, gaps={})
+                yield _Pair(own, inside, rows.where(~mask), alone=len(values) == 2)
 
 
 def _count_comparisons(pairs: list[_Pair]) -> int:
