@@ -33,7 +33,7 @@ from lepton_pipeline.pipelines import features
 from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.reporting.pictures.explanation import draw_explanation
+from lepton_pipeline.reporting.pictures.curves import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.terminal.progress import show_epochs

@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 from lepton_pipeline.evaluation.explanation import Effect, Explanation, Importance, Point
 from lepton_pipeline.parameters import About
-from lepton_pipeline.reporting.pictures.explanation import draw_explanation
+from lepton_pipeline.reporting.pictures.curves import draw_explanation
 
 
 def point(value, probability=0.3):

@@ -1,4 +1,4 @@
-"""Charts of the report and the monitoring page."""
+"""Charts of the report and the monitoring page, and the picture of an explanation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Curve
-from lepton_pipeline.evaluation.explanation import Point
+from lepton_pipeline.evaluation.explanation import Effect, Explanation, Importance, Point
+from lepton_pipeline.model.typical import show
+from lepton_pipeline.parameters import About
+from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent
-from lepton_pipeline.reporting.pictures.svg import Axis, Chart
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, shorten, write
 
 _WIDE = (460, 260)
 _ROOM = 0.05
+# Of the picture of an explanation.
+_BARS, _EFFECTS, _LEVELS = 12, 6, 9
+_ROW = 34
+_NAMES, _BAR_WIDTH, _FIGURE = 150, 150, 60
+_PANELS, _PANEL_WIDTH, _PANEL_HEIGHT, _CURVE_HEIGHT, _GAP = 460, 220, 185, 130, 20
 
 
 def draw_cost(curve: Curve, threshold: float) -> str:
@@ -54,6 +62,35 @@ def effect_chart(points: Sequence[Point], width: int = 340, height: int = 210) -
     return chart
 
 
+def draw_explanation(explanation: Explanation, about: About) -> dict[str, bytes]:
+    """Draw importance and effects (of `explain_model`) as `explanation.svg`, the same bytes each time."""
+    shown = explanation.importance[:_BARS]
+    title = f"{shorten(shown[0].column, 32)} matters most: shuffled, the AUC falls by {shown[0].value:.3f}"
+    rows, times = f"{explanation.rows:,} test rows", f"{explanation.permutations} permutations"
+    parts = [write("Importance: fall of the AUC", EDGE, 14, "bold"), *_rows(shown)]
+    if explanation.effects:
+        parts.append(write("Mean probability if all rows had the value", _PANELS, 14, "bold"))
+    for place, effect in enumerate(explanation.effects[:_EFFECTS]):
+        left = _PANELS + place % 2 * (_PANEL_WIDTH + _GAP)
+        parts += _effect(effect, left, 44 + place // 2 * _PANEL_HEIGHT)
+    height = 44 + max(3 * _PANEL_HEIGHT, len(shown) * _ROW)
+    subtitle = f"{rows}, {times}; lines: 95 % intervals; grey: may be none; associations, not causes"
+    return {"explanation.svg": picture(title, subtitle, about.caution, height, parts)}
+
+
+def importance_span(importance: Sequence[Importance]) -> tuple[float, float]:
+    """Ends of a scale that holds every bar with its interval, and 0."""
+    ends = [0.0, *(end for each in importance for end in (each.value, each.low, each.high))]
+    low, high = min(ends), max(ends)
+    return low, high if high > low else low + 1.0
+
+
+def drawn_points(effect: Effect) -> list[Point]:
+    """Points of an effect's curve: numbers, at least two; empty for a category."""
+    points = [point for point in effect.points if not isinstance(point.value, str)]
+    return points if effect.kind == "number" and len(points) >= 2 else []
+
+
 def draw_windows(
     values: Sequence[float | None],
     ends: Sequence[tuple[float | None, float | None]] = (),
@@ -85,6 +122,35 @@ def around(values: Sequence[float]) -> tuple[float, float]:
     low, high = float(min(values)), float(max(values))
     room = _ROOM * (high - low) or 0.5 * (abs(low) or 1.0)
     return low - room, high + room
+
+
+def _rows(shown: Sequence[Importance]) -> list[str]:
+    lowest, longest = importance_span(shown)
+    parts, left = [], EDGE + _NAMES
+    for place, each in enumerate(shown):
+        top = 34 + place * _ROW
+        parts.append(write(shorten(each.column, 22), EDGE, top + 16, "ink"))
+        box = f'x="{left}" y="{top}" width="{_BAR_WIDTH}" height="18"'
+        parts.append(bar(each.value, each.low, each.high, longest, lowest, box))
+        parts.append(write(f"{each.value:.4f}", left + _BAR_WIDTH + _FIGURE, top + 16, anchor="end"))
+    return parts
+
+
+def _effect(effect: Effect, left: float, top: float) -> list[str]:
+    parts = [write(shorten(effect.column, 34), left, top, "bold")]
+    drawn = drawn_points(effect)
+    if drawn:
+        parts.append(effect_chart(drawn, _PANEL_WIDTH, _CURVE_HEIGHT).placed(left, top + 8, _PANEL_WIDTH))
+    points = [point for point in effect.points if point not in drawn][: 1 if drawn else _LEVELS]
+    longest = max((point.high for point in effect.points), default=0) or 1.0
+    top += 8 + (_CURVE_HEIGHT + 6 if drawn else 0)
+    for point in points:
+        parts.append(write(shorten(show(point.value), 14), left, top + 12))
+        box = f'x="{left + 90}" y="{top:g}" width="80" height="15"'
+        parts.append(bar(point.probability, point.low, point.high, longest, box=box))
+        parts.append(write(f"{point.probability:.1%}", left + _PANEL_WIDTH, top + 12, anchor="end"))
+        top += 18
+    return parts
 
 
 def _tick(value: float) -> str:

@@ -20,8 +20,13 @@ from lepton_pipeline.evaluation.measured_copies import (
 from lepton_pipeline.evaluation.slices import Gap, Slice
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.reporting.pictures.curves import draw_cost, draw_losses, effect_chart
-from lepton_pipeline.reporting.pictures.explanation import drawn_points, importance_span
+from lepton_pipeline.reporting.pictures.curves import (
+    draw_cost,
+    draw_losses,
+    drawn_points,
+    effect_chart,
+    importance_span,
+)
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
@@ -65,11 +70,8 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
 def describe_data(evidence: Evidence) -> dict[str, Any]:
     """The parts of the table, how it was read, and rows on both sides of the split."""
     split, copies = evidence.split, evidence.copies
-    parts = [
-        {"title": title, "rows": len(labels), "positives": int(labels.sum())}
-        for part, title in _PARTS.items()
-        if len(labels := split.loc[split["part"] == part, "label"])
-    ]
+    labels = {title: split.loc[split["part"] == part, "label"] for part, title in _PARTS.items()}
+    parts = [(title, len(of_part), int(of_part.sum())) for title, of_part in labels.items() if len(of_part)]
     told = [said for _, said in describe_copies(copies)] if copies else []
     if copies and not more_than_chance(copies) and not many_repeated(copies):
         told.insert(0, count_copies(copies))
