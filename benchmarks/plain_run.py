@@ -192,18 +192,18 @@ def main() -> None:
         registration,
         ingestion_record=record,
         contract_result=result,
+        columns=columns,
         feature_report=report,
         split=split,
         scores=scores,
         metrics=metrics,
-        history=history,
-        decision=decision,
         copies=copies,
         costs=costs,
         slices=slices,
         explanation=explanation,
+        history=history,
+        decision=decision,
         drift=drift,
-        columns=columns,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
