@@ -29,19 +29,13 @@ _NONE = Field(exclude_if=not_)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of acting on rows with a probability >= threshold, for 1,000 cases.
-
-    Attributes:
-        acted: cases acted on.
-        precision: None if none is acted on.
-        cost: None without costs.
-    """
+    """Result of acting on rows with a probability >= threshold, for 1,000 cases."""
 
     threshold: float
-    acted: float
-    precision: float | None
+    acted: float  # cases
+    precision: float | None  # None if none is acted on
     recall: float
-    cost: Estimate | None
+    cost: Estimate | None  # None without costs
 
 
 @dataclass(frozen=True)
@@ -82,26 +76,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Costs:
-    """Cost of decisions for 1,000 cases, in declared units.
+    """Cost of decisions for 1,000 cases, in declared units."""
 
-    Attributes:
-        declared: whether there are costs.
-        what_if: the highest threshold first.
-        policies: cost of `model`, `all` (act on every case), `none`, and each baseline.
-        saving: what the model saves against each other policy.
-        curve: empty without costs.
-        note: a hint where the model hardly matters, or "".
-    """
-
-    declared: bool
+    declared: bool  # whether there are costs
     unit: str
     threshold: float
-    what_if: Sequence[Choice]
-    policies: Mapping[str, Estimate]
-    saving: Mapping[str, Estimate]
-    curve: Curve
+    what_if: Sequence[Choice]  # the highest threshold first
+    policies: Mapping[str, Estimate]  # of `model`, `all` (act on every case), `none`, and each baseline
+    saving: Mapping[str, Estimate]  # what the model saves against each other policy
+    curve: Curve  # empty without costs
     capacity: Capacity | None
-    note: str
+    note: str  # a hint where the model hardly matters, or ""
 
 
 def measure_costs(

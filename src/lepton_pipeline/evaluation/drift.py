@@ -20,29 +20,22 @@ _BINS = 10
 _FEWEST = 5
 _SMALLEST_SHARE = 0.01
 _SHOWN_LEVELS = 10
-# Statistic and p-value of the test, rows by bin of training and of the others with missing ones last, new levels.
+# Statistic and p-value of the test, rows by bin of both parts, missing ones last, and new levels.
 _Compared = tuple[float, list[float], tuple[np.ndarray, np.ndarray], list[str]]
 
 
 @dataclass(frozen=True)
 class ColumnDrift:
-    """Drift of one column, "number" or "category", see `compare_rows`.
-
-    Attributes:
-        statistic: of the Kolmogorov-Smirnov or chi-square test of non-missing values.
-        p_value: the smallest of the column's tests, corrected.
-        missing_train, missing_test: shares of the training rows and of the others.
-        new_levels: at most ten categories without a training row, the most frequent first.
-    """
+    """Drift of one column, see `compare_rows`."""
 
     column: str
-    kind: str
-    statistic: float
-    p_value: float
+    kind: str  # "number" or "category"
+    statistic: float  # of the Kolmogorov-Smirnov or chi-square test of non-missing values
+    p_value: float  # the smallest of the column's tests, corrected
     psi: float
-    missing_train: float
+    missing_train: float  # shares of the training rows and of the others
     missing_test: float
-    new_levels: list[str]
+    new_levels: list[str]  # at most ten categories without a training row, the most frequent first
     flagged: bool
 
 

@@ -42,12 +42,9 @@ class Importance:
 
 @dataclass(frozen=True)
 class Point:
-    """Mean probability of the rows with one value in a column, its 95 % interval, and the share of such rows.
+    """Mean probability if all rows had a value, with its 95 % interval, and the share of rows that have it."""
 
-    `value` is a number, a text as shown, or "missing".
-    """
-
-    value: str | int | float
+    value: str | int | float  # a number, a text as shown, or "missing"
     probability: float
     low: float
     high: float
@@ -75,22 +72,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a model makes of its columns, see `explain_model`.
-
-    Attributes:
-        rows: explained rows; `auc` is on them.
-        importance: the largest first.
-        effects: of the most important columns except dates.
-        reference: the typical row, as shown.
-    """
+    """What a model makes of its columns, see `explain_model`."""
 
     metric: str
-    rows: int
-    auc: float
+    rows: int  # explained rows
+    auc: float  # on them
     permutations: int
-    importance: list[Importance]
-    effects: list[Effect]
-    reference: dict[str, str]
+    importance: list[Importance]  # the largest first
+    effects: list[Effect]  # of the most important columns except dates
+    reference: dict[str, str]  # the typical row, as shown
     examples: list[Example]
 
 

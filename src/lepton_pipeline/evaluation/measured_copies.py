@@ -27,14 +27,11 @@ class Remaining:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredRows(Copies):
-    """Copies as a share of the test rows, and the AUC without them.
-
-    `decide`: they exceed twice those by chance and 1 % of the test rows, and the AUC without them is below the
-    interval or cannot be measured.
-    """
+    """Copies as a share of the test rows, and the AUC without them."""
 
     share: float
     without: Remaining
+    # Beyond twice those by chance and 1 % of the test rows, with the AUC without them below the interval or None.
     decide: bool
 
 

@@ -74,17 +74,11 @@ def _number(values: pd.Series) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled rows as a bootstrap draws them.
+    """Labelled rows as a bootstrap draws them."""
 
-    Attributes:
-        labels: 0 or 1, shape [rows].
-        codes: unit of each row, from 0 on without a gap, shape [rows]; None for independent rows.
-        kind: "group", "block" or "row".
-    """
-
-    labels: np.ndarray
-    codes: np.ndarray | None
-    kind: str
+    labels: np.ndarray  # 0 or 1, shape [rows]
+    codes: np.ndarray | None  # unit of each row, from 0 on without a gap, [rows]; None for independent rows
+    kind: str  # "group", "block" or "row"
 
     @classmethod
     def of(cls, labels: pd.Series, units: pd.DataFrame | None = None) -> Sample:

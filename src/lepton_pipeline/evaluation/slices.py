@@ -60,10 +60,8 @@ class Gap(Estimate):
 class Slice:
     """The rows that share a value of a column, as `slice_rows` names it.
 
-    Attributes:
-        small: whether there are too few rows, so that gaps are not flagged.
-        metrics: None if a class is too rare in the slice. `calibration_in_the_large` is the mean probability
-            less the observed rate.
+    Metrics are None if a class is too rare; `calibration_in_the_large` is the mean probability less the
+    observed rate.
     """
 
     column: str
@@ -71,7 +69,7 @@ class Slice:
     rows: int
     positives: int
     sensitive: bool
-    small: bool
+    small: bool  # whether there are too few rows, so that gaps are not flagged
     metrics: Mapping[str, SliceEstimate | None]
     gaps: Mapping[str, Gap]
 

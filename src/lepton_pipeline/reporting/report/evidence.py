@@ -24,20 +24,16 @@ from lepton_pipeline.tracking.lineage import Lineage
 
 @dataclass(frozen=True)
 class Evidence:
-    """Results of one run as its stages return them; empty ones are left out of the report.
-
-    `contracts` holds those of raw tables first, that of the table last; `split` and `scores` have a row for
-    each example; `history` has the losses by network and epoch.
-    """
+    """Results of one run as its stages return them; empty ones are left out of the report."""
 
     about: About
     ingestion_record: IngestionRecord
-    contracts: list[ContractResult]
+    contracts: list[ContractResult]  # of raw tables first, that of the table last
     feature_report: FeatureReport
-    split: pd.DataFrame
+    split: pd.DataFrame  # a row for each example, as in `scores`
     scores: pd.DataFrame
     metrics: Metrics
-    history: pd.DataFrame
+    history: pd.DataFrame  # losses by network and epoch
     registration: Registration
     decision: GateDecision
     lineage: Lineage
