@@ -75,12 +75,10 @@ def enforce_copies(copies: MeasuredCopies, split: Split) -> None:
 def _without(sample: Sample, model: np.ndarray, left_out: npt.NDArray[np.bool_]) -> Remaining:
     stays, labels = ~left_out, sample.labels
     rows, positives = int(stays.sum()), int(labels[stays].sum())
-    before = [int((labels == label).sum()) for label in (0, 1)]
+    before = np.bincount(labels, minlength=2)
     # What is left of a small test says as much as the test, unless most of a class is gone.
     enough = all(
         now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of)
         for now, all_of in zip((rows - positives, positives), before, strict=True)
     )
-    if not enough:
-        return Remaining(rows, positives, None)
-    return Remaining(rows, positives, sample.where(stays).auc(model[stays]))
+    return Remaining(rows, positives, sample.where(stays).auc(model[stays]) if enough else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -118,7 +118,7 @@ def check_baseline(
         advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
     elif may_be:
         text += "; a first model is refused only if it is"
-    return _compared("baseline", passed, text, difference, limit, len(test), advice)
+    return Check("baseline", passed, text, *_figures(difference), limit, len(test), advice)
 
 
 def check_champion(
@@ -145,20 +145,11 @@ def check_champion(
     text = (
         f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     )
-    return _compared("champion", passed, text, difference, limit, len(rows))
+    return Check("champion", passed, text, *_figures(difference), limit, len(rows))
 
 
-def _compared(
-    name: str,
-    passed: bool,
-    text: str,
-    difference: Estimate,
-    limit: float,
-    rows: int,
-    advice: str | None = None,
-) -> Check:
-    figures = difference.value, difference.low, difference.high, difference.approximate or None
-    return Check(name, passed, text, *figures, limit, rows, advice)
+def _figures(difference: Estimate) -> tuple[float, float | None, float | None, bool | None]:
+    return difference.value, difference.low, difference.high, difference.approximate or None
 
 
 def incomparable(version: int, problem: str) -> Check:
@@ -188,9 +179,8 @@ def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     return ""
 
 
-def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
+def first_reason(checks: Sequence[Check], metrics: Metrics, gate: Gate) -> str:
     """The decision in one short sentence, with the next step after a refusal."""
-    checks = list(checks)
     failed = [check for check in checks if not check.passed]
     if failed:
         first, *others = failed

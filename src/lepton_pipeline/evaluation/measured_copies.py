@@ -125,12 +125,8 @@ def deduplicate(found: CopiesFound) -> str:
 def _measured(found: CopiesFound, left_out: Copies | Entity) -> str:
     if not isinstance(found, MeasuredCopies) or not isinstance(left_out, MeasuredRows | MeasuredEntity):
         return ""
-    without, said = left_out.without, f"; the AUC is {_figure(found.auc)}"
+    without, said = left_out.without, f"; the AUC is {found.auc.value:.4f} {bracket(found.auc)}"
     if without.auc is None:
         left = f"{without.rows:,} test rows are left, {without.positives:,} positive"
         return f"{said}, and cannot be measured without them: {left}"
-    return f"{said}, without them {_figure(without.auc)} on {without.rows:,} rows"
-
-
-def _figure(auc: Estimate) -> str:
-    return f"{auc.value:.4f} {bracket(auc)}"
+    return f"{said}, without them {without.auc.value:.4f} {bracket(without.auc)} on {without.rows:,} rows"

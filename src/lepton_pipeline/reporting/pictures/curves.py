@@ -106,7 +106,8 @@ def draw_windows(
     seen = [each for each in given if each is not None] or [0.0, 1.0]
     low, high = around(seen) if floor is None else (floor, max(seen) if max(seen) > floor else floor + 1)
     places = [place + 0.5 for place in range(len(values))]
-    up = Axis(low, high, ticks=tuple((at, _tick(at)) for at in (low, high)))
+    ticks = tuple((at, f"{at:,.0f}" if abs(at) >= 100 else f"{at:.3g}") for at in (low, high))
+    up = Axis(low, high, ticks=ticks)
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
     if line is not None:
         chart.level(line, "limit")
@@ -151,7 +152,3 @@ def _effect(effect: Effect, left: float, top: float) -> list[str]:
         parts.append(write(f"{point.probability:.1%}", left + _PANEL_WIDTH, top + 12, anchor="end"))
         top += 18
     return parts
-
-
-def _tick(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
