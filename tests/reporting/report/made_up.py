@@ -23,7 +23,7 @@ from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.reporting.report.sections import Evidence
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tracking.lineage import Lineage
 

@@ -1,25 +1,34 @@
-"""Contents of the sections of the report, beside what their templates read from the evidence."""
+"""Results of a run for its report, and what its sections show beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.explanation import Effect
+from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.drift import Drift
+from lepton_pipeline.evaluation.explanation import Explanation
 from lepton_pipeline.evaluation.interval_text import quality_warnings
 from lepton_pipeline.evaluation.measured_copies import (
+    MeasuredCopies,
     count_copies,
     describe_copies,
     many_repeated,
     more_than_chance,
 )
-from lepton_pipeline.evaluation.slices import Gap, Slice
-from lepton_pipeline.features.column_record import BY_CODE, UNUSED
-from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
+from lepton_pipeline.features.column_record import BY_CODE, UNUSED, Columns
+from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.parameters import About, Vertical
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pictures.curves import (
     draw_cost,
     draw_losses,
@@ -30,9 +39,10 @@ from lepton_pipeline.reporting.pictures.curves import (
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
-from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.tracking.flat import flatten
+from lepton_pipeline.tracking.lineage import Lineage
 
 _PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gap between the parts"}
 _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
@@ -46,6 +56,30 @@ _SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positiv
 _MOST_DRIFT, _LEAST_DRIFT = 20, 5
 # Value of a full bar.
 _FULL_PSI = 0.5
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of one run as its stages return them; empty ones are left out of the report."""
+
+    about: About
+    ingestion_record: IngestionRecord
+    contracts: list[ContractResult]  # of raw tables first, that of the table last
+    feature_report: FeatureReport
+    split: pd.DataFrame  # a row for each example, as in `scores`
+    scores: pd.DataFrame
+    metrics: Metrics
+    history: pd.DataFrame  # losses by network and epoch
+    registration: Registration
+    decision: GateDecision
+    lineage: Lineage
+    copies: MeasuredCopies | None = None
+    costs: Costs | None = None
+    slices: Slices | None = None
+    explanation: Explanation | None = None
+    drift: Drift | None = None
+    columns: Columns = field(default_factory=Columns)
+    readings: dict[str, Reading] = field(default_factory=dict)
 
 
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
@@ -146,14 +180,13 @@ def describe_explanation(evidence: Evidence) -> dict[str, Any]:
     if explanation is None:
         return {"absent": "The model was not explained in this run."}
     shown = explanation.importance[:_BARS]
-    lowest, longest = importance_span(shown)
-    return {
-        "importance": shown,
-        "further": explanation.importance[_BARS:],
-        "lowest": lowest,
-        "longest": longest,
-        "effects": [_describe_effect(effect) for effect in explanation.effects],
-    }
+    effects = []
+    for effect in explanation.effects:
+        drawn = drawn_points(effect)
+        picture = effect_chart(drawn).inline() if drawn else ""
+        effects.append((effect, picture, [point for point in effect.points if point not in drawn]))
+    further, span = explanation.importance[_BARS:], importance_span(shown)
+    return {"importance": shown, "further": further, "span": span, "effects": effects}
 
 
 def describe_drift(evidence: Evidence) -> dict[str, Any]:
@@ -268,17 +301,6 @@ def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
     facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)
     files = record.files
     return facts or ([("read", shorten(files, _MOST_FILES, " files"))] if files else [])
-
-
-def _describe_effect(effect: Effect) -> dict[str, Any]:
-    drawn = drawn_points(effect)
-    return {
-        "column": effect.column,
-        "picture": effect_chart(drawn).inline() if drawn else "",
-        # Values that the curve does not show.
-        "points": [point for point in effect.points if point not in drawn],
-        "highest": max((point.high for point in effect.points), default=0) or 1.0,
-    }
 
 
 def _check_title(name: str) -> str:

@@ -13,7 +13,7 @@ from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.report import sections
-from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.reporting.report.sections import Evidence
 from lepton_pipeline.tracking.lineage import read_run
 
 # Id (also the template's name), title and contents.
