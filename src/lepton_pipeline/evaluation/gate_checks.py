@@ -166,14 +166,12 @@ def same_model(version: int) -> Check:
 
 def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     """Why the rows are too few for a comparison; empty if they suffice."""
-    positives = int(labels.sum())
-    rarer = min(positives, len(labels) - positives)
-    if len(labels) < MIN_ROWS or rarer < MIN_OF_A_CLASS:
+    sample = Sample.of(labels, units)
+    if len(labels) < MIN_ROWS or sample.cases < MIN_OF_A_CLASS:
         return (
-            f"only {len(labels):,} test rows, {positives:,} of them positive, are new to both; "
+            f"only {len(labels):,} test rows, {sample.positives:,} of them positive, are new to both; "
             f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of each class"
         )
-    sample = Sample.of(labels, units)
     if sample.kind != ROW and sample.units < MIN_GROUPS:
         return f"the test rows that are new to both are of only {sample.units} {sample.kind}s; it takes {MIN_GROUPS}"
     return ""
