@@ -31,12 +31,10 @@ from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
-from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.metrics import evaluate, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
-from lepton_pipeline.evaluation.scores import score_rows
-from lepton_pipeline.evaluation.slice_labels import slice_rows
-from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
@@ -51,7 +49,7 @@ from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.reporting.pictures.explanation import draw_explanation
+from lepton_pipeline.reporting.pictures.curves import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
@@ -85,10 +83,10 @@ class PlainRun:
         self.log.parameters(self.id, declared)
         self.log.client.log_text(self.id, installed, "environment.txt")
 
-    def stage(self, function: Callable[..., Any], outputs: list[str], *inputs: Any) -> Any:
+    def stage(self, function: Callable[..., Any], outputs: list[str], *inputs: Any, **named: Any) -> Any:
         """Call a stage's function, write what it returns and record it as the catalog says."""
         started = perf_counter()
-        returned = function(*inputs)
+        returned = function(*inputs, **named)
         for name, data in zip(outputs, returned if len(outputs) > 1 else [returned], strict=True):
             entry = self._catalog[f"{{vertical}}.{name}"]
             path = self._project / entry["filepath"].format(vertical=VERTICAL)
@@ -187,8 +185,26 @@ def main() -> None:
         *judged,
         run.id,
     )
-    shown = (vertical.about, record, result, report, split, scores, metrics, history, registration, decision)
-    run.stage(write_report, ["report"], *shown, copies, costs, slices, explanation, drift, columns)
+    run.stage(
+        write_report,
+        ["report"],
+        vertical.about,
+        registration,
+        ingestion_record=record,
+        contract_result=result,
+        columns=columns,
+        feature_report=report,
+        split=split,
+        scores=scores,
+        metrics=metrics,
+        copies=copies,
+        costs=costs,
+        slices=slices,
+        explanation=explanation,
+        history=history,
+        decision=decision,
+        drift=drift,
+    )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
     gc.freeze()

@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from lepton_pipeline.evaluation.outcomes import OUTCOMES
-from lepton_pipeline.evaluation.slice_labels import MOST_VALUES
 from lepton_pipeline.evaluation.slices import (
     COMPARED,
     COMPARED_IF_SENSITIVE,
     FEWEST_OF_A_CLASS,
     FEWEST_ROWS,
     LEVEL,
+    MOST_VALUES,
 )
 from lepton_pipeline.parameters import Costs
 from lepton_pipeline.project.declaration import read_vertical

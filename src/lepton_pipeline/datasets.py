@@ -97,14 +97,14 @@ class AtomicDataset(_LocalDataset):
         super().__init__(filepath=filepath, metadata=metadata)
         self._config = {"type": dataset} if isinstance(dataset, str) else dataset
 
-    def _inner(self, path: Path) -> AbstractDataset[Any, Any]:
+    def _at(self, path: Path) -> AbstractDataset[Any, Any]:
         return AbstractDataset.from_config(self.path.name, {**self._config, "filepath": str(path)})
 
     def _write(self, data: Any, path: Path) -> None:
-        self._inner(path).save(data)
+        self._at(path).save(data)
 
     def _read(self, path: Path) -> Any:
-        return self._inner(path).load()
+        return self._at(path).load()
 
 
 class RecordDataset(_LocalDataset):
@@ -138,13 +138,13 @@ class FolderDataset(_LocalDataset):
         if self._holds:
             data.save(path)
             return
-        files = {normpath(path / name): content for name, content in data.items()}
+        files = {Path(normpath(path / name)): content for name, content in data.items()}
         for file in files:
-            if not Path(file).is_relative_to(normpath(path)):
+            if not file.is_relative_to(normpath(path)):
                 raise DatasetError(f"{file} lies outside of its folder; rename it.")
         for file, content in files.items():
-            Path(file).parent.mkdir(parents=True, exist_ok=True)
-            Path(file).write_bytes(content)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
 
     def _read(self, path: Path) -> Any:
         if self._holds:
@@ -160,7 +160,7 @@ class StreamedParquetDataset(_LocalDataset):
     the end. With `by_chunks`, loading gives `Rows` instead of a frame.
     """
 
-    def __init__(self, *, filepath: str, by_chunks: bool = False, metadata: dict[str, Any] | None = None):
+    def __init__(self, *, filepath: str, by_chunks: bool = False, metadata: Options | None = None):
         super().__init__(filepath=filepath, metadata=metadata)
         self._by_chunks = by_chunks
 
@@ -188,12 +188,8 @@ class StreamedParquetDataset(_LocalDataset):
         return Rows(path) if self._by_chunks else pd.read_parquet(path)
 
 
-class WorkFolderDataset(AbstractDataset[None, Path]):
+class WorkFolderDataset(_LocalDataset):
     """A folder in which a stage keeps finished work; loading gives its path, even if it is absent."""
-
-    def __init__(self, *, filepath: str, metadata: Options | None = None):
-        self.path = Path(filepath)
-        self.metadata = metadata
 
     def load(self) -> Path:
         """The folder."""
@@ -205,6 +201,3 @@ class WorkFolderDataset(AbstractDataset[None, Path]):
 
     def _exists(self) -> bool:
         return True
-
-    def _describe(self) -> Options:
-        return {"filepath": str(self.path)}

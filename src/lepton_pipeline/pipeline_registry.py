@@ -6,7 +6,7 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.parameters.jobs import MONITORING, SCORING, Job
 from lepton_pipeline.pipelines import monitoring, scoring, training
-from lepton_pipeline.pipelines.ingestion import base_folder
+from lepton_pipeline.pipelines.features import base_folder
 from lepton_pipeline.project.declaration import find_verticals
 
 

@@ -148,9 +148,10 @@ def test_plain_script_is_wired_as_the_pipeline(plain_run: Any, monkeypatch: pyte
         def __init__(self, project: Path, vertical: Vertical):
             self._names = {id(value): f"params:{name}" for name, value in vertical}
 
-        def stage(self, function: Any, outputs: list[str], *inputs: Any) -> Any:
+        def stage(self, function: Any, outputs: list[str], *inputs: Any, **named: Any) -> Any:
             names = [
-                value if isinstance(value, str) else self._names.get(id(value), "raw") for value in inputs
+                value if isinstance(value, str) else self._names.get(id(value), "raw")
+                for value in (*inputs, *named.values())
             ]
             stages[function.__name__] = (names, outputs)
             return outputs if len(outputs) > 1 else outputs[0]

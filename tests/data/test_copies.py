@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.evaluation.copies_text import describe_found_copies, more_than_chance
+from lepton_pipeline.evaluation.measured_copies import describe_copies, more_than_chance
 from lepton_pipeline.parameters import Dataset, Features, Split, Window
 
 SHOP = Dataset(target="bought", positive=1, id="row")
@@ -44,31 +44,33 @@ def test_rows_that_equal_a_learnt_row_but_for_their_id_are_copies():
     learnt = table[parts["part"] != "test"].drop(columns="row").apply(tuple, axis=1)
     test = table.loc[marks.index].drop(columns="row").apply(tuple, axis=1)
     assert marks["copy"].tolist() == test.isin(set(learnt)).tolist()
-    copies = found["copies"]
-    assert copies["rows"] == marks["copy"].sum() > 0.95 * found["test_rows"]
-    assert copies["by_chance"] == 0
-    assert copies["repeated"] == 1800
-    one, other = copies["example"]
+    copies = found.copies
+    assert copies.rows == marks["copy"].sum() > 0.95 * found.test_rows
+    assert copies.by_chance == 0
+    assert copies.repeated == 1800
+    one, other = copies.example
     assert (parts.loc[one, "part"], parts.loc[other, "part"] != "test") == ("test", True)
     assert table.loc[one].drop("row").equals(table.loc[other].drop("row"))
-    assert describe_found_copies(found) == [
-        f"copies: {copies['rows']} of 480 test rows ({copies['rows'] / 480:.1%}) equal a training or validation row in "
+    ((name, said),) = describe_copies(found)
+    assert (name, said) == (
+        "copies",
+        f"{copies.rows} of 480 test rows ({copies.rows / 480:.1%}) equal a training or validation row in "
         "every column but 'row', target included; leave every row once in the data, or declare dataset.group (what "
-        "they belong to) and split.strategy: group."
-    ]
+        "they belong to) and split.strategy: group",
+    )
 
 
 def test_another_outcome_makes_no_copy():
     once = measurements()
     marks, found, _ = find(numbered(pd.concat([once, once.assign(bought=1 - once["bought"])])))
-    assert found["copies"]["rows"] == 0
+    assert found.copies.rows == 0
     assert not more_than_chance(found)
     assert marks["same_inputs"].mean() > 0.5
 
 
 def test_missing_values_equal_each_other():
     table = measurements().assign(age=np.nan, city=None)
-    assert find(numbered(pd.concat([table] * 2)))[1]["copies"]["rows"] > 100
+    assert find(numbered(pd.concat([table] * 2)))[1].copies.rows > 100
 
 
 def test_windows_and_excluded_row_numbers_do_not_hide_copies():
@@ -76,9 +78,9 @@ def test_windows_and_excluded_row_numbers_do_not_hide_copies():
     table = table.assign(udi=table["row"] + 9000, before=table["row"] / 7, amount=table["x"].round(1))
     features = Features(windows={"before": Window(statistic="count")})
     dataset = Dataset(target="bought", positive=1, id="row", exclude=["udi", "amount"])
-    found = find(table, dataset, features)[1]["copies"]
-    assert found["rows"] > 100
-    assert found["ignored"] == ["row", "udi"]
+    found = find(table, dataset, features)[1].copies
+    assert found.rows > 100
+    assert found.ignored == ["row", "udi"]
 
 
 @pytest.mark.parametrize("deterministic", [False, True])
@@ -87,9 +89,9 @@ def test_rows_of_few_values_coincide_by_chance(deterministic):
     if deterministic:
         table["bought"] = (table["a"].astype(int) + table["b"].astype(int)) % 2
     _, found, _ = find(table, Dataset(target="bought", positive=1))
-    assert found["copies"]["rows"] > 0.95 * found["test_rows"]
+    assert found.copies.rows > 0.95 * found.test_rows
     assert not more_than_chance(found)
-    assert describe_found_copies(found) == []
+    assert describe_copies(found) == []
 
 
 def test_real_copies_stand_out_from_chance():
@@ -97,11 +99,11 @@ def test_real_copies_stand_out_from_chance():
     table = answers().assign(x=rng.normal(size=2000).round(2))
     dataset = Dataset(target="bought", positive=1)
     by_chance = find(table, dataset)[1]
-    assert 20 < by_chance["copies"]["rows"] < 80
+    assert 20 < by_chance.copies.rows < 80
     assert not more_than_chance(by_chance)
     found = find(pd.concat([table, table.sample(300, random_state=0)], ignore_index=True), dataset)[1]
     assert more_than_chance(found)
-    assert found["copies"]["by_chance"] < 0.6 * found["copies"]["rows"]
+    assert found.copies.by_chance < 0.6 * found.copies.rows
 
 
 def test_oversampled_positives_are_copies():
@@ -109,20 +111,22 @@ def test_oversampled_positives_are_copies():
     positives = table[table["bought"] == 1]
     marks, found, parts = find(numbered(pd.concat([table, positives, positives])))
     copied = marks["copy"] & (parts.loc[marks.index, "label"] == 1)
-    assert copied.sum() == found["copies"]["rows"]
-    assert found["copies"]["by_chance"] < 5
+    assert copied.sum() == found.copies.rows
+    assert found.copies.by_chance < 5
 
 
 def test_a_split_by_time_keeps_copies_together():
     table = measurements().assign(day=pd.date_range("2025-01-01", periods=600))
     dataset = Dataset(target="bought", positive=1, id="row", time="day")
     found = find(numbered(pd.concat([table, table.tail(50)])), dataset, strategy="time")[1]
-    assert (found["copies"]["rows"], found["copies"]["repeated"]) == (0, 50)
-    assert describe_found_copies(found) == [
-        "copies: 50 of 650 rows of the table repeat an earlier one; they have the same time, so the split by time "
-        "keeps them in one part."
-    ]
-    assert describe_found_copies(find(numbered(table), dataset, strategy="time")[1]) == []
+    assert (found.copies.rows, found.copies.repeated) == (0, 50)
+    ((name, said),) = describe_copies(found)
+    assert (name, said) == (
+        "copies",
+        "50 of 650 rows of the table repeat an earlier one; they have the same time, so the split by time "
+        "keeps them in one part",
+    )
+    assert describe_copies(find(numbered(table), dataset, strategy="time")[1]) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])

@@ -4,7 +4,7 @@ import pytest
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
-from lepton_pipeline.evaluation.copies_text import describe_found_copies
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
 
 
@@ -31,13 +31,13 @@ def test_a_patient_with_one_outcome_is_found(named, excluded, flips):
     table = visits(flips=flips).assign(patient=lambda each: each["patient"].map(named))
     dataset = Dataset(target="ill", positive=1, exclude=["patient"] if excluded else [])
     marks, found, parts = find(table, dataset)
-    (entity,) = found["entities"]
-    assert (entity["column"], entity["declared"], entity["entities"]) == ("patient", False, 120)
-    assert entity["one_outcome"] == (120 if flips == 0 else pytest.approx(110, abs=9))
+    (entity,) = found.entities
+    assert (entity.column, entity.declared, entity.entities) == ("patient", False, 120)
+    assert entity.one_outcome == (120 if flips == 0 else pytest.approx(110, abs=9))
     learnt = set(table.loc[parts["part"] != "test", "patient"])
     assert marks["entity_0"].tolist() == table.loc[marks.index, "patient"].isin(learnt).tolist()
-    assert entity["test_rows"] == marks["entity_0"].sum() > 0
-    (said,) = describe_found_copies(found)
+    assert entity.test_rows == marks["entity_0"].sum() > 0
+    ((_, said),) = describe_copies(found)
     assert "declare dataset.group: patient and split.strategy: group" in said
 
 
@@ -49,24 +49,24 @@ def test_ordinary_columns_name_no_entities():
     table["overdue"] = rng.integers(0, 30, len(table)) + 31 * table["ill"]
     table["kind"] = np.where(table["ill"] == 1, rng.choice(list("abcdefghijklm"), len(table)), "none")
     dataset = Dataset(target="ill", positive=1, id="row", exclude=["shop", "overdue", "kind"])
-    assert find(table, dataset)[1]["entities"] == []
+    assert find(table, dataset)[1].entities == []
 
 
 def test_ids_in_the_order_of_the_outcome_are_known_by_their_name():
     table = visits().sort_values(["ill", "patient"], ignore_index=True)
     table["patient"] = pd.factorize(table["patient"])[0]
     dataset = Dataset(target="ill", positive=1, exclude=["patient"])
-    assert [each["column"] for each in find(table, dataset)[1]["entities"]] == ["patient"]
+    assert [each.column for each in find(table, dataset)[1].entities] == ["patient"]
     table = table.rename(columns={"patient": "level"})
-    assert find(table, Dataset(target="ill", positive=1, exclude=["level"]))[1]["entities"] == []
+    assert find(table, Dataset(target="ill", positive=1, exclude=["level"]))[1].entities == []
 
 
 def test_a_rare_outcome_is_no_constant_one():
     rng = np.random.default_rng(3)
     table = visits(patients=300).assign(ill=lambda each: (rng.random(len(each)) < 0.02).astype(int))
-    assert find(table, Dataset(target="ill", positive=1, exclude=["patient"]))[1]["entities"] == []
+    assert find(table, Dataset(target="ill", positive=1, exclude=["patient"]))[1].entities == []
     table = visits(patients=600, rate=0.03, seed=4)
-    assert len(find(table, Dataset(target="ill", positive=1, exclude=["patient"]))[1]["entities"]) == 1
+    assert len(find(table, Dataset(target="ill", positive=1, exclude=["patient"]))[1].entities) == 1
 
 
 def test_a_declared_group_is_counted_whatever_its_outcomes_unless_it_is_kept_together():
@@ -74,35 +74,35 @@ def test_a_declared_group_is_counted_whatever_its_outcomes_unless_it_is_kept_tog
     table = visits().assign(ill=lambda each: rng.integers(0, 2, len(each)))
     dataset = Dataset(target="ill", positive=1, group="patient")
     marks, found, _ = find(table, dataset)
-    (entity,) = found["entities"]
-    assert entity["declared"]
-    assert entity["test_rows"] == marks["entity_0"].sum() > 100
-    assert "declare split.strategy: group if the model" in describe_found_copies(found)[0]
-    assert find(table, dataset, strategy="group")[1]["entities"] == []
+    (entity,) = found.entities
+    assert entity.declared
+    assert entity.test_rows == marks["entity_0"].sum() > 100
+    assert "declare split.strategy: group if the model" in describe_copies(found)[0][1]
+    assert find(table, dataset, strategy="group")[1].entities == []
 
 
 def test_names_of_the_same_entities_are_told_once():
     table = visits().assign(chart=lambda each: "C" + each["patient"].astype("str"))
     found = find(table, Dataset(target="ill", positive=1, exclude=["patient", "chart"]))[1]
-    assert [each["column"] for each in found["entities"]] == ["patient"]
+    assert [each.column for each in found.entities] == ["patient"]
 
 
 def test_an_id_that_repeats_names_an_entity():
     found = find(visits(), Dataset(target="ill", positive=1, id="patient"))[1]
-    assert [each["column"] for each in found["entities"]] == ["patient"]
+    assert [each.column for each in found.entities] == ["patient"]
 
 
 def test_rows_without_a_name_are_of_no_entity():
     table = visits().assign(patient=lambda each: each["patient"].where(each["patient"] > 20))
     marks, found, _ = find(table, Dataset(target="ill", positive=1, exclude=["patient"]))
-    assert found["entities"][0]["entities"] == 99
+    assert found.entities[0].entities == 99
     assert not marks.loc[table.loc[marks.index, "patient"].isna(), "entity_0"].any()
 
 
 def test_a_split_by_time_may_see_an_entity_again():
     table = visits().assign(when=lambda each: range(len(each)))
     dataset = Dataset(target="ill", positive=1, time="when", exclude=["patient"])
-    assert find(table, dataset, strategy="time")[1]["entities"] == []
+    assert find(table, dataset, strategy="time")[1].entities == []
 
 
 def test_a_measurement_that_is_good_within_limits_is_no_entity():
@@ -110,4 +110,4 @@ def test_a_measurement_that_is_good_within_limits_is_no_entity():
     pressure = rng.integers(0, 80, 2500)
     defect = ((pressure < 20) | (pressure > 60)) ^ (rng.random(2500) < 0.04)
     table = pd.DataFrame({"pressure": pressure, "x": rng.normal(size=2500), "ill": defect.astype(int)})
-    assert find(table, Dataset(target="ill", positive=1))[1]["entities"] == []
+    assert find(table, Dataset(target="ill", positive=1))[1].entities == []

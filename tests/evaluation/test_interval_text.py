@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
+from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
 from lepton_pipeline.reporting.report.formats import amounts, interval
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 
 
-def metrics(rows=None, evidence=None):
-    return Metrics(0.5, {}, rows or {}, 100, {}, evidence=evidence)
+def warnings(evidence=None, positives=100):
+    rows = {"validation": Rows(900, positives)}
+    return quality_warnings(Metrics(0.5, {}, rows, 100, {}, evidence=evidence))
 
 
 def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_missing():
@@ -33,15 +34,15 @@ def test_an_interval_is_marked_where_it_is_approximate_and_named_where_it_is_mis
     ],
 )
 def test_thin_evidence_is_said(cases, units, unit, said):
-    assert said in evidence_note(metrics(evidence=Evidence(cases, units, unit)))
+    (warning,) = warnings(Evidence(cases, units, unit))
+    assert said in warning
 
 
 @pytest.mark.parametrize("evidence", [None, Evidence(50, 30, "group")])
 def test_enough_evidence_and_that_of_an_earlier_release_are_not(evidence):
-    assert evidence_note(metrics(evidence=evidence)) == ""
+    assert warnings(evidence) == []
 
 
-@pytest.mark.parametrize(("positives", "warned"), [(99, True), (100, False)])
-def test_a_threshold_of_few_positives_is_warned_of(positives, warned):
-    said = threshold_warning(metrics(rows={"validation": Rows(900, positives)}))
-    assert bool(said) == warned
+def test_a_threshold_of_few_positives_is_warned_of():
+    (warning,) = warnings(positives=99)
+    assert warning.startswith("the threshold was chosen on 99 held-out positive rows, below 100")

@@ -2,13 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies, measure_copies
-from lepton_pipeline.evaluation.copies_text import describe_copies
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies, Remaining, describe_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Split
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.publish import register_model
+from lepton_pipeline.system.records import from_plain, to_plain
 
 ROWS = 1000
 
@@ -25,44 +27,31 @@ def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=
     marks = {"copy": copy, "same_inputs": copy} | {
         f"entity_{number}": each for number, each in enumerate(entities)
     }
-    found = {
-        "rows": 5 * ROWS,
-        "test_rows": ROWS,
-        "strategy": "stratified",
-        "copies": {
-            "rows": copied,
-            "by_chance": by_chance,
-            "example": (0, 4000) if copied else None,
-            "ignored": ["id"],
-            "repeated": 3 * copied,
-        },
-        "entities": [
-            {
-                "column": "patient",
-                "declared": False,
-                "entities": 90,
-                "one_outcome": 89,
-                "test_rows": int(each.sum()),
-            }
-            for each in entities
-        ],
-    }
+    copies = Copies(
+        rows=copied,
+        by_chance=by_chance,
+        example=(0, 4000) if copied else None,
+        ignored=["id"],
+        repeated=3 * copied,
+    )
+    patients = [Entity("patient", False, 90, 89, int(each.sum())) for each in entities]
+    found = CopiesFound(5 * ROWS, ROWS, "stratified", copies, patients)
     metrics = evaluate(scores, Evaluation(resamples=100))
     return measure_copies(pd.DataFrame(marks, index=range(ROWS)), found, scores, metrics)
 
 
 def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
     copies = measured(300)
-    found = copies["copies"]
-    assert (found["share"], found["decide"]) == (0.3, True)
-    assert (found["without"]["rows"], found["without"]["positives"]) == (700, 350)
-    auc, without = copies["auc"], found["without"]["auc"]
-    assert without["low"] < without["value"] < without["high"] < auc["low"]
+    found = copies.copies
+    assert (found.share, found.decide) == (0.3, True)
+    assert (found.without.rows, found.without.positives) == (700, 350)
+    auc, without = copies.auc, found.without.auc
+    assert without.low < without.value < without.high < auc.low
     with pytest.raises(DataError) as refused:
         enforce_copies(copies, Split())
     for part in (
         "300 of 1,000 test rows (30.0%) equal a training or validation row in every column but 'id', target included",
-        f"the AUC is {auc['value']:.4f} [{auc['low']:.4f}, {auc['high']:.4f}], without them {without['value']:.4f} [",
+        f"the AUC is {auc.value:.4f} [{auc.low:.4f}, {auc.high:.4f}], without them {without.value:.4f} [",
         "on 700 rows",
         "test row 0 equals row 4000",
         "leave every row once",
@@ -83,7 +72,7 @@ def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
 )
 def test_copies_that_decide_nothing_do_not_stop(copied, remembered, by_chance):
     copies = measured(copied, remembered, by_chance)
-    assert not copies["copies"]["decide"]
+    assert not copies.copies.decide
     enforce_copies(copies, Split())
     said = describe_copies(copies)
     assert len(said) == (copied > by_chance + 5)
@@ -92,17 +81,24 @@ def test_copies_that_decide_nothing_do_not_stop(copied, remembered, by_chance):
 @pytest.mark.parametrize("left", [0, 3, 15])
 def test_where_hardly_any_row_is_no_copy_the_result_says_nothing(left):
     copies = measured(ROWS - left)
-    assert copies["copies"]["without"] == {"rows": left, "positives": (left + 1) // 2, "auc": None}
-    assert copies["copies"]["decide"]
+    assert copies.copies.without == Remaining(left, (left + 1) // 2, None)
+    assert copies.copies.decide
     with pytest.raises(DataError, match=f"cannot be measured without them: {left} test rows are left"):
         enforce_copies(copies, Split())
+
+
+def test_a_record_of_an_earlier_release_counts_no_unlikely_copies():
+    plain = to_plain(measured(300))
+    for key in ("unlikely", "unlikely_by_chance", "unlikely_share"):
+        del plain["copies"][key]
+    assert from_plain(MeasuredCopies, plain) == measured(300)
 
 
 def test_entities_are_measured_and_never_stop():
     seen = np.arange(ROWS) < 600
     copies = measured(0, entities=[seen])
-    (entity,) = copies["entities"]
-    assert (entity["without"]["rows"], entity["without"]["positives"]) == (400, 200)
+    (entity,) = copies.entities
+    assert (entity.without.rows, entity.without.positives) == (400, 200)
     enforce_copies(copies, Split())
     ((name, said),) = describe_copies(copies)
     assert name == "entities"

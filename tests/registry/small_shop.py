@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.report import FeatureReport
@@ -109,7 +111,8 @@ def make_shop(store: Path, folder: Path) -> Shop:
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion())
         reference = describe_reference(table, split, scores, encoder, dataset)
-        copies = {"copies": {"decide": False}}
+        marks, found = find_copies(table, split, dataset, Features(), Split(strategy="time"))
+        copies = measure_copies(marks, found, scores, metrics)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run
         )

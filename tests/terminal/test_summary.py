@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pandas as pd
 
@@ -6,15 +6,15 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading
 from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies, MeasuredRows, Remaining
 from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
-from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
-FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
-AUC = Estimate(**FIGURE)
+AUC = Estimate(0.8, 0.7, 0.9)
 
 
 def gap(value, low, high):
@@ -42,7 +42,7 @@ COLUMNS = [
 ]
 RESULTS = {
     "ingestion_record": INGESTION,
-    "columns": {"rows": 1197, "columns": [asdict(column) for column in COLUMNS]},
+    "columns": Columns(1197, COLUMNS),
     "contract_result": ContractResult("contract", True, 1200, 3, 0.05, [], ["AGE is odd"], []),
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
     "feature_report": FeatureReport(
@@ -66,21 +66,23 @@ RESULTS = {
             "network": {"auc": AUC, "f1": AUC},
         },
     ),
-    "copies": {
-        "rows": 1200,
-        "test_rows": 240,
-        "strategy": "stratified",
-        "auc": FIGURE,
-        "copies": {
-            "rows": 24,
-            "by_chance": 0,
-            "ignored": [],
-            "repeated": 90,
-            "without": {"rows": 216, "positives": 50, "auc": FIGURE},
-            "decide": False,
-        },
-        "entities": [],
-    },
+    "copies": MeasuredCopies(
+        rows=1200,
+        test_rows=240,
+        strategy="stratified",
+        copies=MeasuredRows(
+            rows=24,
+            by_chance=0,
+            example=(0, 1),
+            ignored=[],
+            repeated=90,
+            share=0.1,
+            without=Remaining(216, 50, AUC),
+            decide=False,
+        ),
+        entities=[],
+        auc=AUC,
+    ),
     "costs": Costs(
         declared=True,
         unit="EUR",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
 from lepton_pipeline.data.fingerprint import Hashes
 from lepton_pipeline.parameters import Dataset, Features, Split
 from lepton_pipeline.statistics.ranks import auc
@@ -41,55 +40,13 @@ Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Test rows that equal a training or validation row in all columns, target included, except row ids.
-
-    Attributes:
-        by_chance: expected number of coincidences, at most `rows`.
-        unlikely: copies among at most 20,000 test rows whose chance of a coincidence is below .05.
-        unlikely_by_chance: expected coincidences among these.
-        unlikely_share: the difference, as a fraction of the test rows sampled.
-        example: labels of such a test row and of the row that it equals.
-        ignored: columns that were not compared, as they identify rows.
-        repeated: rows of the table that equal an earlier one, whatever their parts.
-    """
-
-    rows: int
-    by_chance: int
-    unlikely: int
-    unlikely_by_chance: float
-    unlikely_share: float
-    example: tuple[Any, ...] | None
-    ignored: list[str]
-    repeated: int
-
-
-@dataclass(frozen=True)
-class Entity:
-    """A column of entities with several rows each.
-
-    Attributes:
-        declared: whether it is `dataset.group`; otherwise it was found, as its rows share one outcome.
-        entities: number of entities with several rows.
-        one_outcome: those of them with one outcome only.
-        test_rows: test rows of entities that are trained on, too.
-    """
-
-    column: str
-    declared: bool
-    entities: int
-    one_outcome: int
-    test_rows: int
-
-
 def find_copies(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     dataset: Dataset,
     features: Features,
     declared_split: Split,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, CopiesFound]:
     """Find test rows whose outcome can be known from a row that the model is trained on.
 
     Copies equal such a row in every column, target included, except those that identify rows (`dataset.id`,
@@ -103,8 +60,7 @@ def find_copies(
       random; copies never do.
 
     Returns the marks of every test row: `copy`, `same_inputs` (as a training row, whatever the outcome), and
-    `entity_0`, `entity_1`, … (rows of that entity are trained on); and the counts `rows`, `test_rows`,
-    `strategy`, `copies` (see `Copies`) and `entities` (see `Entity`).
+    `entity_0`, `entity_1`, … (rows of that entity are trained on); and the counts.
     """
     test = (split["part"] == "test").to_numpy()
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
@@ -114,13 +70,13 @@ def find_copies(
     if declared_split.strategy in ("stratified", "group"):
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
-    return pd.DataFrame(marks, index=split.index[test]), {
-        "rows": len(feature_table),
-        "test_rows": int(test.sum()),
-        "strategy": declared_split.strategy,
-        "copies": asdict(copies),
-        "entities": [asdict(entity) for entity, _ in found],
-    }
+    return pd.DataFrame(marks, index=split.index[test]), CopiesFound(
+        rows=len(feature_table),
+        test_rows=int(test.sum()),
+        strategy=declared_split.strategy,
+        copies=copies,
+        entities=[entity for entity, _ in found],
+    )
 
 
 def _find(

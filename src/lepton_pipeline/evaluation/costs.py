@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from math import inf
 from operator import not_
 from typing import Annotated
@@ -14,9 +13,8 @@ import pandas as pd
 from pydantic import Field
 
 from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving, capacity_threshold
 from lepton_pipeline.evaluation.resampling import Sample
-from lepton_pipeline.evaluation.threshold import capacity_threshold
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
@@ -31,19 +29,13 @@ _NONE = Field(exclude_if=not_)
 
 @dataclass(frozen=True)
 class Outcome:
-    """Result of acting on rows with a probability >= threshold, for 1,000 cases.
-
-    Attributes:
-        acted: cases acted on.
-        precision: None if none is acted on.
-        cost: None without costs.
-    """
+    """Result of acting on rows with a probability >= threshold, for 1,000 cases."""
 
     threshold: float
-    acted: float
-    precision: float | None
+    acted: float  # cases
+    precision: float | None  # None if none is acted on
     recall: float
-    cost: Estimate | None
+    cost: Estimate | None  # None without costs
 
 
 @dataclass(frozen=True)
@@ -84,26 +76,17 @@ class Curve:
 
 @dataclass(frozen=True)
 class Costs:
-    """Cost of decisions for 1,000 cases, in declared units.
+    """Cost of decisions for 1,000 cases, in declared units."""
 
-    Attributes:
-        declared: whether there are costs.
-        what_if: the highest threshold first.
-        policies: cost of `model`, `all` (act on every case), `none`, and each baseline.
-        saving: what the model saves against each other policy.
-        curve: empty without costs.
-        note: a hint where the model hardly matters, or "".
-    """
-
-    declared: bool
+    declared: bool  # whether there are costs
     unit: str
     threshold: float
-    what_if: Sequence[Choice]
-    policies: Mapping[str, Estimate]
-    saving: Mapping[str, Estimate]
-    curve: Curve
+    what_if: Sequence[Choice]  # the highest threshold first
+    policies: Mapping[str, Estimate]  # of `model`, `all` (act on every case), `none`, and each baseline
+    saving: Mapping[str, Estimate]  # what the model saves against each other policy
+    curve: Curve  # empty without costs
     capacity: Capacity | None
-    note: str
+    note: str  # a hint where the model hardly matters, or ""
 
 
 def measure_costs(
@@ -123,90 +106,74 @@ def measure_costs(
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold, capacity = metrics.threshold, evaluation.capacity
-    # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
-    limited = [] if capacity is None else [capacity_threshold(test["model"].to_numpy(), capacity / CASES)]
-    cuts = {
-        "what_if": _what_if_thresholds(before, threshold),
-        "curve": _curve_thresholds(before, threshold) if declared else [],
-        "capacity": limited,
-    }
-    decided = list(chain(*cuts.values()))
-    outcomes = [_outcome(test, cut) for cut in decided]
+    threshold, per_1000 = metrics.threshold, evaluation.capacity
+    cuts = _what_if_thresholds(before, threshold)
+    if per_1000 is not None:
+        # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
+        cuts.append(capacity_threshold(test["model"].to_numpy(), per_1000 / CASES))
+    outcomes = [_outcome(test, cut) for cut in cuts]
     policies: dict[str, Estimate] = {}
     saving: dict[str, Estimate] = {}
+    curve = Curve()
     if declared:
-        priced = _Priced.of(test, _decisions(test, metrics), decided, outcome_costs, evaluation, units)
-        policies, saving = priced.policies(), priced.saving()
-        outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, priced.cuts(), strict=True)]
-    remaining = iter(outcomes)
-    what_if, curve, acted = (list(islice(remaining, len(of))) for of in cuts.values())
+        decisions, across = _decisions(test, metrics), _curve_thresholds(before, threshold)
+        sample = Sample.of(test["label"], units)
+        costs, saved = _price(test, decisions, [*cuts, *across], outcome_costs, sample, evaluation)
+        policies = dict(zip(decisions, costs, strict=False))
+        saving = dict(zip(list(decisions)[1:], saved, strict=True))
+        costs = costs[len(decisions) :]
+        outcomes = [replace(each, cost=cost) for each, cost in zip(outcomes, costs, strict=False)]
+        costs = costs[len(cuts) :]
+        ends = [each.low for each in costs], [each.high for each in costs]
+        curve = Curve(across, [each.value for each in costs], *ends)
+    capacity = None
+    if per_1000 is not None:
+        limited = outcomes.pop()
+        lift = None if limited.precision is None else limited.precision / float(test["label"].mean())
+        capacity = Capacity(per_1000, **vars(limited), lift=lift)
     return Costs(
         declared=declared,
         unit=evaluation.costs.unit if evaluation.costs else "",
         threshold=threshold,
-        what_if=[Choice(**vars(each), chosen=each.threshold == threshold) for each in what_if],
+        what_if=[Choice(**vars(each), chosen=each.threshold == threshold) for each in outcomes],
         policies=policies,
         saving=saving,
-        curve=_curve(curve) if declared else Curve(),
-        capacity=_capacity(acted, float(test["label"].mean()), capacity),
+        curve=curve,
+        capacity=capacity,
         note=_note(before, threshold) if declared else "",
     )
 
 
-@dataclass(frozen=True)
-class _Priced:
-    """Costs of 1,000 cases, of each policy (`model` first), then of each cut of the model's scores.
+def _price(
+    test: pd.DataFrame,
+    decisions: Mapping[str, np.ndarray],
+    cuts: list[float],
+    outcome_costs: pd.DataFrame,
+    sample: Sample,
+    evaluation: Evaluation,
+) -> tuple[list[Estimate], list[Estimate]]:
+    """Costs of all decisions, then of all cuts of the model's scores; and savings of the first decision."""
+    acting, leaving = acting_and_leaving(test["label"], outcome_costs)
+    extra = acting - leaving
+    kept = np.searchsorted(-test["model"].to_numpy(), -np.array(cuts), side="right")
+    of_policies = [leaving + extra * acted for acted in decisions.values()]
 
-    Attributes:
-        values: shape [policies + cuts].
-        resampled: shape [resamples, policies + cuts]; no resample with too few cases.
-    """
+    def add(weights: np.ndarray) -> np.ndarray:
+        policies = np.stack([weigh(weights, costs) for costs in of_policies], axis=1)
+        of_cuts = weigh(weights, leaving)[:, None] + accumulate(weights * extra)[:, kept]
+        added: np.ndarray = np.hstack([policies, of_cuts]) * CASES / weights.sum(axis=1)[:, None]
+        return added
 
-    names: list[str]
-    values: np.ndarray
-    resampled: np.ndarray
-    sample: Sample
+    def figures(values: np.ndarray, drawn: np.ndarray) -> list[Estimate]:
+        columns = zip(values, drawn.T, strict=True)
+        return [sample.figure(float(value), column, least=-inf) for value, column in columns]
 
-    @classmethod
-    def of(
-        cls,
-        test: pd.DataFrame,
-        decisions: dict[str, np.ndarray],
-        cuts: list[float],
-        outcome_costs: pd.DataFrame,
-        evaluation: Evaluation,
-        units: pd.DataFrame | None,
-    ) -> _Priced:
-        acting, leaving = acting_and_leaving(test["label"], outcome_costs)
-        extra = acting - leaving
-        kept = np.searchsorted(-test["model"].to_numpy(), -np.array(cuts), side="right")
-        of_policies = [leaving + extra * acted for acted in decisions.values()]
-
-        def add(weights: np.ndarray) -> np.ndarray:
-            policies = np.stack([weigh(weights, costs) for costs in of_policies], axis=1)
-            of_cuts = weigh(weights, leaving)[:, None] + accumulate(weights * extra)[:, kept]
-            added: np.ndarray = np.hstack([policies, of_cuts]) * CASES / weights.sum(axis=1)[:, None]
-            return added
-
-        sample, values = Sample.of(test["label"], units), add(np.ones((1, len(test))))
-        drawn = [add(weights) for weights in sample.weights(evaluation)] if sample.enough else []
-        return cls(list(decisions), values[0], np.concatenate([values[:0], *drawn]), sample)
-
-    def policies(self) -> dict[str, Estimate]:
-        values, resampled = self.values, self.resampled
-        return {name: self._figure(values, resampled, place) for place, name in enumerate(self.names)}
-
-    def saving(self) -> dict[str, Estimate]:
-        less, resampled = self.values - self.values[0], self.resampled - self.resampled[:, :1]
-        return {name: self._figure(less, resampled, place) for place, name in enumerate(self.names) if place}
-
-    def cuts(self) -> list[Estimate]:
-        places = range(len(self.names), len(self.values))
-        return [self._figure(self.values, self.resampled, place) for place in places]
-
-    def _figure(self, values: np.ndarray, resampled: np.ndarray, place: int) -> Estimate:
-        return self.sample.figure(float(values[place]), resampled[:, place], least=-inf)
+    once = add(np.ones((1, len(test))))
+    values = once[0]
+    drawn = np.concatenate([once[:0], *(map(add, sample.weights(evaluation)) if sample.enough else ())])
+    others = slice(1, len(decisions))
+    saved = figures(values[others] - values[0], drawn[:, others] - drawn[:, :1])
+    return figures(values, drawn), saved
 
 
 def _decisions(test: pd.DataFrame, metrics: Metrics) -> dict[str, np.ndarray]:
@@ -234,29 +201,12 @@ def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:
     called = test["model"].to_numpy() >= threshold
     acted, found = int(called.sum()), int(test["label"].to_numpy()[called].sum())
     return Outcome(
-        threshold=float(threshold),
+        threshold=threshold,
         acted=CASES * acted / len(test),
         precision=found / acted if acted else None,
         recall=found / int(test["label"].sum()),
         cost=None,
     )
-
-
-def _curve(outcomes: list[Outcome]) -> Curve:
-    costs = [each.cost for each in outcomes if each.cost is not None]
-    return Curve(
-        [each.threshold for each in outcomes],
-        [cost.value for cost in costs],
-        [cost.low for cost in costs],
-        [cost.high for cost in costs],
-    )
-
-
-def _capacity(outcomes: list[Outcome], base_rate: float, cases: int | None) -> Capacity | None:
-    if cases is None:
-        return None
-    precision = outcomes[0].precision
-    return Capacity(cases, **vars(outcomes[0]), lift=None if precision is None else precision / base_rate)
 
 
 def _note(probabilities: np.ndarray, threshold: float) -> str:

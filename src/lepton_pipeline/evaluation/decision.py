@@ -27,19 +27,13 @@ class Check:
 
 @dataclass(frozen=True)
 class GateDecision:
-    """The gate's decision on a version, with checks in the order in which they were made.
+    """The gate's decision on a version, with checks in the order in which they were made."""
 
-    Attributes:
-        promoted: whether it became champion; None if the champion is the same model.
-        alias: its alias now, or "".
-        champion_version: before the decision; None without a champion.
-    """
-
-    promoted: bool | None
-    alias: str
+    promoted: bool | None  # whether it became champion; None if the champion is the same model
+    alias: str  # its alias now, or ""
     reason: str
     version: int
-    champion_version: int | None = None
+    champion_version: int | None = None  # before the decision; None without a champion
     checks: list[Check] = field(default_factory=list)
 
     @property

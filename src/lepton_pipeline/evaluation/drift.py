@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -21,39 +20,43 @@ _BINS = 10
 _FEWEST = 5
 _SMALLEST_SHARE = 0.01
 _SHOWN_LEVELS = 10
+# Statistic and p-value of the test, rows by bin of both parts, missing ones last, and new levels.
+_Compared = tuple[float, list[float], tuple[np.ndarray, np.ndarray], list[str]]
 
 
 @dataclass(frozen=True)
-class _Comparison:
-    """Comparison of one column, "number" or "category".
+class ColumnDrift:
+    """Drift of one column, see `compare_rows`."""
 
-    Attributes:
-        statistic: of the Kolmogorov-Smirnov or chi-square test of non-missing values.
-        p_values: of that test, and of the one on missing values, if there are some.
-        counts: rows by bin of training and of the other rows, missing ones last.
-        new_levels: categories without a training row, the most frequent first.
-    """
-
-    kind: str
-    statistic: float
-    p_values: list[float]
-    counts: tuple[np.ndarray, np.ndarray]
-    new_levels: list[str]
+    column: str
+    kind: str  # "number" or "category"
+    statistic: float  # of the Kolmogorov-Smirnov or chi-square test of non-missing values
+    p_value: float  # the smallest of the column's tests, corrected
+    psi: float
+    missing_train: float  # shares of the training rows and of the others
+    missing_test: float
+    new_levels: list[str]  # at most ten categories without a training row, the most frequent first
+    flagged: bool
 
 
-def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> dict[str, Any]:
-    """Compare the test rows with the training rows by `compare_rows`, with the limits of a flag."""
+@dataclass(frozen=True)
+class Drift:
+    """Drift of all columns between training and test rows, with the limits of a flag."""
+
+    columns: list[ColumnDrift]
+    rows_train: int
+    rows_test: int
+    psi_bound: float = PSI_BOUND
+    level: float = LEVEL
+
+
+def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> Drift:
+    """Compare the test rows with the training rows by `compare_rows`."""
     train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
-    return {
-        "columns": compare_rows(train, test, encoder),
-        "rows_train": len(train),
-        "rows_test": len(test),
-        "psi_bound": PSI_BOUND,
-        "level": LEVEL,
-    }
+    return Drift(compare_rows(train, test, encoder), len(train), len(test))
 
 
-def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[dict[str, Any]]:
+def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[ColumnDrift]:
     """Compare other rows with training rows, column by column, in the encoder's order.
 
     Numbers are compared by the two-sample Kolmogorov-Smirnov test, categories and missing rates by the
@@ -62,41 +65,38 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
     independent rows and reject too often under autocorrelation; so a column is flagged only if the population
     stability index (PSI) is also above `PSI_BOUND`. Bins are tenths of the training values, or levels with at
     least 1 % of the rows and one for all others; missing values have their own.
-
-    Returns a dict for each column: `column`, `kind`, `statistic`, `p_value` (corrected), `psi`,
-    `missing_train` and `missing_test` (shares), `new_levels` (at most ten), `flagged`.
     """
     compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
-    surprise = holm([min(1.0, min(each.p_values) * len(each.p_values)) for each in compared])
+    corrected = holm([each.p_value for each in compared]).tolist()
     return [
-        _describe(column.name, each, float(p_value))
-        for column, each, p_value in zip(encoder.columns, compared, surprise, strict=True)
+        replace(each, p_value=p_value, flagged=p_value <= LEVEL and each.psi > PSI_BOUND)
+        for each, p_value in zip(compared, corrected, strict=True)
     ]
 
 
-def _describe(name: str, each: _Comparison, p_value: float) -> dict[str, Any]:
-    psi = stability_index(*each.counts)
-    missing_train, missing_other = (float(counts[-1] / max(counts.sum(), 1)) for counts in each.counts)
-    return {
-        "column": name,
-        "kind": each.kind,
-        "statistic": each.statistic,
-        "p_value": p_value,
-        "psi": psi,
-        "missing_train": missing_train,
-        "missing_test": missing_other,
-        "new_levels": each.new_levels[:_SHOWN_LEVELS],
-        "flagged": p_value <= LEVEL and psi > PSI_BOUND,
-    }
-
-
-def _compare(column: NumericColumn | CategoricalColumn, train: pd.Series, other: pd.Series) -> _Comparison:
+def _compare(column: NumericColumn | CategoricalColumn, train: pd.Series, other: pd.Series) -> ColumnDrift:
+    """Compare one column, with its p-value before correction."""
     if isinstance(column, NumericColumn):
-        return _compare_numbers(as_numbers(train), as_numbers(other))
-    return _compare_categories(column.texts(train), column.texts(other))
+        kind, compared = "number", _compare_numbers(as_numbers(train), as_numbers(other))
+    else:
+        kind, compared = "category", _compare_categories(column.texts(train), column.texts(other))
+    statistic, p_values, counts, new_levels = compared
+    p_values += missing_test(*counts)
+    missing_train, missing_other = (float(rows[-1] / max(rows.sum(), 1)) for rows in counts)
+    return ColumnDrift(
+        column=column.name,
+        kind=kind,
+        statistic=statistic,
+        p_value=min(1.0, min(p_values) * len(p_values)),
+        psi=stability_index(*counts),
+        missing_train=missing_train,
+        missing_test=missing_other,
+        new_levels=new_levels[:_SHOWN_LEVELS],
+        flagged=False,
+    )
 
 
-def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
+def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Compared:
     from scipy.stats import ks_2samp
 
     known, known_other = train[~np.isnan(train)], other[~np.isnan(other)]
@@ -111,21 +111,16 @@ def _compare_numbers(train: np.ndarray, other: np.ndarray) -> _Comparison:
         np.append(np.bincount(np.searchsorted(edges, some), minlength=len(edges) + 1), len(rows) - len(some))
         for some, rows in ((known, train), (known_other, other))
     )
-    return _Comparison("number", statistic, p_values + missing_test(one, two), (one, two), [])
+    return statistic, p_values, (one, two), []
 
 
-def _compare_categories(train: pd.Series, other: pd.Series) -> _Comparison:
+def _compare_categories(train: pd.Series, other: pd.Series) -> _Compared:
     counts = pd.DataFrame({"train": train.value_counts(), "other": other.value_counts()})
     counts = counts.fillna(0).sort_index()
-    rows = counts.sum()
     pooled = pool_levels(counts)
     new = counts[counts["train"] == 0].sort_values("other", ascending=False, kind="stable")
-    statistic, p_values = chi_square(pooled)
-    missing = [len(train) - rows["train"], len(other) - rows["other"]]
-    whole = np.vstack([pooled, missing])
-    one, two = whole[:, 0], whole[:, 1]
-    p_values += missing_test(one, two)
-    return _Comparison("category", statistic, p_values, (one, two), [str(level) for level in new.index])
+    whole = np.vstack([pooled, [train.isna().sum(), other.isna().sum()]])
+    return *chi_square(pooled), (whole[:, 0], whole[:, 1]), [str(level) for level in new.index]
 
 
 def pool_levels(counts: pd.DataFrame) -> np.ndarray:

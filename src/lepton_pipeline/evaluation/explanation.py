@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.model.typical import show
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
@@ -29,13 +30,67 @@ _REASONS = 5
 _FEWEST_FOR_A_VARIANCE = 2
 
 
+@dataclass(frozen=True)
+class Importance:
+    """Fall of the AUC when a column is permuted, with its 95 % interval."""
+
+    column: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Point:
+    """Mean probability if all rows had a value, with its 95 % interval, and the share of rows that have it."""
+
+    value: str | int | float  # a number, a text as shown, or "missing"
+    probability: float
+    low: float
+    high: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Points of a column by ascending values, or of its most frequent categories."""
+
+    column: str
+    kind: Literal["number", "category"]
+    points: list[Point]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row with the reasons of its probability."""
+
+    case: str
+    probability: float
+    decision: bool
+    reasons: list[Reason]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a model makes of its columns, see `explain_model`."""
+
+    metric: str
+    rows: int  # explained rows
+    auc: float  # on them
+    permutations: int
+    importance: list[Importance]  # the largest first
+    effects: list[Effect]  # of the most important columns except dates
+    reference: dict[str, str]  # the typical row, as shown
+    examples: list[Example]
+
+
 def explain_model(
     artefact: Artefact,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
-) -> dict[str, Any]:
+) -> Explanation:
     """Explain a model on at most `evaluation.explained_rows` test rows.
 
     Importance is the fall of the AUC when a raw column is permuted, with all that is derived from it
@@ -45,11 +100,8 @@ def explain_model(
     model as trained, over test rows and permutations.
 
     An effect is the mean probability of the rows with one value in a column (partial dependence: Friedman,
-    "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean.
-
-    Returns `metric`, `rows`, `auc` on them, `permutations`, `importance` by column, the largest first;
-    `effects` of the most important columns except dates, by ascending values or the most frequent categories,
-    and "missing"; `reference`, the typical row; `examples` with their reasons (see `Artefact.explain`).
+    "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean. Examples have
+    their reasons, see `Artefact.explain`.
     """
     generator = np.random.default_rng(evaluation.seed)
     chosen = _draw_rows(split, evaluation.explained_rows, generator)
@@ -57,21 +109,18 @@ def explain_model(
     probability = artefact.predict(rows)["probability"].to_numpy()
     sample = Sample.of(split.loc[chosen, "label"], units)
     importance = _importance(artefact, rows, sample, probability, generator)
-    kinds = {each["column"]: _kind(artefact, rows[each["column"]]) for each in importance}
-    main = [column for column, kind in kinds.items() if kind != "date"][:_COLUMNS]
-    return {
-        "metric": "auc",
-        "rows": len(rows),
-        "auc": float(np.mean(placements(probability, labels)[0])),
-        "permutations": PERMUTATIONS,
-        "importance": importance,
-        "effects": [
-            {"column": name, "kind": kinds[name], "points": _effect(artefact, rows, name, kinds[name])}
-            for name in main
-        ],
-        "reference": {column: show(value) for column, value in artefact.reference.items()},
-        "examples": _examples(artefact, rows, probability),
-    }
+    names = [each.column for each in importance]
+    main = [name for name in names if not pd.api.types.is_datetime64_any_dtype(rows[name])][:_COLUMNS]
+    return Explanation(
+        metric="auc",
+        rows=len(rows),
+        auc=float(np.mean(placements(probability, labels)[0])),
+        permutations=PERMUTATIONS,
+        importance=importance,
+        effects=[_effect(artefact, rows, name) for name in main],
+        reference={column: show(value) for column, value in artefact.reference.items()},
+        examples=_examples(artefact, rows, probability),
+    )
 
 
 def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) -> pd.Index:
@@ -93,21 +142,21 @@ def _importance(
     sample: Sample,
     probability: Floats,
     generator: np.random.Generator,
-) -> list[dict[str, Any]]:
+) -> list[Importance]:
     labels = sample.labels
     before = placements(probability, labels)
     places = np.concatenate([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
     for column in rows:
-        moved = _with_column(copies, str(column), rows[column].iloc[places].array)
+        moved = copies.assign(**{str(column): rows[column].iloc[places].array})
         scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
         after = [placements(each, labels) for each in scores]
         means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
         falls = before[0] - means[0], before[1] - means[1]
         value, reach = float(falls[0].mean()), _reach(falls, sample)
-        found.append({"column": str(column), "value": value, "low": value - reach, "high": value + reach})
-    return sorted(found, key=lambda each: -each["value"])
+        found.append(Importance(str(column), value, value - reach, value + reach))
+    return sorted(found, key=lambda each: -each.value)
 
 
 def _reach(falls: Placements, sample: Sample) -> float:
@@ -117,35 +166,27 @@ def _reach(falls: Placements, sample: Sample) -> float:
     return float(sample.deviate(LEVEL) * delong_variance(falls, sample.labels, sample.codes) ** 0.5)
 
 
-def _kind(artefact: Artefact, column: pd.Series) -> str:
-    if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return "date"
+def _is_number(artefact: Artefact, column: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return False
     numeric = {each.name for each in artefact.encoder.columns if isinstance(each, NumericColumn)}
-    plain = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    number = plain and (column.name in numeric or column.name not in artefact.encoder.inputs)
-    return "number" if number else "category"
+    return column.name in numeric or column.name not in artefact.encoder.inputs
 
 
-def _effect(artefact: Artefact, rows: pd.DataFrame, column: str, kind: str) -> list[dict[str, Any]]:
-    points = []
-    values: Iterable[tuple[Any, float]] = _number_points(rows[column])
-    if kind == "category":
-        values = rows[column].value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
+def _effect(artefact: Artefact, rows: pd.DataFrame, name: str) -> Effect:
+    points, column = [], rows[name]
+    number = _is_number(artefact, column)
+    values: Iterable[tuple[Any, float]] = _number_points(column)
+    if not number:
+        values = column.value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
     for value, share in values:
-        same = pd.Series([value] * len(rows), dtype=rows[column].dtype).array
-        probability = artefact.predict(_with_column(rows, column, same))["probability"]
+        same = pd.Series([value] * len(rows), dtype=column.dtype).array
+        probability = artefact.predict(rows.assign(**{name: same}))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
         mean = float(probability.mean())
-        points.append(
-            {
-                "value": show(value) if kind == "category" or pd.isna(value) else value,
-                "probability": mean,
-                "low": max(0.0, mean - reach),
-                "high": min(1.0, mean + reach),
-                "share": float(share),
-            }
-        )
-    return points
+        shown = value if number and not pd.isna(value) else show(value)
+        points.append(Point(shown, mean, max(0.0, mean - reach), min(1.0, mean + reach), float(share)))
+    return Effect(name, "number" if number else "category", points)
 
 
 def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
@@ -156,14 +197,13 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
         values = np.unique(np.quantile(present.to_numpy(np.float64), _QUANTILES, method="nearest"))
     middles = (values[1:] + values[:-1]) / 2
     nearest = np.bincount(middles.searchsorted(present.to_numpy(np.float64)), minlength=len(values))
-    for value, count in zip(values, nearest, strict=True):
-        number = value.item()
+    for number, count in zip(values.tolist(), nearest, strict=True):
         yield (int(number) if float(number).is_integer() else number), float(count / len(column))
     if column.isna().mean() >= _RARE:
         yield None, float(column.isna().mean())
 
 
-def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[dict[str, Any]]:
+def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[Example]:
     """The rows with the highest and the lowest score, and those next to the threshold."""
     above, below = probability >= artefact.threshold, probability < artefact.threshold
     cases = {"highest probability": int(probability.argmax())}
@@ -172,22 +212,12 @@ def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> li
     if below.any():
         cases["just below the threshold"] = int(np.where(below, probability, -np.inf).argmax())
     cases["lowest probability"] = int(probability.argmin())
-    # A row that is two of these at once is shown as the first.
-    places = {place: case for case, place in reversed(cases.items())}
-    places = {place: places[place] for place in dict.fromkeys(cases.values())}
+    places: dict[int, str] = {}
+    for case, place in cases.items():
+        # A row that is two of these at once is shown as the first.
+        places.setdefault(place, case)
     reasons = artefact.explain(rows.iloc[list(places)], _REASONS)
     return [
-        {
-            "case": case,
-            "probability": float(probability[place]),
-            "decision": bool(above[place]),
-            "reasons": [asdict(reason) for reason in of_row],
-        }
+        Example(case, float(probability[place]), bool(above[place]), of_row)
         for (place, case), of_row in zip(places.items(), reasons, strict=True)
     ]
-
-
-def _with_column(rows: pd.DataFrame, column: str, values: Any) -> pd.DataFrame:
-    changed = rows.copy(deep=False)
-    changed[column] = values
-    return changed

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 from lepton_pipeline.evaluation.decision import Check
-from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.metrics import OWN, paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Evaluation, Gate, Metric
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.readable import clipped
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
@@ -28,7 +28,7 @@ _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 def check_cases(metrics: Metrics) -> list[Check]:
     """Refuse a model with too few test rows of the rarer class; no check if there are enough."""
-    rows, positives = (metrics.rows["test"].rows, metrics.rows["test"].positives)
+    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
     rarer = min(positives, rows - positives)
     if rarer >= MIN_OF_A_CLASS:
         return []
@@ -76,28 +76,17 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
 def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str], what: str = "") -> Check:
     """Hold the worse end of a figure to a limit: the low end to the least, the high end to the most."""
     key, limit, end = bound
-    figure = replace(figure, approximate=False)
+    known = Check(name, True, "", figure.value, figure.low, figure.high, limit=limit)
     if figure.low is None or figure.high is None:
         text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
-        check = Check(name, False, text, limit=limit, next="bring more rows, or enlarge split.test")
-        return _with_figure(check, figure)
-    sign, least = (1, "at least") if end == "low" else (-1, "at most")
-    beyond = "below" if end == "low" else "above"
-    passed = sign * (figure.low if end == "low" else figure.high) >= sign * limit
-    if passed:
-        words = f"is {least} {limit:g}"
-    elif sign * figure.value >= sign * limit:
-        words = f"reaches {beyond} the declared {limit:g}"
-    else:
-        words = f"is {beyond} the declared {limit:g}"
-    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what} {words}"
+        return replace(known, passed=False, text=text, next="bring more rows, or enlarge split.test")
+    sign, least, beyond = (1, "at least", "below") if end == "low" else (-1, "at most", "above")
+    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what}"
+    if sign * (figure.low if end == "low" else figure.high) >= sign * limit:
+        return replace(known, text=f"{text} is {least} {limit:g}")
+    verb = "reaches" if sign * figure.value >= sign * limit else "is"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
-    return _with_figure(Check(name, passed, text, limit=limit, next=None if passed else advice), figure)
-
-
-def _with_figure(check: Check, figure: Estimate) -> Check:
-    approximate = figure.approximate or None
-    return replace(check, value=figure.value, low=figure.low, high=figure.high, approximate=approximate)
+    return replace(known, passed=False, text=f"{text} {verb} {beyond} the declared {limit:g}", next=advice)
 
 
 def check_baseline(
@@ -120,16 +109,16 @@ def check_baseline(
     difference = differences[gate.metric]
     limit = 0.0 - gate.baseline_margin
     may_be, is_worse = (end < limit for end in difference.ends)
-    passed = not (is_worse if first else may_be)
+    passed, advice = not (is_worse if first else may_be), None
     text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
     if may_be:
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
-    check = _with_figure(Check("baseline", passed, text, limit=limit, rows=len(test)), difference)
-    if passed:
-        doubt = "; a first model is refused only if it is" if may_be else ""
-        return replace(check, text=text + doubt)
-    advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
-    return replace(check, text=text + _strongest(metrics, gate, baseline), next=advice)
+    if not passed:
+        text += _strongest(metrics, gate, baseline)
+        advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
+    elif may_be:
+        text += "; a first model is refused only if it is"
+    return Check("baseline", passed, text, *_figures(difference), limit, len(test), advice)
 
 
 def check_champion(
@@ -156,12 +145,16 @@ def check_champion(
     text = (
         f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
     )
-    return _with_figure(Check("champion", passed, text, limit=limit, rows=len(rows)), difference)
+    return Check("champion", passed, text, *_figures(difference), limit, len(rows))
+
+
+def _figures(difference: Estimate) -> tuple[float, float | None, float | None, bool | None]:
+    return difference.value, difference.low, difference.high, difference.approximate or None
 
 
 def incomparable(version: int, problem: str) -> Check:
     """The failed check against a champion without a comparison."""
-    text = f"it cannot be compared with champion version {version}: {_cut(problem, _PROBLEM_CHARACTERS)}"
+    text = f"it cannot be compared with champion version {version}: {clipped(problem, _PROBLEM_CHARACTERS)}"
     return Check("champion", False, text)
 
 
@@ -173,30 +166,30 @@ def same_model(version: int) -> Check:
 
 def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
     """Why the rows are too few for a comparison; empty if they suffice."""
-    positives = int(labels.sum())
-    rarer = min(positives, len(labels) - positives)
-    if len(labels) < MIN_ROWS or rarer < MIN_OF_A_CLASS:
+    sample = Sample.of(labels, units)
+    if len(labels) < MIN_ROWS or sample.cases < MIN_OF_A_CLASS:
         return (
-            f"only {len(labels):,} test rows, {positives:,} of them positive, are new to both; "
+            f"only {len(labels):,} test rows, {sample.positives:,} of them positive, are new to both; "
             f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of each class"
         )
-    sample = Sample.of(labels, units)
     if sample.kind != ROW and sample.units < MIN_GROUPS:
         return f"the test rows that are new to both are of only {sample.units} {sample.kind}s; it takes {MIN_GROUPS}"
     return ""
 
 
-def first_reason(checks: Iterable[Check], metrics: Metrics, gate: Gate) -> str:
+def first_reason(checks: Sequence[Check], metrics: Metrics, gate: Gate) -> str:
     """The decision in one short sentence, with the next step after a refusal."""
-    checks = list(checks)
     failed = [check for check in checks if not check.passed]
     if failed:
-        others = [check.name for check in failed[1:]]
-        text = failed[0].text + (f"; also failed: {', '.join(others)}" if others else "")
-        following = f"; {failed[0].next}" if failed[0].next else ""
-        return _cut(text, _REASON_CHARACTERS - len(following)) + following
+        first, *others = failed
+        text = first.text + (f"; also failed: {', '.join(other.name for other in others)}" if others else "")
+        following = f"; {first.next}" if first.next else ""
+        return clipped(text, _REASON_CHARACTERS - len(following)) + following
     rival = next((f"; {check.text}" for check in checks if check.name == "champion"), ", the first champion")
-    return _cut(f"{checks[0].text}{rival}{_ahead(metrics, gate)}", _REASON_CHARACTERS)
+    best, figures = _leader(metrics, gate)
+    # That may be chance.
+    ahead = f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
+    return clipped(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
 
 
 def above(difference: Estimate) -> str:
@@ -205,12 +198,6 @@ def above(difference: Estimate) -> str:
     low, high = sorted(sign * end + 0.0 for end in difference.ends)
     word = "below" if sign < 0 else "above"
     return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
-
-
-def _ahead(metrics: Metrics, gate: Gate) -> str:
-    """Note a baseline that is ahead of a promoted model, which may be chance."""
-    best, figures = _leader(metrics, gate)
-    return f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
 
 
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
@@ -229,10 +216,5 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
 def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
     """The strongest baseline if it is ahead of the model, else "", and the figures of all."""
     figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    baselines = [name for name in figures if name not in OWN]
-    best = max(baselines, key=lambda name: figures[name], default="model")
+    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default="model")
     return best if figures[best] > figures["model"] else "", figures
-
-
-def _cut(text: str, characters: int) -> str:
-    return text if len(text) <= characters else text[: characters - 1] + "…"

@@ -13,6 +13,10 @@ FEWEST_UNITS, MANY_UNITS = 2, 30
 # With fewer positive rows the threshold is chosen by a handful of cases.
 MANY_HELD_OUT = 100
 APPROXIMATE, UNJUDGED = "≈", "cannot be judged"
+_WAY = {
+    "group": "a longer test brings more",
+    "block": "declare dataset.group if different entities have independent labels, or make the test longer",
+}
 
 
 def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -> str:
@@ -23,34 +27,26 @@ def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -
     return f"{APPROXIMATE * figure.approximate}[{shown(low)}, {shown(high)}]"
 
 
-def evidence_note(metrics: Metrics) -> str:
-    """Why intervals are missing or approximate, without a full stop; empty if they are not."""
-    evidence = metrics.evidence
-    if evidence is None:
-        return ""
-    cases, units, kind = evidence.cases, evidence.units, evidence.unit
-    if cases < FEWEST_CASES:
-        return f"no intervals: {cases} test rows of the rarer class, and it takes {FEWEST_CASES} to judge a model"
-    if kind != "row" and units < FEWEST_UNITS:
-        return f"no intervals: the test rows are of one {kind}, so {kind}s cannot be compared; {_WAY[kind]}"
-    few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
-    if kind != "row" and units < MANY_UNITS:
-        few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
-    return f"intervals are approximate (≈): {' and '.join(few)}" if few else ""
-
-
-_WAY = {
-    "group": "a longer test brings more",
-    "block": "declare dataset.group if different entities have independent labels, or make the test longer",
-}
-
-
-def threshold_warning(metrics: Metrics) -> str:
-    """Warning of a threshold chosen on few cases, without a full stop; empty if there are enough."""
-    positives = metrics.rows["validation"].positives
-    if positives >= MANY_HELD_OUT:
-        return ""
-    return (
-        f"the threshold was chosen on {positives} held-out positive rows, below {MANY_HELD_OUT}: "
-        "on new rows it may find far fewer cases, or none"
-    )
+def quality_warnings(metrics: Metrics) -> list[str]:
+    """Why intervals are missing or approximate and the threshold is unsure, without full stops."""
+    said, evidence, positives = [], metrics.evidence, metrics.rows["validation"].positives
+    if evidence is not None:
+        cases, units, kind = evidence.cases, evidence.units, evidence.unit
+        few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
+        if kind != "row" and units < MANY_UNITS:
+            few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
+        if cases < FEWEST_CASES:
+            rarer = f"{cases} test rows of the rarer class"
+            said.append(f"no intervals: {rarer}, and it takes {FEWEST_CASES} to judge a model")
+        elif kind != "row" and units < FEWEST_UNITS:
+            said.append(
+                f"no intervals: the test rows are of one {kind}, so {kind}s cannot be compared; {_WAY[kind]}"
+            )
+        elif few:
+            said.append(f"intervals are approximate (≈): {' and '.join(few)}")
+    if positives < MANY_HELD_OUT:
+        said.append(
+            f"the threshold was chosen on {positives} held-out positive rows, below {MANY_HELD_OUT}: "
+            "on new rows it may find far fewer cases, or none"
+        )
+    return said

@@ -1,19 +1,22 @@
-"""Measure models on the test rows, with bootstrap intervals."""
+"""Score the test rows and measure models on them, with bootstrap intervals."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving
-from lepton_pipeline.evaluation.resampling import LEVEL, Sample
-from lepton_pipeline.evaluation.threshold import best_f1_threshold, least_cost_threshold
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving, best_f1_threshold, least_cost_threshold
+from lepton_pipeline.evaluation.resampling import Sample
+from lepton_pipeline.model.baseline import BOOSTING
+from lepton_pipeline.model.calibration import Calibration
+from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.parameters import Evaluation
-from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
-from lepton_pipeline.statistics.intervals import auc_interval
+from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 
 Thresholds = dict[str, float]
@@ -22,6 +25,32 @@ UNCALIBRATED = "uncalibrated"
 OWN = ("model", "network")
 # Calibration keeps the order of rows, so it changes only these.
 _CALIBRATED = ("log_loss", "brier", "ece")
+# Biased upwards, more for the better model: a difference of two has no honest interval.
+_WITHOUT_INTERVAL = "ece"
+
+
+def score_rows(
+    model: Classifier,
+    encoded: pd.DataFrame,
+    split: pd.DataFrame,
+    held_out: pd.DataFrame,
+    baseline_scores: pd.DataFrame,
+) -> pd.DataFrame:
+    """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and the baselines.
+
+    Returns by row `part`, `label`, `model`, `uncalibrated` if calibration changed something, `network` if the
+    model has boosting, and the baselines, among them as `hist_gradient_boosting` the model's own boosting.
+    """
+    wanted = ["model"]
+    if model.calibration != Calibration():
+        wanted.append(UNCALIBRATED)
+    if model.boosting is not None:
+        wanted.append("network")
+    rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
+    test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
+    parts = pd.concat([held_out, test])
+    scores = rows.join(parts[wanted]).join(baseline_scores)
+    return scores if model.boosting is None else scores.assign(**{BOOSTING: parts["boosting"]})
 
 
 def evaluate(
@@ -44,18 +73,17 @@ def evaluate(
     Raises:
         DataError: a part lacks a class, or scores are no probabilities.
     """
-    validation = scores[scores["part"] == "validation"]
-    test = scores[scores["part"] == "test"]
-    models = [column for column in scores.columns if column not in ("part", "label", UNCALIBRATED)]
-    counts = {name: _count_classes(name, rows) for name, rows in (("validation", validation), ("test", test))}
+    parts = {part: scores[scores["part"] == part] for part in ("validation", "test")}
+    validation, test = parts.values()
+    counts = {part: _count_classes(part, rows) for part, rows in parts.items()}
+    models = [column for column in scores.columns if column not in ("part", "label")]
     _refuse_non_probabilities(scores, models)
-
+    calibrated = UNCALIBRATED in models
+    if calibrated:
+        models.remove(UNCALIBRATED)
     priced = outcome_costs is not None and not outcome_costs.columns.empty
     thresholds = _choose_thresholds(validation, models, outcome_costs if priced else None)
-    before = {}
-    if UNCALIBRATED in scores:
-        _refuse_non_probabilities(scores, [UNCALIBRATED])
-        before = measure_once(test, UNCALIBRATED, thresholds["model"])
+    before = measure_once(test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
     sample = Sample.of(test["label"], units)
     return Metrics(
         threshold=thresholds["model"],
@@ -63,7 +91,7 @@ def evaluate(
         threshold_rule="cost" if priced else "f1",
         rows=counts,
         resamples=evaluation.resamples,
-        evidence=sample.evidence,
+        evidence=Evidence(sample.cases, sample.units, sample.kind),
         uncalibrated={metric: before[metric] for metric in _CALIBRATED if before},
         test=measure_models(test, thresholds, sample, evaluation),
     )
@@ -87,9 +115,9 @@ def resample(
     rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
-    ranked = {model: rank_rows(rows, model) for model in thresholds}
+    ranked = {model: (rank_rows(rows, model), threshold) for model, threshold in thresholds.items()}
     chunks = [
-        {model: measure(ranked[model], thresholds[model], weights) for model in thresholds}
+        {model: measure(*each, weights) for model, each in ranked.items()}
         for weights in sample.weights(evaluation)
     ]
     return {
@@ -109,14 +137,40 @@ def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
     return rank(rows[model].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64))
 
 
+def paired_differences(
+    rows: pd.DataFrame,
+    one: str,
+    other: str,
+    thresholds: Mapping[str, float],
+    evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
+) -> dict[str, Estimate]:
+    """Metrics of `one` less those of `other` (see `measure`, without `ece`), on the same rows and resamples.
+
+    Rows hard for one model are mostly hard for the other; on common resamples that cancels, and the 95 %
+    bootstrap interval (see `Sample`) is much narrower than those of the two models suggest. `rows` has
+    `label`, with both classes, and the probability columns `one` and `other`.
+    """
+    cuts = {model: thresholds[model] for model in (one, other)}
+    first, second = (measure_once(rows, model, cuts[model]) for model in cuts)
+    gains = {metric: value - second[metric] for metric, value in first.items() if metric != _WITHOUT_INTERVAL}
+    sample = Sample.of(rows["label"], units)
+    if not sample.enough:
+        return {metric: Estimate(gain) for metric, gain in gains.items()}
+    drawn = resample(rows, cuts, evaluation, sample)
+    return {
+        metric: sample.figure(gain, drawn[one][metric] - drawn[other][metric], least=-inf)
+        for metric, gain in gains.items()
+    }
+
+
 def _figure(
     metric: str, value: float, probabilities: np.ndarray, drawn: dict[str, np.ndarray], sample: Sample
 ) -> Estimate:
     if not drawn:
         return Estimate(value)
     if metric == "auc":
-        found = auc_interval(sample.labels, probabilities, sample.deviate(LEVEL), sample.codes)
-        return sample.marked(value, found.low, found.high)
+        return replace(sample.auc(probabilities), value=value)
     bias = drawn[metric].mean() - value if metric == "ece" else 0.0
     return sample.figure(value, drawn[metric] - bias, most=inf if metric == "log_loss" else 1.0)
 

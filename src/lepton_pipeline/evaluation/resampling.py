@@ -15,8 +15,13 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
-from lepton_pipeline.statistics.estimates import Estimate, Evidence
-from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.intervals import (
+    auc_interval,
+    normal_deviate,
+    percentile_interval,
+    student_deviate,
+)
 
 LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"
@@ -69,17 +74,11 @@ def _number(values: pd.Series) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled rows as a bootstrap draws them.
+    """Labelled rows as a bootstrap draws them."""
 
-    Attributes:
-        labels: 0 or 1, shape [rows].
-        codes: unit of each row, from 0 on without a gap, shape [rows]; None for independent rows.
-        kind: "group", "block" or "row".
-    """
-
-    labels: np.ndarray
-    codes: np.ndarray | None
-    kind: str
+    labels: np.ndarray  # 0 or 1, shape [rows]
+    codes: np.ndarray | None  # unit of each row, from 0 on without a gap, [rows]; None for independent rows
+    kind: str  # "group", "block" or "row"
 
     @classmethod
     def of(cls, labels: pd.Series, units: pd.DataFrame | None = None) -> Sample:
@@ -97,10 +96,14 @@ class Sample:
         return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
 
     @cached_property
+    def positives(self) -> int:
+        """Number of positive rows."""
+        return int(np.count_nonzero(self.labels))
+
+    @cached_property
     def cases(self) -> int:
         """Rows of the rarer class."""
-        positives = int(np.count_nonzero(self.labels))
-        return min(positives, len(self.labels) - positives)
+        return min(self.positives, len(self.labels) - self.positives)
 
     @cached_property
     def units(self) -> int:
@@ -121,11 +124,6 @@ class Sample:
     def approximate(self) -> bool:
         """Whether cases or units are so few that an interval may undercover."""
         return self.cases < MANY_CASES or self.few_units
-
-    @property
-    def evidence(self) -> Evidence:
-        """Cases and units behind the intervals."""
-        return Evidence(self.cases, self.units, self.kind)
 
     def deviate(self, level: float) -> float:
         """Deviate of a two-sided interval: normal for independent rows, else Student's."""
@@ -172,8 +170,11 @@ class Sample:
         if not self.enough:
             return Estimate(float(value))
         ends = percentile_interval(self.spread(value, drawn), LEVEL)
-        low, high = (min(max(end, least), most) for end in ends)
-        return self.marked(value, low, high)
+        return self.marked(value, *(min(max(end, least), most) for end in ends))
+
+    def auc(self, scores: np.ndarray) -> Estimate:
+        """AUC of the scores [rows] with its 95 % interval (see `auc_interval`)."""
+        return self.marked(*auc_interval(self.labels, scores, self.deviate(LEVEL), self.codes))
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
         """Stretch draws [resamples] for few units by Student's factor (Hesterberg 2015, on narrowness)."""

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.features.column_encoders import EncodedColumn, NumericColumn
-from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
+from lepton_pipeline.features.column_record import (
+    BY_CODE,
+    CATEGORY,
+    DATE,
+    NUMBER,
+    OTHERS,
+    UNUSED,
+    Column,
+    Columns,
+)
 from lepton_pipeline.features.derive import columns_read
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.report import FeatureReport
@@ -41,12 +48,10 @@ def describe_columns(
     features: Features,
     feature_report: FeatureReport,
     **readings: Reading,
-) -> dict[str, Any]:
+) -> Columns:
     """Describe every column of the training, validation and test rows, for the run's record.
 
-    `readings` holds the reading records of raw tables by data set name, `<vertical>.<table>.reading`. Returns
-    `rows`, and `columns` (fields of `Column`) in the order of the table, then those of raw tables that it
-    lacks.
+    `readings` holds the reading records of raw tables by data set name, `<vertical>.<table>.reading`.
     """
     # The report on features is more specific than the encoder.
     noise = feature_report.noise if feature_report.on_noise == "drop" else []
@@ -54,7 +59,7 @@ def describe_columns(
     tables = {name.split(".")[-2]: reading for name, reading in readings.items()}
     reading = ingestion_record.reading
     columns = list_columns(feature_table, dataset, features, encoder.columns, dropped, reading, tables)
-    return {"rows": len(feature_table), "columns": [asdict(column) for column in columns]}
+    return Columns(len(feature_table), columns)
 
 
 def list_columns(

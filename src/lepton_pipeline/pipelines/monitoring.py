@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.parameters.jobs import MONITORING
 from lepton_pipeline.pipelines import features
+from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry import fetch
 
 
@@ -26,36 +26,28 @@ def create_pipeline(vertical: str) -> Pipeline:
 
     Rows are made as in training, below the nested namespace `monitoring`, so training results stay unchanged.
     """
-    declared = ("dataset", "gate", "evaluation", "retraining", "monitoring")
-    stages = [
-        Node(
-            _fetch_of(vertical),
-            None,
-            [f"monitoring_{part}" for part in ("model", "version", "reference", "learnt", "seen")],
-            name="fetch_champion",
-        ),
-        Node(
+
+    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
+        return fetch.fetch_champion(vertical)
+
+    watched = stages(
+        MONITORING,
+        (
             score_new_rows,
-            [*(f"monitoring_{part}" for part in ("table", "model", "reference", "seen")), "params:dataset"],
+            "monitoring_table monitoring_model monitoring_reference monitoring_seen params:dataset",
             "monitoring_scores",
-            name="score_new_rows",
         ),
-        Node(
+        (
             compare_new_rows,
-            {
-                "new": "monitoring_scores",
-                **{
-                    name: f"monitoring_{name}"
-                    for name in ("table", "model", "version", "reference", "learnt")
-                },
-                **{name: f"params:{name}" for name in declared},
-            },
+            "monitoring_table monitoring_scores monitoring_model monitoring_version monitoring_reference "
+            "monitoring_learnt params:dataset params:gate params:evaluation params:retraining params:monitoring",
             "monitoring_result",
-            name="compare_new_rows",
         ),
-        Node(render_page, ["monitoring_result", "params:about"], "monitoring_page", name="render_page"),
-    ]
-    return _rows(vertical) + Pipeline(stages, namespace=vertical, tags=MONITORING)
+        (render_page, "monitoring_result params:about", "monitoring_page"),
+    )
+    parts = [f"monitoring_{part}" for part in ("model", "version", "reference", "learnt", "seen")]
+    fetched = Node(fetch_champion, None, parts, name="fetch_champion", tags=MONITORING)
+    return _rows(vertical) + Pipeline([fetched, watched], namespace=vertical)
 
 
 def _rows(vertical: str) -> Pipeline:
@@ -72,13 +64,6 @@ def _rows(vertical: str) -> Pipeline:
         outputs={"feature_table": f"{vertical}.monitoring_table"},
         tags=MONITORING,
     )
-
-
-def _fetch_of(vertical: str) -> Callable[..., Any]:
-    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
-        return fetch.fetch_champion(vertical)
-
-    return fetch_champion
 
 
 def score_new_rows(

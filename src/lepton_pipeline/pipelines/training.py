@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -15,12 +15,10 @@ from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
-from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.metrics import evaluate, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
-from lepton_pipeline.evaluation.scores import score_rows
-from lepton_pipeline.evaluation.slice_labels import slice_rows
-from lepton_pipeline.evaluation.slices import measure_slices
+from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
@@ -32,10 +30,10 @@ from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import features
-from lepton_pipeline.pipelines.stages import stages
+from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
-from lepton_pipeline.reporting.pictures.explanation import draw_explanation
+from lepton_pipeline.reporting.pictures.curves import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.terminal.progress import show_epochs
@@ -46,30 +44,21 @@ def create_pipeline(vertical: str) -> Pipeline:
     """Training stages of one vertical, in the namespace of its name."""
     made = features.create_pipeline(vertical, labelled=True) + _SPLIT + _FEATURES + _TRAINING + _EVALUATION
     whole = Pipeline(made + _REGISTRATION, namespace=vertical)
-    return whole + _columns(vertical, whole) + _report(vertical, whole)
-
-
-def _columns(vertical: str, whole: Pipeline) -> Pipeline:
-    results = ("feature_table", "ingestion_record", "encoder", "feature_report")
-    inputs = {name: f"{vertical}.{name}" for name in results}
-    inputs |= {name: f"params:{vertical}.{name}" for name in ("dataset", "features")}
-    inputs |= {name: name for name in sorted(whole.all_outputs()) if name.endswith(".reading")}
-    return _named_whole(vertical, describe_columns, inputs, "columns", "features")
-
-
-def _report(vertical: str, whole: Pipeline) -> Pipeline:
-    inputs = {"about": f"params:{vertical}.about"} | {name: f"{vertical}.{name}" for name in _REPORTED}
-    tables = {name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading"))}
-    inputs |= {name: name for name in sorted(tables - set(inputs.values()))}
-    return _named_whole(vertical, write_report, inputs, "report", "reporting")
+    read = sorted(name for name in whole.all_outputs() if name.endswith(".reading"))
+    tables = sorted(name for name in whole.all_outputs() if name.endswith((".contract_result", ".reading")))
+    described = _named_whole(vertical, describe_columns, _DESCRIBED, read, "columns", "features")
+    return whole + described + _named_whole(vertical, write_report, _REPORTED, tables, "report", "reporting")
 
 
 def _named_whole(
-    vertical: str, stage: Callable[..., Any], inputs: dict[str, str], output: str, tag: str
+    vertical: str, stage: Callable[..., Any], inputs: str, tables: Iterable[str], output: str, tag: str
 ) -> Pipeline:
     """A node with whole names: Kedro warns of dots of nested namespaces in a node outside of its own."""
+    parted = [name.rpartition("params:") for name in inputs.split()]
+    named = {name: f"{kind}{vertical}.{name}" for _, kind, name in parted}
+    named |= {name: name for name in tables if name not in named.values()}
     output, name = f"{vertical}.{output}", stage.__name__
-    return Pipeline([Node(stage, inputs, output, name=name, tags=tag, namespace=vertical)])
+    return Pipeline([Node(stage, named, output, name=name, tags=tag, namespace=vertical)])
 
 
 def train_model(
@@ -88,71 +77,61 @@ def train_model(
 
 _SPLIT = stages(
     "split",
-    (split_rows, ["feature_table", "params:dataset", "params:split"], "split"),
-    (find_units, ["feature_table", "split", "params:dataset"], "units"),
-    (identify_test_rows, ["feature_table", "split", "params:features"], "test_rows"),
+    (split_rows, "feature_table params:dataset params:split", "split"),
+    (find_units, "feature_table split params:dataset", "units"),
+    (identify_test_rows, "feature_table split params:features", "test_rows"),
     (
         find_copies,
-        ["feature_table", "split", "params:dataset", "params:features", "params:split"],
-        ["copy_marks", "copies_found"],
+        "feature_table split params:dataset params:features params:split",
+        "copy_marks copies_found",
     ),
-    (price_outcomes, ["feature_table", "split", "params:evaluation"], "outcome_costs"),
-    (slice_rows, ["feature_table", "split", "params:dataset", "params:evaluation"], "slice_labels"),
+    (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
+    (slice_rows, "feature_table split params:dataset params:evaluation", "slice_labels"),
 )
 _FEATURES = stages(
     "features",
-    (
-        check_features,
-        ["feature_table", "split", "params:dataset", "params:leaks", "params:features"],
-        "feature_report",
-    ),
-    (
-        encode_rows,
-        ["feature_table", "split", "params:dataset", "feature_report", "params:leaks"],
-        ["encoder", "encoded"],
-    ),
+    (check_features, "feature_table split params:dataset params:leaks params:features", "feature_report"),
+    (encode_rows, "feature_table split params:dataset feature_report params:leaks", "encoder encoded"),
 )
 _TRAINING = stages(
     "training",
-    (train_model, ["encoded", "split", "params:training", "run_id"], ["model", "history", "held_out"]),
-    (score_baselines, ["encoded", "split", "params:training"], "baseline_scores"),
-    (score_rows, ["model", "encoded", "split", "held_out", "baseline_scores"], "scores"),
+    (train_model, "encoded split params:training run_id", "model history held_out"),
+    (score_baselines, "encoded split params:training", "baseline_scores"),
+    (score_rows, "model encoded split held_out baseline_scores", "scores"),
 )
 _EVALUATION = stages(
     "evaluation",
-    (evaluate, ["scores", "params:evaluation", "outcome_costs", "units"], "metrics"),
-    (measure_copies, ["copy_marks", "copies_found", "scores", "metrics", "units"], "copies"),
-    (measure_costs, ["scores", "metrics", "outcome_costs", "params:evaluation", "units"], "costs"),
-    (
-        measure_slices,
-        ["scores", "metrics", "slice_labels", "params:dataset", "params:evaluation", "units"],
-        "slices",
-    ),
-    (draw_figures, ["scores", "metrics", "params:about"], "figures"),
-    (measure_drift, ["feature_table", "split", "encoder"], "drift"),
-    (explain_model, ["artefact", "feature_table", "split", "params:evaluation", "units"], "explanation"),
-    (draw_explanation, ["explanation", "params:about"], "explanation_figure"),
+    (evaluate, "scores params:evaluation outcome_costs units", "metrics"),
+    (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
+    (measure_costs, "scores metrics outcome_costs params:evaluation units", "costs"),
+    (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
+    (draw_figures, "scores metrics params:about", "figures"),
+    (measure_drift, "feature_table split encoder", "drift"),
+    (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
+    (draw_explanation, "explanation params:about", "explanation_figure"),
 )
-_REGISTERED = ["artefact", "metrics", "feature_table", "split", "params:dataset", "params:about", "reference"]
-_JUDGED = ("registration", "metrics", "slices", "scores", "feature_table", "split", "run_id")
 _REGISTRATION = stages(
     "registration",
     (
         assemble_artefact,
-        ["encoder", "model", "metrics", "feature_table", "split", "params:features", "params:ingestion"],
+        "encoder model metrics feature_table split params:features params:ingestion",
         "artefact",
     ),
-    (describe_reference, ["feature_table", "split", "scores", "encoder", "params:dataset"], "reference"),
-    (register_model, [*_REGISTERED, "copies", "params:split", "run_id"], "registration"),
+    (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
+    (
+        register_model,
+        "artefact metrics feature_table split params:dataset params:about reference copies params:split run_id",
+        "registration",
+    ),
     (
         gate_model,
-        {name: name for name in _JUDGED}
-        | {name: f"params:{name}" for name in ("dataset", "evaluation", "gate")}
-        | {"declared_split": "params:split"},
+        "registration metrics slices scores feature_table split params:dataset params:split params:evaluation "
+        "params:gate run_id",
         "decision",
     ),
 )
+_DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
-    "ingestion_record", "contract_result", "columns", "feature_report", "split", "scores", "metrics",
-    "copies", "costs", "slices", "explanation", "history", "registration", "decision", "drift",
-)  # fmt: skip
+    "params:about ingestion_record contract_result columns feature_report split scores metrics copies costs slices "
+    "explanation history registration decision drift"
+)

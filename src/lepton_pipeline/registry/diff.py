@@ -12,8 +12,7 @@ from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
 from lepton_pipeline.evaluation.interval_text import bracket
-from lepton_pipeline.evaluation.metrics import measure_once
-from lepton_pipeline.evaluation.paired import paired_differences
+from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import resampling_units
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows

@@ -14,6 +14,7 @@ import pandas as pd
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.evaluation.copies import enforce_copies
+from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.model.artefact import Artefact, hash_artefact
 from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry import versions
@@ -41,7 +42,7 @@ def register_model(
     dataset: Dataset,
     about: About,
     reference: dict[str, Any],
-    copies: dict[str, Any],
+    copies: MeasuredCopies,
     declared_split: Split,
     run_id: str,
 ) -> Registration:

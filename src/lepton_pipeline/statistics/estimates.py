@@ -52,21 +52,16 @@ class Evidence:
 class Metrics:
     """Metrics of the models on the test rows, each at its own threshold.
 
-    Attributes:
-        thresholds: by model; `threshold` is that of the model itself.
-        rows: by part, "validation" and "test".
-        test: by model and metric; `model` is the model itself, the others are baselines and parts of it.
-        threshold_rule: how thresholds were chosen on the validation rows.
-        evidence: of the test rows; None in the record of an earlier release.
-        uncalibrated: log loss, Brier score and calibration error before calibration, if any.
+    `test` is by model and metric; `model` is the model itself, the others are baselines and parts of it.
     """
 
-    threshold: float
-    thresholds: Mapping[str, float]
+    threshold: float  # of the model itself
+    thresholds: Mapping[str, float]  # by model, chosen on the validation rows
     threshold_rule: Literal["cost", "f1"] = field(default="f1", kw_only=True)
-    rows: Mapping[str, Rows]
+    rows: Mapping[str, Rows]  # by part, "validation" and "test"
     resamples: int
-    evidence: Evidence | None = field(default=None, kw_only=True)
+    evidence: Evidence | None = field(default=None, kw_only=True)  # None in the record of an earlier release
+    # Log loss, Brier score and calibration error before calibration, if any.
     uncalibrated: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     test: Mapping[str, Mapping[str, Estimate]]
 

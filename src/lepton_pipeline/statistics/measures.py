@@ -15,23 +15,18 @@ CALIBRATION_BINS = 10
 class RankedRows:
     """Rows of one model by falling score.
 
-    Attributes:
-        order: position of each row before sorting.
-        bin_starts: first row of each calibration bin. Bins hold equally many rows, ties kept together (Nixon
-            et al. 2019, "Measuring Calibration in Deep Learning").
-        positives: positions of the positive rows.
-        above: for each positive row, the rows that score higher.
-        through: for each positive row, the rows that score as high or higher.
+    Calibration bins hold equally many rows, ties kept together (Nixon et al. 2019, "Measuring Calibration in
+    Deep Learning").
     """
 
-    order: np.ndarray
+    order: np.ndarray  # position of each row before sorting
     labels: Floats
     scores: Floats
     log_losses: Floats
-    bin_starts: np.ndarray
-    positives: np.ndarray
-    above: np.ndarray
-    through: np.ndarray
+    bin_starts: np.ndarray  # first row of each calibration bin
+    positives: np.ndarray  # positions of the positive rows
+    above: np.ndarray  # for each positive row, the rows that score higher
+    through: np.ndarray  # for each positive row, the rows that score as high or higher
 
 
 def rank(probabilities: Floats, labels: Floats) -> RankedRows:

@@ -7,12 +7,12 @@ from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.evaluation.copies_text import describe_copies
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
-from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
+from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
@@ -37,7 +37,7 @@ def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
     version = "no model registered"
     if decision:
         version = f"version {decision.version}, {'alias ' * bool(decision.alias)}{decision.alias or SAME}"
-    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    shown, columns = show_columns(results.get("columns", Columns()).columns)
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]
     stages = ", ".join(f"{stage} {seconds[stage]:.1f}" for stage in longest)
     facts = _facts(results, columns)
@@ -64,7 +64,7 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
-    columns = read_columns(results.get("columns", {}))
+    columns = results.get("columns", Columns()).columns
     summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
     lines += fact_list((name or "rows", text) for name, text in _facts(results, summarised))
     return "\n".join(lines)
@@ -98,7 +98,7 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
             parts = [model_parts(registration), lower_first(training_plan(registration))]
             facts.append(("model", "; ".join(filter(None, parts))))
         facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
-        facts += [("warning", said) for said in (evidence_note(metrics), threshold_warning(metrics)) if said]
+        facts += [("warning", said) for said in quality_warnings(metrics)]
     if copies := results.get("copies"):
         facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:

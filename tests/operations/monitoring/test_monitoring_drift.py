@@ -63,10 +63,10 @@ def test_stored_counts_find_nearly_what_whole_rows_find():
     encoder, reference = learn(train)
     stored = {each.column: each for each in compare(other, encoder, reference)}
     for whole in compare_rows(train, other, encoder):
-        own = stored[whole["column"]]
-        assert own.psi == pytest.approx(whole["psi"], abs=0.01)
-        assert own.missing_new == whole["missing_test"]
-        assert own.missing_reference == whole["missing_train"]
+        own = stored[whole.column]
+        assert own.psi == pytest.approx(whole.psi, abs=0.01)
+        assert own.missing_new == whole.missing_test
+        assert own.missing_reference == whole.missing_train
 
 
 def test_the_distance_on_quantiles_is_at_most_that_of_the_samples_and_near_it():

@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.evaluation.curves import rates
-from lepton_pipeline.evaluation.metrics import evaluate, rank_rows
+from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Evaluation
 from lepton_pipeline.reporting.pictures.quality import draw_figures, draw_quality
 
@@ -107,8 +106,6 @@ def test_curves_have_the_area_that_the_metrics_say():
         (left, top), (_, bottom), (right, _) = axis
         area = np.trapezoid((bottom - curve[:, 1]) / (bottom - top), (curve[:, 0] - left) / (right - left))
         assert area == pytest.approx(figures[metric].value, abs=0.002)
-    ranked = rank_rows(scores[scores["part"] == "test"], "model")
-    assert len(rates(ranked, 500)[0]) == len(rates(ranked)[0])
 
 
 def test_calibration_bars_are_wilson_intervals():

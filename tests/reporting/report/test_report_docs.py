@@ -9,7 +9,7 @@ from made_up import make_evidence
 from lepton_pipeline.evaluation.drift import LEVEL, PSI_BOUND
 from lepton_pipeline.parameters import About
 from lepton_pipeline.pipelines.training import create_pipeline
-from lepton_pipeline.reporting.report.render import render_report
+from lepton_pipeline.reporting.report.write import render_report
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "report.md").read_text()

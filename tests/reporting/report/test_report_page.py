@@ -22,12 +22,12 @@ from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.reporting.report.findings import describe_drift
-from lepton_pipeline.reporting.report.render import render_card, render_report
-from lepton_pipeline.reporting.report.sections import changed_parameters, describe_verdict
+from lepton_pipeline.reporting.report.sections import changed_parameters, describe_drift, describe_verdict
+from lepton_pipeline.reporting.report.write import render_card, render_report
 from lepton_pipeline.statistics.estimates import Evidence, Rows
 from lepton_pipeline.system.records import from_plain, to_plain
 
@@ -94,7 +94,7 @@ def bare():
     """The report of a run that was refused and computed little."""
     return render_report(
         make_evidence(
-            decision=make_decision(promoted=False), costs=None, slices=None, explanation={}, drift={}
+            decision=make_decision(promoted=False), costs=None, slices=None, explanation=None, drift=None
         )
     )
 
@@ -108,7 +108,7 @@ def plain():
         make_evidence(
             costs=undeclared,
             contracts=[make_contract("plane is known", "tables.flights"), make_contract()],
-            features=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
+            feature_report=FeatureReport(0, 0.95, "stop", "drop", [], [finding]),
             slices=Slices(),
         )
     )
@@ -169,12 +169,12 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
         html, "slices"
     )
     assert "0.0560 to 0.1000" in between(html, "explanation")
-    for each in evidence.drift["columns"]:
-        assert f"{each['psi']:.3f}" in between(html, "drift")
+    for each in evidence.drift.columns:
+        assert f"{each.psi:.3f}" in between(html, "drift")
     for value in (
         evidence.registration.weights_sha256,
-        evidence.ingestion.sha256,
-        evidence.lineage["run_id"],
+        evidence.ingestion_record.sha256,
+        evidence.lineage.run_id,
     ):
         assert value in between(html, "lineage")
 
@@ -189,7 +189,7 @@ def test_checks_have_titles_that_people_know():
     names = ["bound ece", "champion", "champion unchanged", "baseline", "slices", "slice job = x y"]
     checks = [Check(name, True, "") for name in names]
     described = describe_verdict(make_evidence(decision=replace(make_decision(), checks=checks)))
-    assert [check["title"] for check in described["checks"]] == [
+    assert [title for title, _ in described["checks"]] == [
         "Bound of Calibration error",
         "Against the champion",
         "Champion unchanged",
@@ -249,13 +249,11 @@ def test_a_vertical_without_slices_is_told_how_to_declare_them(plain):
 
 
 def test_many_columns_that_differ_are_named_but_not_all_shown():
-    column = make_drift()["columns"][0] | {"flagged": True}
-    drift = make_drift() | {
-        "columns": [column | {"column": f"c{number}", "psi": 9 - number / 9} for number in range(30)]
-    }
-    described = describe_drift(make_evidence(drift=drift))
-    assert [each["column"] for each in described["shown"]] == [f"c{number}" for number in range(20)]
-    assert [each["column"] for each in described["further"]] == [f"c{number}" for number in range(20, 30)]
+    column = replace(make_drift().columns[0], flagged=True)
+    columns = [replace(column, column=f"c{number}", psi=9 - number / 9) for number in range(30)]
+    described = describe_drift(make_evidence(drift=replace(make_drift(), columns=columns)))
+    assert [each.column for each in described["shown"]] == [f"c{number}" for number in range(20)]
+    assert [each.column for each in described["further"]] == [f"c{number}" for number in range(20, 30)]
 
 
 def test_raw_tables_have_contracts_of_their_own_and_findings_are_told(plain):
@@ -288,9 +286,9 @@ def test_every_column_is_listed_those_that_are_not_used_first(html):
 
 
 def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
-    columns = make_columns()["columns"]
-    many = [columns[1] | {"name": f"x{number}"} for number in range(30)]
-    section = between(render_report(make_evidence(columns={"rows": 9, "columns": many + columns})), "columns")
+    columns = make_columns().columns
+    many = [replace(columns[1], name=f"x{number}") for number in range(30)]
+    section = between(render_report(make_evidence(columns=Columns(9, many + columns))), "columns")
     outside = Page(section.partition("<details>")[0]).words()
     assert "The targetdefault Declared in dataset.sensitiveAGE" in outside
     assert "x29" not in outside
@@ -298,13 +296,13 @@ def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
 
 
 def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
-    evidence = make_evidence(columns={})
+    evidence = make_evidence(columns=Columns())
     assert "This run kept no table of its columns." in between(render_report(evidence), "columns")
     assert "Columns:" not in render_card(evidence)
 
 
 def evil_reading():
-    reading = make_evidence().ingestion.reading
+    reading = make_evidence().ingestion_record.reading
     return replace(reading, files=[ReadFile(EVIL, 1, 0)], skipped=[SkippedFile(EVIL, EVIL)])
 
 
@@ -313,17 +311,15 @@ def evil_evidence():
         **dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL)
     )
     lineage = make_evidence().lineage
-    declared = lineage["parameters"] | {
-        "dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}
-    }
+    declared = lineage.parameters | {"dataset": lineage.parameters["dataset"] | {"target": EVIL, "id": EVIL}}
     finding = Finding(EVIL, EVIL, "noise", EVIL, "")
     decision = make_decision(promoted=False)
     return make_evidence(
         about=about,
-        lineage=lineage | {"parameters": declared},
-        ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
+        lineage=replace(lineage, parameters=declared),
+        ingestion_record=replace(make_evidence().ingestion_record, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
-        features=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
+        feature_report=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),
         decision=replace(decision, reason=EVIL, checks=[Check(f"slice {EVIL}", False, EVIL)]),
         registration=replace(make_evidence().registration, name=EVIL),
         costs=make_costs(EVIL),
@@ -439,7 +435,7 @@ def test_rows_on_both_sides_of_the_split_are_told(html):
     )
     assert "by chance, some 11 would" in page
     assert "the AUC is 0.8400 [0.8000, 0.8800], without them 0.7100 [0.6200, 0.7900] on 90 rows" in page
-    assert "Rows on both sides" not in between(render_report(make_evidence(copies={})), "data")
+    assert "Rows on both sides" not in between(render_report(make_evidence(copies=None)), "data")
 
 
 def test_the_card_tells_of_copies_where_there_are_more_than_by_chance():
@@ -466,8 +462,8 @@ VERTICALS = sorted(path.parent.name for path in (REPOSITORY / "conf/base").glob(
 def test_what_every_bundled_vertical_changes_of_the_defaults_can_be_listed(vertical):
     text = (REPOSITORY / "conf/base" / vertical / "parameters.yml").read_text(encoding="utf-8")
     declared = read_vertical(vertical, yaml.safe_load(text)[vertical]).model_dump()
-    changed = {each["key"]: each for each in changed_parameters(declared)}
-    assert changed["gate.at_least"]["value"] == declared["gate"]["at_least"]
+    changed = {key: value for key, value, _ in changed_parameters(declared)}
+    assert changed["gate.at_least"] == declared["gate"]["at_least"]
     costs = declared["evaluation"]["costs"] or {}
     assert {key for key in changed if key.startswith("evaluation.costs.")} == {
         f"evaluation.costs.{key}" for key, value in costs.items()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from lepton_pipeline.evaluation.metrics import measure_models
-from lepton_pipeline.evaluation.resampling import LEVEL, Sample
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Decay, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.intervals import auc_interval
 
 # As in the gate: below that no comparison is made.
 FEWEST_ROWS = 50
@@ -34,8 +33,7 @@ def measure_window(
         return None
     if metric == "auc":
         # No resample is needed.
-        scores = rows["probability"].to_numpy()
-        return sample.marked(*auc_interval(sample.labels, scores, sample.deviate(LEVEL), sample.codes))
+        return sample.auc(rows["probability"].to_numpy())
     measured = measure_models(rows, {"probability": threshold}, sample, evaluation)
     return measured["probability"][metric]
 

@@ -1,17 +1,26 @@
-"""Charts of the report and the monitoring page."""
+"""Charts of the report and the monitoring page, and the picture of an explanation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Curve
+from lepton_pipeline.evaluation.explanation import Effect, Explanation, Importance, Point
+from lepton_pipeline.model.typical import show
+from lepton_pipeline.parameters import About
+from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent
-from lepton_pipeline.reporting.pictures.svg import Axis, Chart
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, shorten, write
 
 _WIDE = (460, 260)
 _ROOM = 0.05
+# Of the picture of an explanation.
+_BARS, _EFFECTS, _LEVELS = 12, 6, 9
+_ROW = 34
+_NAMES, _BAR_WIDTH, _FIGURE = 150, 150, 60
+_PANELS, _PANEL_WIDTH, _PANEL_HEIGHT, _CURVE_HEIGHT, _GAP = 460, 220, 185, 130, 20
 
 
 def draw_cost(curve: Curve, threshold: float) -> str:
@@ -41,16 +50,45 @@ def draw_losses(history: pd.DataFrame) -> str:
     return chart.inline()
 
 
-def effect_chart(points: Sequence[Mapping[str, float]], width: int = 340, height: int = 210) -> Chart:
+def effect_chart(points: Sequence[Point], width: int = 340, height: int = 210) -> Chart:
     """The probability by values of a number column, with 95 % intervals, through at least two points."""
-    keys = ("value", "probability", "low", "high")
-    across, up, low, high = ([float(point[key]) for point in points] for key in keys)
+    across, up = [float(point.value) for point in points], [point.probability for point in points]
+    low, high = [point.low for point in points], [point.high for point in points]
     ends = Axis(min(across), max(across), most=4)
     chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
     chart.band(across, low, high)
     chart.line(across, up, "s0")
     chart.dots(across, up, "s0", 2.6)
     return chart
+
+
+def draw_explanation(explanation: Explanation, about: About) -> dict[str, bytes]:
+    """Draw importance and effects (of `explain_model`) as `explanation.svg`, the same bytes each time."""
+    shown = explanation.importance[:_BARS]
+    title = f"{shorten(shown[0].column, 32)} matters most: shuffled, the AUC falls by {shown[0].value:.3f}"
+    rows, times = f"{explanation.rows:,} test rows", f"{explanation.permutations} permutations"
+    parts = [write("Importance: fall of the AUC", EDGE, 14, "bold"), *_rows(shown)]
+    if explanation.effects:
+        parts.append(write("Mean probability if all rows had the value", _PANELS, 14, "bold"))
+    for place, effect in enumerate(explanation.effects[:_EFFECTS]):
+        left = _PANELS + place % 2 * (_PANEL_WIDTH + _GAP)
+        parts += _effect(effect, left, 44 + place // 2 * _PANEL_HEIGHT)
+    height = 44 + max(3 * _PANEL_HEIGHT, len(shown) * _ROW)
+    subtitle = f"{rows}, {times}; lines: 95 % intervals; grey: may be none; associations, not causes"
+    return {"explanation.svg": picture(title, subtitle, about.caution, height, parts)}
+
+
+def importance_span(importance: Sequence[Importance]) -> tuple[float, float]:
+    """Ends of a scale that holds every bar with its interval, and 0."""
+    ends = [0.0, *(end for each in importance for end in (each.value, each.low, each.high))]
+    low, high = min(ends), max(ends)
+    return low, high if high > low else low + 1.0
+
+
+def drawn_points(effect: Effect) -> list[Point]:
+    """Points of an effect's curve: numbers, at least two; empty for a category."""
+    points = [point for point in effect.points if not isinstance(point.value, str)]
+    return points if effect.kind == "number" and len(points) >= 2 else []
 
 
 def draw_windows(
@@ -68,7 +106,8 @@ def draw_windows(
     seen = [each for each in given if each is not None] or [0.0, 1.0]
     low, high = around(seen) if floor is None else (floor, max(seen) if max(seen) > floor else floor + 1)
     places = [place + 0.5 for place in range(len(values))]
-    up = Axis(low, high, ticks=tuple((at, _tick(at)) for at in (low, high)))
+    ticks = tuple((at, f"{at:,.0f}" if abs(at) >= 100 else f"{at:.3g}") for at in (low, high))
+    up = Axis(low, high, ticks=ticks)
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
     if line is not None:
         chart.level(line, "limit")
@@ -86,5 +125,30 @@ def around(values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _tick(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+def _rows(shown: Sequence[Importance]) -> list[str]:
+    lowest, longest = importance_span(shown)
+    parts, left = [], EDGE + _NAMES
+    for place, each in enumerate(shown):
+        top = 34 + place * _ROW
+        parts.append(write(shorten(each.column, 22), EDGE, top + 16, "ink"))
+        box = f'x="{left}" y="{top}" width="{_BAR_WIDTH}" height="18"'
+        parts.append(bar(each.value, each.low, each.high, longest, lowest, box))
+        parts.append(write(f"{each.value:.4f}", left + _BAR_WIDTH + _FIGURE, top + 16, anchor="end"))
+    return parts
+
+
+def _effect(effect: Effect, left: float, top: float) -> list[str]:
+    parts = [write(shorten(effect.column, 34), left, top, "bold")]
+    drawn = drawn_points(effect)
+    if drawn:
+        parts.append(effect_chart(drawn, _PANEL_WIDTH, _CURVE_HEIGHT).placed(left, top + 8, _PANEL_WIDTH))
+    points = [point for point in effect.points if point not in drawn][: 1 if drawn else _LEVELS]
+    longest = max((point.high for point in effect.points), default=0) or 1.0
+    top += 8 + (_CURVE_HEIGHT + 6 if drawn else 0)
+    for point in points:
+        parts.append(write(shorten(show(point.value), 14), left, top + 12))
+        box = f'x="{left + 90}" y="{top:g}" width="80" height="15"'
+        parts.append(bar(point.probability, point.low, point.high, longest, box=box))
+        parts.append(write(f"{point.probability:.1%}", left + _PANEL_WIDTH, top + 12, anchor="end"))
+        top += 18
+    return parts

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain, cycle
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.curves import bin_rows, rates
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import OWN, rank_rows
+from lepton_pipeline.evaluation.resampling import LEVEL
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
 from lepton_pipeline.reporting.report.formats import model_name
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.intervals import normal_deviate, wilson
 from lepton_pipeline.statistics.measures import RankedRows
 
 _RULES = {"cost": "least cost", "f1": "best F1"}
@@ -70,10 +71,12 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
             f"{sample}; dashed: threshold {model.threshold:.3f} ({rule} on the validation rows)",
         ),
     }
-    return {
-        f"{name}.svg": _file(titles[name], about.caution, chart, _legend(name, shown))
-        for name, chart in _charts(shown).items()
-    }
+    files = {}
+    for name, chart in _charts(shown).items():
+        parts = [chart.placed(EDGE, 0, _CHART), *legend(_legend(name, shown), _LEGEND, 50)]
+        height = chart.height * _CHART / chart.width
+        files[f"{name}.svg"] = picture(*titles[name], about.caution, height, parts)
+    return files
 
 
 def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
@@ -99,10 +102,9 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
         ranked, threshold = rank_rows(test, name), metrics.thresholds[name]
         called = np.count_nonzero(ranked.scores >= threshold)
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
-        recall, false_rate = found / positives, (called - found) / (len(ranked.labels) - positives)
-        figures, precision = metrics.test[name], found / max(called, 1)
-        rates_found = (recall, false_rate, precision)
-        shown.append(_Shown(model_name(name), look, ranked, threshold, figures, *rates_found))
+        false_rate = (called - found) / (len(ranked.labels) - positives)
+        rates_found = found / positives, false_rate, found / max(called, 1)
+        shown.append(_Shown(model_name(name), look, ranked, threshold, metrics.test[name], *rates_found))
     return shown
 
 
@@ -119,7 +121,7 @@ def _roc(shown: list[_Shown]) -> Chart:
     chart = _square("False positive rate", "True positive rate (recall)")
     chart.line((0, 1), (0, 1), "chance")
     for each in reversed(shown):
-        true, false = rates(each.ranked, _CURVE_POINTS)
+        true, false = _rates(each.ranked)
         chart.line(np.append(0, false), np.append(0, true), each.look)
     for each in reversed(shown):
         chart.dots([each.false_rate], [each.recall], f"{each.look} mark", 5)
@@ -131,7 +133,7 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     chart = _square("Recall", "Precision")
     chart.level(base_rate, "chance")
     for each in reversed(shown):
-        recall, false_rate = rates(each.ranked, _CURVE_POINTS)
+        recall, false_rate = _rates(each.ranked)
         precision = recall * base_rate / (recall * base_rate + false_rate * (1 - base_rate))
         # The area under steps is the average precision; that under straight lines would be larger.
         chart.line(np.append(0, recall), np.append(precision[0], precision), each.look, steps=True)
@@ -140,18 +142,36 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     return chart
 
 
+def _rates(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positive rate at the end of each tie, thinned."""
+    ends = np.flatnonzero(np.append(ranked.scores[1:] != ranked.scores[:-1], True))
+    if len(ends) > _CURVE_POINTS:
+        ends = ends[np.linspace(0, len(ends) - 1, _CURVE_POINTS).round().astype(int)]
+    found = np.cumsum(ranked.labels)
+    true = found[ends]
+    return true / found[-1], (ends + 1 - true) / (len(ranked.labels) - found[-1])
+
+
 def _calibration(shown: list[_Shown]) -> Chart:
-    bins = [bin_rows(each.ranked) for each in shown]
-    highest = max(max(predicted.max(), observed.max()) for predicted, observed, *_ in bins)
+    bins = [_bins(each.ranked) for each in shown]
+    highest = max(max(predicted.max(), observed.max()) for predicted, observed, _ in bins)
     limit = min(1.0, 1.04 * highest) or 0.01
     chart = _square("Predicted probability", "Observed rate", limit)
     chart.line((0, limit), (0, limit), "chance")
-    for each, (predicted, observed, low, high, _) in reversed(list(zip(shown, bins, strict=True))):
+    for each, (predicted, observed, counts) in reversed(list(zip(shown, bins, strict=True))):
         if each is shown[0]:
-            chart.intervals(predicted, low, high)
+            ends = [wilson(*of, normal_deviate(LEVEL)) for of in zip(observed, counts, strict=True)]
+            chart.intervals(predicted, [end.low for end in ends], [end.high for end in ends])
         chart.line(predicted, observed, each.look)
         chart.dots(predicted, observed, each.look, 4 if each is shown[0] else 2.4)
     return chart
+
+
+def _bins(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score, observed rate and rows of each calibration bin."""
+    counts = np.diff(np.append(ranked.bin_starts, len(ranked.labels)))
+    predicted = np.add.reduceat(ranked.scores, ranked.bin_starts) / counts
+    return predicted, np.add.reduceat(ranked.labels, ranked.bin_starts) / counts, counts
 
 
 def _histogram(model: _Shown) -> Chart:
@@ -183,28 +203,22 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
             (SERIES[0], [f"Positives ({positives:,})"]),
             ("limit", ["Threshold", f"F1 {shown[0].worded('f1')}"]),
         ]
-    said: dict[str, Callable[[_Shown], list[str]]] = {
-        "roc": lambda each: [
-            f"AUC {each.worded('auc')}",
-            f"from {each.threshold:.3f}: recall {_percent(each.recall)}, FPR {_percent(each.false_rate)}",
-        ],
-        "precision_recall": lambda each: [
-            f"average precision {each.worded('average_precision')}",
-            f"from {each.threshold:.3f}: F1 {each.worded('f1')}",
-        ],
-        "calibration": lambda each: [f"calibration error {each.worded('ece')}"],
-    }
+    entries = []
+    for each in shown:
+        rates_found = f"recall {_percent(each.recall)}, FPR {_percent(each.false_rate)}"
+        cut, precision = f"from {each.threshold:.3f}", f"average precision {each.worded('average_precision')}"
+        said = {
+            "roc": [f"AUC {each.worded('auc')}", f"{cut}: {rates_found}"],
+            "precision_recall": [precision, f"{cut}: F1 {each.worded('f1')}"],
+            "calibration": [f"calibration error {each.worded('ece')}"],
+        }
+        entries.append((each.look, [each.name, *said[name]]))
     chance = {
         "roc": ["No skill", "AUC 0.500"],
         "precision_recall": ["No skill", f"base rate {shown[0].ranked.labels.mean():.3f}"],
         "calibration": ["Perfect calibration"],
     }
-    return [*((each.look, [each.name, *said[name](each)]) for each in shown), ("chance", chance[name])]
-
-
-def _file(texts: tuple[str, str], caution: str, chart: Chart, entries: list[tuple[str, list[str]]]) -> bytes:
-    parts = [chart.placed(EDGE, 0, _CHART), *legend(entries, _LEGEND, 50)]
-    return picture(*texts, caution, chart.height * _CHART / chart.width, parts)
+    return [*entries, ("chance", chance[name])]
 
 
 def _percent(share: float) -> str:

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from math import ceil, floor, isfinite, log10
+from itertools import groupby
+from math import ceil, floor, isfinite, isnan, log10
 
-from lepton_pipeline.system.readable import printable
+from lepton_pipeline.system.readable import clipped, printable
 
 # CSS classes of lines; the fifth line repeats the second.
 SERIES = ("s0", "s1", "s2", "s3")
@@ -69,32 +70,29 @@ class Chart:
 
     def line(self, xs: Iterable[float], ys: _Values, look: str, steps: bool = False) -> None:
         """Draw a line, broken at missing values; `steps` hold each value back to the previous one."""
-        path, last = [], ""
+        path, last = "", ""
         for x, y in zip(xs, ys, strict=True):
-            if y is None or y != y:
-                last = ""
-                continue
-            across, high = self._x(x), self._y(y)
-            point = f"{across} {high}"
-            if not last:
-                path.append(f"M{point}")
-            elif point != last:
-                path.append(f"V{high}H{across}" if steps else f"L{point}")
+            point = ""
+            if y is not None and not isnan(y):
+                across, high = self._x(x), self._y(y)
+                point = f"{across} {high}"
+                if not last:
+                    path += f"M{point}"
+                elif point != last:
+                    path += f"V{high}H{across}" if steps else f"L{point}"
             last = point
-        self._stroke(look, "".join(path))
+        self._stroke(look, path)
 
     def band(self, xs: Sequence[float], low: Sequence[float], high: Sequence[float], look: str = "") -> None:
         """Fill between two lines where both are known."""
-        run: list[tuple[float, float, float]] = []
-        for x, start, end in (*zip(xs, low, high, strict=True), (0.0, float("nan"), 0.0)):
-            if start == start and end == end:
-                run.append((x, start, end))
-                continue
-            there = [f"{self._x(x)} {self._y(end)}" for x, _, end in run]
-            back = [f"{self._x(x)} {self._y(start)}" for x, start, _ in reversed(run)]
-            if run:
+        for known, points in groupby(
+            zip(xs, low, high, strict=True), lambda each: not isnan(each[1] + each[2])
+        ):
+            if known:
+                run = list(points)
+                there = [f"{self._x(x)} {self._y(end)}" for x, _, end in run]
+                back = [f"{self._x(x)} {self._y(start)}" for x, start, _ in reversed(run)]
                 self._stroke(f"band {look}".strip(), f"M{'L'.join(there + back)}Z")
-            run = []
 
     def steps(self, edges: Sequence[float], heights: Sequence[float], look: str) -> None:
         """Draw a histogram."""
@@ -113,7 +111,7 @@ class Chart:
         self.parts += [
             f'<circle class="{look}" cx="{self._x(x)}" cy="{self._y(y)}" r="{radius}"/>'
             for x, y in zip(xs, ys, strict=True)
-            if y is not None and y == y
+            if y is not None and not isnan(y)
         ]
 
     def upright(self, x: float, look: str) -> None:
@@ -158,8 +156,7 @@ def write(text: str, x: float, y: float, look: str = "", anchor: str = "start") 
 
 def shorten(text: str, letters: int) -> str:
     """Cut a name of the data to fit beside a chart."""
-    text = printable(text)
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+    return clipped(printable(text), letters)
 
 
 def bar(

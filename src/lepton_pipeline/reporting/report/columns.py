@@ -58,11 +58,11 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def columns_notes(columns: Sequence[Column]) -> list[tuple[str, str]]:
     """Every note on a column, with its label."""
-    tables = dict.fromkeys(column.table for column in columns)
-    notes: list[tuple[str, str]] = []
-    for table in tables:
-        notes += note_facts({column.name: column.notes for column in columns if column.table == table}, table)
-    return notes
+    return [
+        fact
+        for table in dict.fromkeys(column.table for column in columns)
+        for fact in note_facts({each.name: each.notes for each in columns if each.table == table}, table)
+    ]
 
 
 def unused_by_reason(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
@@ -72,11 +72,14 @@ def unused_by_reason(columns: Sequence[Column]) -> list[tuple[str, list[str]]]:
 
 def describe_use(column: Column) -> str:
     """The use of a column, or why it is unused."""
+    through = f"through {shorten(column.through, _SHOWN_READERS)}"
+    if column.used_as == DATE:
+        return f"date, {through}"
+    if column.used_as == OTHERS:
+        return f"only {through} (itself: {column.why_not})"
     if column.used_as in (NUMBER, CATEGORY):
-        made = {"windows": "window"}.get(_MADE.get(column.role, ""), _MADE.get(column.role, ""))
+        made = _MADE.get(column.role, "").removesuffix("s")
         return f"{column.used_as} ({made})" if made else column.used_as
-    if column.used_as in (DATE, OTHERS):
-        return _use(column)
     return column.why_not if column.used_as == BY_CODE else f"not used: {column.why_not}"
 
 
@@ -85,16 +88,9 @@ def describe_share(share: float) -> str:
     return "" if not share else f"{share:.1%}" if share >= 0.001 else "< 0.1%"
 
 
-def _use(column: Column) -> str:
-    through = f"through {shorten(column.through, _SHOWN_READERS)}"
-    if column.used_as == DATE:
-        return f"date, {through}"
-    return f"only {through} (itself: {column.why_not})"
-
-
 def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
     """Columns read only through derived ones: by which, unless that takes many lines."""
-    groups = _grouped((_use(column), column) for column in columns)
+    groups = _grouped((describe_use(column), column) for column in columns)
     if len(groups) <= _MOST_THROUGH:
         return [("through", f"{', '.join(names)}: {said}") for said, names in groups]
     groups = _grouped((f"{_PLURAL[column.used_as][1]} ({column.why_not})", column) for column in columns)
@@ -103,9 +99,8 @@ def _through(columns: Sequence[Column]) -> list[tuple[str, str]]:
 
 def _group(group: Sequence[Column], made: str) -> str:
     kinds = Counter(column.kind for column in group)
-    counted = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    kind = next(iter(kinds)) if len(kinds) == 1 else counted
-    head = " ".join(filter(None, [f"{len(group):,}", made, f"({kind})"]))
+    counted = ", ".join(f"{count:,} {kind}" if len(kinds) > 1 else kind for kind, count in kinds.items())
+    head = " ".join(filter(None, [f"{len(group):,}", made, f"({counted})"]))
     worst = max(group, key=lambda column: column.missing_share)
     missing = describe_share(worst.missing_share)
     if missing and len(group) > 1:

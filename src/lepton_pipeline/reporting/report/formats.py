@@ -9,7 +9,6 @@ from typing import Any
 from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.system.records import from_plain
 
 MODELS = {
     "model": "Model",
@@ -38,13 +37,14 @@ _PLANS = {
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
     "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
 }
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
 _MINUS = "\N{MINUS SIGN}"
 # No line break before the sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
 # Metrics shown in per cent.
-_RATES = ("base_rate", "selection_rate", "recall", "precision", "false_positive_rate")
-_SHARES = ("calibration_in_the_large", *_RATES)
+_SHARES = (
+    *("base_rate", "selection_rate", "recall", "precision", "false_positive_rate"),
+    "calibration_in_the_large",
+)
 
 
 def model_name(name: str) -> str:
@@ -117,16 +117,15 @@ def metric(name: str, value: float | None, signed: bool = False) -> str:
     return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
 
 
-def interval(name: str, figure: Estimate | Mapping[str, Any], signed: bool = False) -> str:
-    """The ends of a metric's interval; the figure may be as JSON has it."""
-    figure = figure if isinstance(figure, Estimate) else from_plain(Estimate, figure)
+def interval(name: str, figure: Estimate, signed: bool = False) -> str:
+    """The ends of a metric's interval."""
     return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
 
 
 def amounts(figure: Estimate, unit: str = "", signed: bool = False) -> str:
     """The ends of a cost's interval."""
     ends = _ends(figure, lambda end: amount(end, "", signed))
-    return f"{ends} {unit}".strip() if figure.low is not None else ends
+    return ends if figure.low is None else f"{ends} {unit}".strip()
 
 
 def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
@@ -143,10 +142,8 @@ def gap(name: str, value: float, signed: bool = False) -> str:
 
 
 def plain(value: Any) -> str:
-    """A value of a table: whole numbers as they are, others to six significant digits."""
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """A value of a table: numbers to six significant digits."""
+    if not isinstance(value, int | float):
         return str(value)
     return f"{value:,.6g}".replace("-", _MINUS) if abs(value) < 1e15 else f"{value:.6g}"
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from lepton_pipeline.data.reading import ReadFile, Reading, SkippedFile
+from lepton_pipeline.data.reading import Reading
 
 Facts = list[tuple[str, str]]  # label and text
 _SHOWN = 3
 
 
-class Counted(Protocol):
-    """The result of a contract, or the record of a scoring."""
+class _Counted(Protocol):
+    """The result of a contract, or the record of a scoring: checked rows, and quarantined ones among them."""
 
     @property
-    def rows(self) -> int:
-        """Checked rows."""
-
+    def rows(self) -> int: ...
     @property
-    def quarantined(self) -> int:
-        """Quarantined ones among them."""
+    def quarantined(self) -> int: ...
 
 
-def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> Facts:
+def reading_facts(reading: Reading | None, contract: _Counted | None, table: str = "") -> Facts:
     """Files that were read and what became of their rows, as pairs of a label and a text.
 
     `reading` is None for a table made of others, `contract` if it was not reached; `table` names one raw
@@ -33,14 +30,17 @@ def reading_facts(reading: Reading | None, contract: Counted | None, table: str 
     facts = []
     if reading:
         if reading.files:
-            facts.append(("read", prefix + _files(reading.files)))
-        facts.extend(("skipped", f"{prefix}{names}: {why}") for why, names in _skipped(reading.skipped))
+            named = [f"{file.name} {file.rows:,} row{'s' * (file.rows != 1)}" for file in reading.files]
+            facts.append(("read", prefix + shorten(named, _SHOWN, " files")))
+        for why in dict.fromkeys(file.why for file in reading.skipped):
+            named = [file.name for file in reading.skipped if file.why == why]
+            facts.append(("skipped", f"{prefix}{shorten(named, _SHOWN, ' files')}: {why}"))
     if rows := _rows(reading, contract):
         facts.append(("raw table" if table else "rows", prefix + rows))
     return facts
 
 
-def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> Facts:
+def waiting_facts(contract: _Counted, used: int, present: object, since: object = None) -> Facts:
     """How many rows have no label at `present`, or lie before `since`; `used` rows were split."""
     left = contract.rows - contract.quarantined - used
     if not left:
@@ -71,23 +71,11 @@ def shorten(names: Sequence[str], most: int, unit: str = "") -> str:
     return ", ".join(shown) + (f" and {rest:,} more{unit}" if rest else "")
 
 
-def _files(files: Sequence[ReadFile]) -> str:
-    named = [f"{file.name} {_count(file.rows, 'row')}" for file in files]
-    return shorten(named, _SHOWN, " files")
-
-
-def _skipped(skipped: Sequence[SkippedFile]) -> list[tuple[str, str]]:
-    reasons = dict.fromkeys(file.why for file in skipped)
-    files = {why: [file.name for file in skipped if file.why == why] for why in reasons}
-    return [(why, shorten(names, _SHOWN, " files")) for why, names in files.items()]
-
-
-def _rows(reading: Reading | None, contract: Counted | None) -> str:
+def _rows(reading: Reading | None, contract: _Counted | None) -> str:
     parts = []
     if reading:
         known = reading.records - reading.set_apart
-        parts.append(f"{reading.records:,} in files")
-        parts.append(f"{reading.set_apart:,} set apart{_reasons(reading)}")
+        parts += [f"{reading.records:,} in files", f"{reading.set_apart:,} set apart{_reasons(reading)}"]
         if contract and contract.rows != known:
             parts.append(f"{known - contract.rows:,} left out (later than dataset.as_of)")
         if not contract:
@@ -104,7 +92,3 @@ def _reasons(reading: Reading) -> str:
         places.setdefault(example.reason, f", e.g. {example.file} line {example.line}")
     said = [f"{count:,} {reason}{places.get(reason, '')}" for reason, count in reading.reasons.items()]
     return f" ({'; '.join(said)})" if said else ""
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"

@@ -1,31 +1,48 @@
-"""Contents of the sections on verdict, data, quality, training and lineage, for their templates."""
+"""Results of a run for its report, and what its sections show beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.contracts.result import ContractResult
-from lepton_pipeline.evaluation.copies_text import (
+from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.costs import Costs
+from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.drift import Drift
+from lepton_pipeline.evaluation.explanation import Explanation
+from lepton_pipeline.evaluation.interval_text import quality_warnings
+from lepton_pipeline.evaluation.measured_copies import (
+    MeasuredCopies,
     count_copies,
     describe_copies,
     many_repeated,
     more_than_chance,
 )
-from lepton_pipeline.evaluation.interval_text import evidence_note, threshold_warning
-from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
-from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.reporting.pictures.curves import draw_losses
+from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
+from lepton_pipeline.features.column_record import BY_CODE, UNUSED, Columns
+from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.parameters import About, Vertical
+from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.reporting.pictures.curves import (
+    draw_cost,
+    draw_losses,
+    drawn_points,
+    effect_chart,
+    importance_span,
+)
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
-from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
-from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.tracking.flat import flatten
+from lepton_pipeline.tracking.lineage import Lineage
 
 _PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gap between the parts"}
 _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
@@ -34,7 +51,35 @@ _DRAWN_BY = {
     "block": ", in which whole blocks of time are drawn, as labels overlap",
 }
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
-_MOST_COLUMNS, _MOST_FILES = 25, 8
+_MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
+_SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
+_MOST_DRIFT, _LEAST_DRIFT = 20, 5
+# Value of a full bar.
+_FULL_PSI = 0.5
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Results of one run as its stages return them; empty ones are left out of the report."""
+
+    about: About
+    ingestion_record: IngestionRecord
+    contracts: list[ContractResult]  # of raw tables first, that of the table last
+    feature_report: FeatureReport
+    split: pd.DataFrame  # a row for each example, as in `scores`
+    scores: pd.DataFrame
+    metrics: Metrics
+    history: pd.DataFrame  # losses by network and epoch
+    registration: Registration
+    decision: GateDecision
+    lineage: Lineage
+    copies: MeasuredCopies | None = None
+    costs: Costs | None = None
+    slices: Slices | None = None
+    explanation: Explanation | None = None
+    drift: Drift | None = None
+    columns: Columns = field(default_factory=Columns)
+    readings: dict[str, Reading] = field(default_factory=dict)
 
 
 def describe_verdict(evidence: Evidence) -> dict[str, Any]:
@@ -52,48 +97,28 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
         headline, sentence = "Refused", f"Version {version} is a challenger; {stays}."
     if failed := len(decision.failed):
         sentence += f" {'One check' if failed == 1 else f'{failed} checks'} failed."
-    checks = [{**to_plain(check), "title": _check_title(check.name)} for check in decision.checks]
-    return {
-        "promoted": decision.promoted,
-        "headline": headline,
-        "sentence": sentence,
-        "reason": decision.reason,
-        "checks": [{"next": "", **check} for check in checks],
-        "tiles": _tiles(evidence),
-    }
+    checks = [(_check_title(check.name), check) for check in decision.checks]
+    return {"headline": headline, "sentence": sentence, "checks": checks, "tiles": _tiles(evidence)}
 
 
 def describe_data(evidence: Evidence) -> dict[str, Any]:
-    """The parts of the table, and whether they met their contracts."""
-    ingestion, split = evidence.ingestion, evidence.split
-    parts = [
-        {"title": title, "rows": len(labels), "positives": int(labels.sum())}
-        for part, title in _PARTS.items()
-        if len(labels := split.loc[split["part"] == part, "label"])
-    ]
-    return {
-        "reading": _describe_reading(evidence),
-        "rows": ingestion.rows,
-        "columns": len(ingestion.columns),
-        "base_rate": ingestion.base_rate,
-        "parts": parts,
-        "contracts": [_describe_contract(contract) for contract in evidence.contracts],
-        "taught": formats.training_plan(evidence.registration),
-        "copies": shared_rows(evidence.copies),
-        "findings": [
-            {**vars(each), "left_out": each.severity == "noise" and evidence.features.on_noise == "drop"}
-            for each in evidence.features.findings
-        ],
-    }
+    """The parts of the table, how it was read, and rows on both sides of the split."""
+    split, copies = evidence.split, evidence.copies
+    labels = {title: split.loc[split["part"] == part, "label"] for part, title in _PARTS.items()}
+    parts = [(title, len(of_part), int(of_part.sum())) for title, of_part in labels.items() if len(of_part)]
+    told = [said for _, said in describe_copies(copies)] if copies else []
+    if copies and not more_than_chance(copies) and not many_repeated(copies):
+        told.insert(0, count_copies(copies))
+    taught = formats.training_plan(evidence.registration)
+    return {"reading": _describe_reading(evidence), "parts": parts, "taught": taught, "copies": told}
 
 
 def describe_columns(evidence: Evidence) -> dict[str, Any]:
     """The use of every column, unused ones first."""
-    columns = read_columns(evidence.columns)
+    columns = evidence.columns.columns
     if not columns:
         return {"absent": "This run kept no table of its columns.", "summary": ""}
-    unused = (UNUSED, BY_CODE)
-    ordered = sorted(columns, key=lambda column: column.used_as not in unused)
+    ordered = sorted(columns, key=lambda column: column.used_as not in (UNUSED, BY_CODE))
     return {
         "folded": len(columns) > _MOST_COLUMNS,
         "number": sum(not column.table for column in columns),
@@ -101,43 +126,78 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
         "summary": uses.summarise_columns(columns),
         "unused": uses.unused_by_reason(columns),
         "notes": [text for _, text in uses.columns_notes(columns)],
-        "rows": evidence.columns["rows"],
-        "columns": [{"column": column, "use": uses.describe_use(column)} for column in ordered],
+        "columns": [(column, uses.describe_use(column)) for column in ordered],
     }
-
-
-def shared_rows(copies: dict[str, Any]) -> list[str]:
-    """Rows on both sides of the split; copies always, if they were counted."""
-    if not copies:
-        return []
-    told = [said for _, said in describe_copies(copies)]
-    return told if more_than_chance(copies) or many_repeated(copies) else [count_copies(copies), *told]
 
 
 def describe_quality(evidence: Evidence) -> dict[str, Any]:
-    """Metrics and curves of model and baselines, and the outcomes of its decisions."""
-    pictures, drawn = draw_quality(evidence.scores, evidence.metrics), drawn_models(evidence.metrics)
-    return {**compare_models(evidence), "pictures": pictures, "drawn": drawn}
-
-
-def compare_models(evidence: Evidence) -> dict[str, Any]:
-    """The section on quality without its curves."""
+    """Curves of model and baselines, and the outcomes of its decisions."""
     metrics = evidence.metrics
     return {
-        "models": list(metrics.test),
-        "baselines": [name for name in metrics.test if name not in OWN],
-        "metrics": list(metrics.model),
-        "test": metrics.test,
-        "rows": metrics.rows["test"],
-        "resamples": metrics.resamples,
-        "threshold": metrics.threshold,
-        "threshold_rule": metrics.threshold_rule,
-        "uncalibrated": metrics.uncalibrated,
-        "warnings": [said for said in (evidence_note(metrics), threshold_warning(metrics)) if said],
+        "pictures": draw_quality(evidence.scores, metrics),
+        "drawn": drawn_models(metrics),
+        "warnings": quality_warnings(metrics),
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
-        "champion": evidence.decision.against_champion,
         "outcomes": count_outcomes(evidence.scores, metrics.threshold),
     }
+
+
+def describe_costs(evidence: Evidence) -> dict[str, Any]:
+    """Costs of the decisions, if declared, and effects of other thresholds."""
+    costs = evidence.costs
+    if costs is None:
+        return {"absent": "What other thresholds would do was not computed in this run."}
+    return {"picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else ""}
+
+
+def describe_slices(evidence: Evidence) -> dict[str, Any]:
+    """Metrics by slice, and significant gaps."""
+    if evidence.slices is None:
+        return {"absent": "No groups of cases were measured apart in this run."}
+    if not evidence.slices.slices:
+        return {
+            "absent": "No groups of cases were measured apart: no slices (evaluation.slices) and no sensitive columns "
+            "(dataset.sensitive) are declared."
+        }
+    by_column = groupby(evidence.slices.slices, lambda each: each.column)
+    return {
+        "metrics": _SLICE_METRICS,
+        "gaps": flagged_gaps(evidence.slices.slices),
+        "columns": [(column, list(slices)) for column, slices in by_column],
+    }
+
+
+def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
+    """Significant gaps by metric, the widest first, each with its slice."""
+    found = [(each, metric, gap) for each in slices for metric, gap in each.gaps.items() if gap.flagged]
+    order = list(formats.METRICS)
+    return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
+
+
+def describe_explanation(evidence: Evidence) -> dict[str, Any]:
+    """Importance and effects of columns."""
+    explanation = evidence.explanation
+    if explanation is None:
+        return {"absent": "The model was not explained in this run."}
+    shown = explanation.importance[:_BARS]
+    effects = []
+    for effect in explanation.effects:
+        drawn = drawn_points(effect)
+        picture = effect_chart(drawn).inline() if drawn else ""
+        effects.append((effect, picture, [point for point in effect.points if point not in drawn]))
+    further, span = explanation.importance[_BARS:], importance_span(shown)
+    return {"importance": shown, "further": further, "span": span, "effects": effects}
+
+
+def describe_drift(evidence: Evidence) -> dict[str, Any]:
+    """Drift between training and test rows."""
+    if evidence.drift is None:
+        return {"absent": "Test and training rows were not compared in this run."}
+    ranked = sorted(evidence.drift.columns, key=lambda each: (not each.flagged, -each.psi))
+    flagged = [each for each in ranked if each.flagged]
+    # Some others for comparison.
+    shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
+    return {"flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
 
 
 def describe_training(evidence: Evidence) -> dict[str, Any]:
@@ -158,14 +218,14 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
 
 def describe_lineage(evidence: Evidence) -> dict[str, Any]:
     """Code, data, configuration and environment of the model version."""
-    lineage, tags = evidence.lineage, evidence.lineage["tags"]
+    lineage, tags = evidence.lineage, evidence.lineage.tags
     dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
-    packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
+    packages = [f"{name} {lineage.packages[name]}" for name in _PACKAGES if name in lineage.packages]
     facts = [
-        ("Run", lineage["run_id"]),
-        ("Started", formats.moment(lineage["started"])),
+        ("Run", lineage.run_id),
+        ("Started", formats.moment(lineage.started)),
         ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
-        ("Data (SHA-256)", evidence.ingestion.sha256),
+        ("Data (SHA-256)", evidence.ingestion_record.sha256),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
         ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
         ("Weights (SHA-256)", evidence.registration.weights_sha256),
@@ -173,11 +233,11 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
         ("Seed", tags.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]
-    return {"facts": facts, "changed": changed_parameters(lineage["parameters"])}
+    return {"facts": facts, "changed": changed_parameters(lineage.parameters)}
 
 
-def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
-    """`key` (dotted), `value` and `default` of changed parameters, without texts and contracts."""
+def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Dotted key, value and default of changed parameters, without texts and contracts."""
     bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
     # These two have no default.
     bare["dataset"] |= {"target": None, "positive": None}
@@ -185,7 +245,7 @@ def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
         # Optional parts, such as costs, have no defaults.
-        {"key": key, "value": value, "default": defaults.get(key)}
+        (key, value, defaults.get(key))
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
     ]
@@ -201,14 +261,18 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
     cases = (positive & acted, positive & ~acted, ~positive & acted)
     found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
     each = 1000 / len(test)
-    counts = {"found": found, "missed": missed, "false_alarms": alarms}
-    counts["left_alone"] = len(test) - found - missed - alarms
-    rates = {"recall": found / (found + missed), "precision": found / max(found + alarms, 1)}
-    return {**{name: count * each for name, count in counts.items()}, **rates}
+    return {
+        "found": found * each,
+        "missed": missed * each,
+        "false_alarms": alarms * each,
+        "left_alone": (len(test) - found - missed - alarms) * each,
+        "recall": found / (found + missed),
+        "precision": found / max(found + alarms, 1),
+    }
 
 
-def _tiles(evidence: Evidence) -> list[dict[str, str]]:
-    """The headline figures."""
+def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """Label, value and note of the headline figures."""
     auc = evidence.metrics.model["auc"]
     outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
     recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
@@ -226,24 +290,17 @@ def _tiles(evidence: Evidence) -> list[dict[str, str]]:
         unit = evidence.costs.unit
         note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
         tiles.append(("Saved per 1,000 cases", formats.amount(figure.value, unit), note))
-    return [{"label": label, "value": value, "note": note} for label, value, note in tiles]
+    return tiles
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
-    record, facts = evidence.ingestion, []
+    record, facts = evidence.ingestion_record, []
     for table, reading in evidence.readings.items():
         facts += reading_facts(reading, None, table)
     facts += reading_facts(record.reading, None)
     facts += waiting_facts(evidence.contracts[-1], len(evidence.split), record.present, record.since)
     files = record.files
     return facts or ([("read", shorten(files, _MOST_FILES, " files"))] if files else [])
-
-
-def _describe_contract(contract: ContractResult) -> dict[str, Any]:
-    table, expectations = contract.contract.partition(".")[2], contract.expectations
-    failed = [each for each in expectations if not each.success]
-    counts = {"rows": contract.rows, "quarantined": contract.quarantined, "expectations": len(expectations)}
-    return {"table": table, **counts, "failed": failed}
 
 
 def _check_title(name: str) -> str:

@@ -2,73 +2,83 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
-
-from lepton_pipeline.data.contracts.result import ContractResult
-from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.evaluation.costs import Costs
-from lepton_pipeline.evaluation.decision import GateDecision
-from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.evaluation.interval_text import quality_warnings
+from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.reporting.report.evidence import Evidence
-from lepton_pipeline.reporting.report.render import render_card, render_report
-from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.reporting.pages.frame import render
+from lepton_pipeline.reporting.report import sections
+from lepton_pipeline.reporting.report.sections import Evidence
 from lepton_pipeline.tracking.lineage import read_run
 
+# Id (also the template's name), title and contents.
+_SECTIONS: tuple[tuple[str, str, Callable[[Evidence], dict[str, Any]]], ...] = (
+    ("verdict", "Verdict", sections.describe_verdict),
+    ("data", "Data", sections.describe_data),
+    ("columns", "Columns", sections.describe_columns),
+    ("quality", "Quality", sections.describe_quality),
+    ("costs", "Decisions and costs", sections.describe_costs),
+    ("slices", "Slices", sections.describe_slices),
+    ("explanation", "Explanation", sections.describe_explanation),
+    ("drift", "Test against training rows", sections.describe_drift),
+    ("training", "Training", sections.describe_training),
+    ("lineage", "Lineage", sections.describe_lineage),
+)
+_CARD_GAPS, _CARD_COLUMNS = 8, 5
 
-def write_report(
-    about: About,
-    ingestion_record: IngestionRecord,
-    contract_result: ContractResult,
-    feature_report: FeatureReport,
-    split: pd.DataFrame,
-    scores: pd.DataFrame,
-    metrics: Metrics,
-    history: pd.DataFrame,
-    registration: Registration,
-    decision: GateDecision,
-    copies: dict[str, Any] | None = None,
-    costs: Costs | None = None,
-    slices: Slices | None = None,
-    explanation: dict[str, Any] | None = None,
-    drift: dict[str, Any] | None = None,
-    columns: dict[str, Any] | None = None,
-    **tables: Any,
-) -> dict[str, bytes]:
+
+def write_report(about: About, registration: Registration, **results: Any) -> dict[str, bytes]:
     """Write `report.html` and `model_card.md`, and make the card the description of the model version.
 
-    `tables` are results of the contracts of raw tables (`<vertical>.<table>.contract_result`) and records of
-    reading them (`<vertical>.<table>.reading`). Equal arguments, of an unchanged run, give equal bytes.
+    `results` are fields of `Evidence`, results of the contracts of all tables (`contract_result`, and
+    `<vertical>.<table>.contract_result` of raw ones) and records of reading raw tables
+    (`<vertical>.<table>.reading`). Equal arguments, of an unchanged run, give equal bytes.
     """
+    own = {name: each for name, each in results.items() if "." not in name}
+    contracts = [each for name, each in results.items() if name.endswith(".contract_result")]
     evidence = Evidence(
         about=about,
-        ingestion=ingestion_record,
-        contracts=[
-            *(each for name, each in tables.items() if name.endswith(".contract_result")),
-            contract_result,
-        ],
-        features=feature_report,
-        split=split,
-        scores=scores,
-        metrics=metrics,
-        history=history,
         registration=registration,
-        decision=decision,
+        contracts=[*contracts, own.pop("contract_result")],
         # After a resume, that is an earlier run.
         lineage=read_run(registration.run_id),
-        copies=copies or {},
-        costs=costs,
-        slices=slices,
-        explanation=explanation or {},
-        drift=drift or {},
-        columns=columns or {},
-        readings={name.split(".")[-2]: each for name, each in tables.items() if name.endswith(".reading")},
+        readings={name.split(".")[-2]: each for name, each in results.items() if name.endswith(".reading")},
+        **own,
     )
     card = render_card(evidence)
     describe_version(registration, card)
     return {"report.html": render_report(evidence).encode(), "model_card.md": card.encode()}
+
+
+def render_report(evidence: Evidence) -> str:
+    """Render a run's report as one self-contained HTML page; equal evidence gives equal text."""
+    contents = [
+        {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
+        for key, title, describe in _SECTIONS
+    ]
+    return render("report.html", evidence=evidence, about=evidence.about, sections=contents)
+
+
+def render_card(evidence: Evidence) -> str:
+    """Render the model card as Markdown (Mitchell et al. 2019, "Model Cards for Model Reporting")."""
+    text = render(
+        "model_card.md",
+        evidence=evidence,
+        about=evidence.about,
+        verdict=sections.describe_verdict(evidence),
+        data=sections.describe_data(evidence),
+        columns=sections.describe_columns(evidence),
+        warnings=quality_warnings(evidence.metrics),
+        outcomes=sections.count_outcomes(evidence.scores, evidence.metrics.threshold),
+        shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
+        gaps=sections.flagged_gaps(evidence.slices.slices if evidence.slices else ()),
+        most_gaps=_CARD_GAPS,
+        most_columns=_CARD_COLUMNS,
+        lineage=sections.describe_lineage(evidence),
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
