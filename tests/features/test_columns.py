@@ -11,7 +11,6 @@ from lepton_pipeline.features.column_record import (
     NUMBER,
     OTHERS,
     UNUSED,
-    read_columns,
 )
 from lepton_pipeline.features.columns import describe_columns, kind_of
 from lepton_pipeline.features.derive import derive_features
@@ -84,8 +83,8 @@ def describe(reading=READING, findings=(), on_noise="warn", **readings):
     record = IngestionRecord(ROWS, {}, "", None, reading=reading)
     report = FeatureReport(0, 0.95, "stop", on_noise, [], list(findings))
     made = describe_columns(table, record, encoder, DATASET, FEATURES, report, **readings)
-    assert made["rows"] == ROWS
-    return {column.name: column for column in read_columns(made)}, table
+    assert made.rows == ROWS
+    return {column.name: column for column in made.columns}, table
 
 
 def test_every_column_stands_in_the_order_of_the_table_with_type_role_use_and_reason():
@@ -154,7 +153,7 @@ def test_a_whole_number_that_is_read_as_a_category_says_so():
         Features(),
         FeatureReport(0, 0.95, "stop", "warn", [], []),
     )
-    columns = {column.name: column for column in read_columns(made)}
+    columns = {column.name: column for column in made.columns}
     assert (columns["useless"].kind, columns["useless"].used_as) == ("whole number", CATEGORY)
     assert "jumps from value to value" in columns["useless"].notes[0]
     assert not any("jumps" in note for name in ("code", "stock", "new") for note in columns[name].notes)

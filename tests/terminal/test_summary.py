@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile
 from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
-from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
+from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
@@ -42,7 +42,7 @@ COLUMNS = [
 ]
 RESULTS = {
     "ingestion_record": INGESTION,
-    "columns": {"rows": 1197, "columns": [asdict(column) for column in COLUMNS]},
+    "columns": Columns(1197, COLUMNS),
     "contract_result": ContractResult("contract", True, 1200, 3, 0.05, [], ["AGE is odd"], []),
     "split": pd.DataFrame({"part": ["train"] * 5 + ["validation"] * 2 + ["test"]}),
     "feature_report": FeatureReport(

@@ -1,10 +1,8 @@
-"""Record of one column, light enough for printing."""
+"""Records of columns, light enough for printing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 NUMBER, CATEGORY, DATE, OTHERS, UNUSED = "number", "category", "date", "through others", "not used"
 # What only the vertical's own code has seen.
@@ -42,6 +40,9 @@ class Column:
     table: str = ""
 
 
-def read_columns(record: Mapping[str, Any]) -> list[Column]:
-    """Read the record of `describe_columns`; an older run has none."""
-    return [Column(**column) for column in record.get("columns", [])]
+@dataclass(frozen=True)
+class Columns:
+    """Columns of the training, validation and test rows, then those of raw tables that their table lacks."""
+
+    rows: int = 0
+    columns: list[Column] = field(default_factory=list)

@@ -79,29 +79,29 @@ class Encoder:
         The result for a row does not depend on other rows. Further columns are ignored; a `DataError` names a
         missing column, or a numeric column that holds something else.
         """
-        missing = [column.name for column in self.columns if column.name not in table.columns]
-        if missing:
-            matches = [nearest(name, list(map(str, table.columns))) for name in missing]
-            hints = [f" (did you mean {match!r}?)" if match else "" for match in matches]
+        if missing := [column.name for column in self.columns if column.name not in table.columns]:
+            matches = {name: nearest(name, map(str, table.columns)) for name in missing}
+            hints = {name: f" (did you mean {match!r}?)" if match else "" for name, match in matches.items()}
             raise DataError(
-                "columns that the model was trained on are missing: "
-                f"{', '.join(f'{name!r}{hint}' for name, hint in zip(missing, hints, strict=True))}; "
+                f"columns that the model was trained on are missing: "
+                f"{', '.join(f'{name!r}{hint}' for name, hint in hints.items())}; "
                 "hand them in under these names (a value may be empty, a column may not be absent)."
             )
-        encoded: dict[str, Any] = {}
+        encoded: dict[str, np.ndarray] = {}
         for column in self.columns:
             encoded |= column.transform(table[column.name])
         return pd.DataFrame(encoded, index=table.index)
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
+        saved = [_saved(column) for column in self.columns]
         description = {
             "format": FORMAT,
-            "columns": [_describe(column) for column in self.columns],
+            "columns": [described for described, _ in saved],
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
         }
         write_description(folder / DESCRIPTION, description)
-        write_arrays(folder / ARRAYS, self._arrays())
+        write_arrays(folder / ARRAYS, {name: array for _, arrays in saved for name, array in arrays.items()})
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
@@ -112,16 +112,6 @@ class Encoder:
         arrays = load_file(folder / ARRAYS)
         columns = [_restore(column, arrays) for column in description["columns"]]
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        for column in self.columns:
-            if isinstance(column, NumericColumn):
-                arrays[f"{column.name}/quantiles"] = column.quantiles
-                arrays[f"{column.name}/scores"] = column.scores
-            elif column.rare is not None and len(column.rare):
-                arrays[f"{column.name}/rare"] = column.rare
-        return arrays
 
 
 def fit_columns(
@@ -174,13 +164,15 @@ def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], featu
         )
 
 
-def _describe(column: EncodedColumn) -> dict[str, Any]:
+def _saved(column: EncodedColumn) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Description and arrays of a column."""
+    described: dict[str, object] = {"name": column.name, "kind": "numeric", "input": column.input}
     if isinstance(column, NumericColumn):
-        described = {"name": column.name, "kind": "numeric", "input": column.input}
-        return described | {"quantiles": len(column.quantiles), "indicator": column.indicator}
-    described = {"name": column.name, "kind": "categorical", "input": column.input}
+        described |= {"quantiles": len(column.quantiles), "indicator": column.indicator}
+        return described, {f"{column.name}/{part}": getattr(column, part) for part in ("quantiles", "scores")}
     rare = None if column.rare is None else len(column.rare)
-    return described | {"categories": list(column.categories), "known": column.known, "rare": rare}
+    described |= {"kind": "categorical", "categories": column.categories, "known": column.known, "rare": rare}
+    return described, {f"{column.name}/rare": column.rare} if column.rare is not None and rare else {}
 
 
 def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedColumn:

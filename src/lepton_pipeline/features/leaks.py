@@ -14,7 +14,7 @@ import pandas as pd
 from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
-from lepton_pipeline.features.derive import columns_read
+from lepton_pipeline.features.derive import columns_read, in_order
 from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
 from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, Codes, features_alone, rarer_rows
@@ -128,16 +128,14 @@ def _kind(column: pd.Series, values: pd.Series) -> str:
 
 def known_by_time(made: Features, dataset: Dataset) -> set[str]:
     """Derived columns that read only `dataset.time`, directly or not: no leaks, since the time is known."""
-    known: set[str] = set()
     if dataset.time is None:
-        return known
+        return set()
+    known = {dataset.time}
     reads = columns_read(Features(derive=made.derive), dataset)
-    while True:
-        sources = known | {dataset.time}
-        more = {name for name, columns in reads.items() if columns and sources.issuperset(columns)}
-        if more <= known:
-            return known
-        known |= more
+    for name in in_order(reads):
+        if reads[name] and known.issuperset(reads[name]):
+            known.add(name)
+    return known
 
 
 def find_leaks(
@@ -159,23 +157,22 @@ def find_leaks(
     for name, alone in features.items():
         if name in known:
             continue
-        named = _distinct(training[name])
         if alone.contradicted <= handful:
-            settled = (
-                f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            settled = f"{rows - alone.contradicted:,} of {rows:,} training rows"
+            found.append(
+                _finding(name, "duplicates the target", f"its values settle the target of {settled}")
             )
-            found.append(_finding(name, "duplicates the target", settled))
-        elif named:
+        elif named := _distinct(training[name]):
             found.append(_finding(name, "an id", named))
         elif alone.auc > _bound(leaks) and name not in leaks.trusted:
-            declared = leaks.max_auc is not None
+            guess = leaks.max_auc is None
             limit = (
-                f"leaks.max_auc is {leaks.max_auc:g}"
-                if declared
-                else f"above {PLAUSIBLE:g}, few honest ones are"
+                f"above {PLAUSIBLE:g}, few honest ones are"
+                if guess
+                else f"leaks.max_auc is {leaks.max_auc:g}"
             )
             strong = _finding(name, "implausibly strong alone", f"{_shown(alone)}; {limit}")
-            found.append(strong if declared else replace(strong, severity="suspect"))
+            found.append(replace(strong, severity="suspect") if guess else strong)
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
     return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
@@ -228,7 +225,7 @@ def _noise(
         if name in rows
         and alone.interval[0] <= 0.5
         and alone.auc <= NEARLY_CHANCE
-        and _varied(rows[name][train])
+        and rows[name][train].value_counts(dropna=False).iloc[0] <= MOST_COMMON * train.sum()
     ]
     useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak)
     found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]
@@ -263,10 +260,6 @@ def _equal(training: pd.DataFrame) -> dict[str, str]:
         if first.setdefault(digest, name) != name:
             equal[name] = first[digest]
     return equal
-
-
-def _varied(values: pd.Series) -> bool:
-    return bool(values.value_counts(dropna=False).iloc[0] <= MOST_COMMON * len(values))
 
 
 def _distinct(values: pd.Series) -> str:

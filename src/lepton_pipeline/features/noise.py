@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,15 @@ from lepton_pipeline.features.strength import (
 from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.losses import Floats, log_losses
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
 MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
 MODEL_CELLS = 3_000_000
 TREES, REPEATS, GROUPS = 60, 4, 50
 MOST_LEVELS = 10
-
-Predict = Callable[[Floats], Floats]
 
 
 def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
@@ -46,25 +48,22 @@ def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
 
 def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
     """As `joint_auc`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
-    rows = training.iloc[sample_positions(len(training), MODEL_ROWS)]
-    labels = labels[sample_positions(len(training), MODEL_ROWS)]
+    picked = sample_positions(len(training), MODEL_ROWS)
+    rows, labels = training.iloc[picked], labels[picked]
     if rarer_rows(labels) < FEWEST:
         return CHANCE
-    parts = [_as_ranks(rows[name]) for name in rows]
-    return _cross_fitted(np.concatenate(parts, axis=1), labels, _regress)
+    return _cross_fitted(np.concatenate([_as_ranks(rows[name]) for name in rows], axis=1), labels, _regress)
 
 
-def _cross_fitted(
-    matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Predict]
-) -> tuple[float, float]:
+def _cross_fitted(matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Any]) -> tuple[float, float]:
     """AUC and standard error of two models, each scoring the half that the other was fitted on."""
     halves, scored = stratified_halves(labels), []
     with _one_thread():
         for half in (0, 1):
-            predict = fit(matrix[halves != half], labels[halves != half])
+            model = fit(matrix[halves != half], labels[halves != half])
             truth = labels[halves == half]
             counts = np.stack([truth == 0, truth == 1]).astype(np.intp)
-            scored.append(binned_auc(counts, predict(matrix[halves == half])))
+            scored.append(binned_auc(counts, model.predict_proba(matrix[halves == half])[:, 1]))
     return mean_of_halves(scored)
 
 
@@ -78,12 +77,10 @@ def _as_ranks(column: pd.Series) -> Floats:
     return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
 
 
-def _regress(matrix: Floats, labels: Codes) -> Predict:
+def _regress(matrix: Floats, labels: Codes) -> LogisticRegression:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
-
-    return lambda others: model.predict_proba(others)[:, 1]
+    return LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
 
 
 def useless_features(
@@ -105,12 +102,12 @@ def useless_features(
     groups = [candidates[start : start + size] for start in range(0, len(candidates), size)]
     useless: dict[str, tuple[float, float]] = {}
     with _one_thread():
-        predict = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
-        losses = log_losses(predict(matrix), truth)
+        model = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
+        losses = log_losses(model.predict_proba(matrix)[:, 1], truth)
         while groups:
             group = groups.pop()
             columns = training.columns.get_indexer(pd.Index(group))
-            rises = _permuted_losses(matrix, columns, truth, predict) - losses
+            rises = _permuted_losses(matrix, columns, truth, model) - losses
             mean, error = float(rises.mean()), float(rises.std() / np.sqrt(len(rises)))
             if mean <= 2 * error:
                 useless |= dict.fromkeys(group, (mean, error))
@@ -146,18 +143,16 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _boost(matrix: Floats, labels: Codes) -> Predict:
+def _boost(matrix: Floats, labels: Codes) -> HistGradientBoostingClassifier:
     sizes: dict[str, Any] = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30}
-    model = fit_boosting(matrix, labels, l2_regularization=1.0, random_state=SEED, **sizes)
-
-    return lambda others: model.predict_proba(others)[:, 1]
+    return fit_boosting(matrix, labels, l2_regularization=1.0, random_state=SEED, **sizes)
 
 
-def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, predict: Predict) -> Floats:
+def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, model: Any) -> Floats:
     """Mean log loss of each row with some columns permuted together."""
     rng = np.random.default_rng(SEED)
     permuted, total = matrix.copy(), np.zeros(len(labels))
     for _ in range(REPEATS):
         permuted[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
-        total += log_losses(predict(permuted), labels)
+        total += log_losses(model.predict_proba(permuted)[:, 1], labels)
     return total / REPEATS

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -119,13 +119,11 @@ class UnseenCounts:
 
     def add_given(self, rows: pd.DataFrame) -> None:
         """Count the given columns, as far as they are present."""
-        for name, values in self._given(rows).items():
-            self._tallies[name].add(values)
+        self._add(self._given(rows))
 
     def add_derived(self, rows: pd.DataFrame) -> None:
         """Count the derived columns; a `DataError` says that one cannot be computed."""
-        for name, values in self._derived(rows).items():
-            self._tallies[name].add(values)
+        self._add(self._derived(rows))
 
     def found(self, compared: int = COMPARED) -> list[Unseen]:
         """Columns with unseen values, in the order of the model; see `likely_cause` for `compared`."""
@@ -139,6 +137,10 @@ class UnseenCounts:
             for row, text in self._tallies[name].new(columns[name]):
                 told[row].append(f"{name} = {text}")
         return ["; ".join(of_row) for of_row in told]
+
+    def _add(self, columns: dict[str, pd.Series]) -> None:
+        for name, values in columns.items():
+            self._tallies[name].add(values)
 
     def _given(self, rows: pd.DataFrame) -> dict[str, pd.Series]:
         return {name: rows[name] for name in self._tallies if name not in self._made and name in rows.columns}
@@ -158,7 +160,7 @@ class _Tally:
         self._column = column
         self._rows = self._missing = self._seen = self._rare = self.unseen = 0
         self._counts: Counter[str] = Counter()
-        self._first: dict[str, Any] = {}
+        self._first: dict[str, Hashable] = {}
 
     def add(self, values: pd.Series) -> None:
         looked = self._column.look_up(values)
@@ -175,7 +177,10 @@ class _Tally:
             positions, firsts = np.unique(looked.positions, return_index=True)
             first_of = dict(zip(positions.tolist(), firsts.tolist(), strict=True))
             for at in np.flatnonzero(new).tolist():
-                self._remember(looked.keys[at], int(rows[at]), values.index[first_of[at]])
+                text, first = looked.keys[at], cast("Hashable", values.index[first_of[at]])
+                if text in self._counts or len(self._counts) < _REMEMBERED:
+                    self._counts[text] += int(rows[at])
+                    self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
 
     def new(self, values: pd.Series) -> Iterator[tuple[int, str]]:
         """Position and text of each value that is unseen for certain."""
@@ -185,11 +190,6 @@ class _Tally:
             new = np.append(~looked.own & ~looked.rare, False)
             for row in np.flatnonzero(new[looked.positions]).tolist():
                 yield row, looked.keys[looked.positions[row]]
-
-    def _remember(self, text: str, rows: int, first: Any) -> None:
-        if text in self._counts or len(self._counts) < _REMEMBERED:
-            self._counts[text] += rows
-            self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
 
     def found(self, compared: int) -> Unseen:
         cause = likely_cause(self._counts, self._column, compared)

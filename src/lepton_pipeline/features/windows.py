@@ -52,11 +52,12 @@ def window_feature(
 
     history = _History.of(_groups(table, window.by), known, table.index)
     spans = history.spans(until, since, window.rows)
-    result = (
-        _lagged(values[history.rows], spans)
-        if window.statistic == "lag"
-        else _aggregated(window.statistic, history.laid_out(values), spans)
-    )
+    if window.statistic == "lag":
+        there = spans.start >= spans.first
+        result = np.full(len(table), np.nan)
+        result[there] = values[history.rows[spans.start[there]]]
+    else:
+        result = _aggregated(window.statistic, history.laid_out(values), spans)
     return pd.Series(np.where(times.isna(), np.nan, result), index=table.index, name=name, dtype=np.float64)
 
 
@@ -142,14 +143,18 @@ class _History:
         rows: positions in the table, in that order.
         moments: distinct known times, ascending.
         keys: of `rows`, ascending: group number * (moments + 1) + number of the moment.
-        sizes: rows in each group.
+        firsts: place in `rows` where each group begins.
+        shifts: of each group, from a place to the position in `laid_out`.
+        length: of `laid_out`.
     """
 
     groups: Ints
     rows: Ints
     moments: npt.NDArray[Any]
     keys: Ints
-    sizes: Ints
+    firsts: Ints
+    shifts: Ints
+    length: int
 
     @classmethod
     def of(cls, groups: Ints, known: pd.Series, index: pd.Index) -> _History:
@@ -158,11 +163,18 @@ class _History:
         keys = groups[rows] * (len(moments) + 1) + numbers
         order = np.lexsort((index.to_numpy()[rows], keys))
         sizes = np.bincount(groups[rows], minlength=int(groups.max(initial=-1)) + 1)
-        return cls(groups, rows[order], moments, keys[order], sizes)
+        # The exponent of size - 1 is that of the next power of two.
+        room = np.where(sizes > 0, np.left_shift(1, np.frexp(sizes - 1)[1].astype(np.int64)), 0)
+        # From large to small, each begins at a multiple of its own room.
+        falling = np.argsort(-room, kind="stable")
+        bases = np.empty_like(room)
+        bases[falling] = np.cumsum(room[falling]) - room[falling]
+        firsts = np.cumsum(sizes) - sizes
+        return cls(groups, rows[order], moments, keys[order], firsts, bases - firsts, int(room.sum()))
 
     def spans(self, until: pd.Series, since: pd.Series | None, rows: int | None) -> _Spans:
         """Find the rows known before `until` and not before `since`, or the last `rows` of them."""
-        first = self._firsts()[self.groups]
+        first = self.firsts[self.groups]
         stop = self._place(until)
         own = np.full(len(self.groups), -1)
         own[self.rows] = np.arange(len(self.rows))
@@ -172,40 +184,17 @@ class _History:
         inside = (own >= np.maximum(start, first)) & (own < stop)
         if rows is not None:
             start = start - inside
-        return _Spans(first, start, stop, own, inside, (self._bases() - self._firsts())[self.groups])
+        return _Spans(first, start, stop, own, inside, self.shifts[self.groups])
 
     def laid_out(self, values: Floats) -> Floats:
         """Align each group to a power of two with NaN between, so that blocks of `_fold` stay its own."""
-        groups = self.groups[self.rows]
-        laid = np.full(int(self._room().sum()), np.nan)
-        laid[np.arange(len(self.rows)) + (self._bases() - self._firsts())[groups]] = values[self.rows]
+        laid = np.full(self.length, np.nan)
+        laid[np.arange(len(self.rows)) + self.shifts[self.groups[self.rows]]] = values[self.rows]
         return laid
 
     def _place(self, moment: pd.Series) -> Ints:
         numbers = np.searchsorted(self.moments, moment.to_numpy())
         return np.searchsorted(self.keys, self.groups * (len(self.moments) + 1) + numbers)
-
-    def _firsts(self) -> Ints:
-        return np.cumsum(self.sizes) - self.sizes
-
-    def _room(self) -> Ints:
-        # The exponent of size - 1 is that of the next power of two.
-        return np.where(self.sizes > 0, np.left_shift(1, np.frexp(self.sizes - 1)[1].astype(np.int64)), 0)
-
-    def _bases(self) -> Ints:
-        room = self._room()
-        # From large to small, each begins at a multiple of its own room.
-        order = np.argsort(-room, kind="stable")
-        bases = np.empty_like(room)
-        bases[order] = np.cumsum(room[order]) - room[order]
-        return bases
-
-
-def _lagged(values: Floats, spans: _Spans) -> Floats:
-    there = spans.start >= spans.first
-    result = np.full(len(there), np.nan)
-    result[there] = values[spans.start[there]]
-    return result
 
 
 def _aggregated(statistic: str, values: Floats, spans: _Spans) -> Floats:

@@ -22,6 +22,7 @@ from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import require_format
+from lepton_pipeline.system.records import from_plain, to_plain
 from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
@@ -87,9 +88,8 @@ class Artefact:
         """
         self._require(rows)
         if not rows.columns.is_unique:
-            raise DataError(
-                f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once."
-            )
+            twice = rows.columns[rows.columns.duplicated()][0]
+            raise DataError(f"column {twice!r} stands twice; hand each in once.")
         known = rows[list(self.inputs)]
         refuse_nested(known)
         read = known if self.raw_values is None else self.raw_values.read(known)
@@ -114,10 +114,9 @@ class Artefact:
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
 
-        def score(mixed: pd.DataFrame) -> np.ndarray:
-            return self.classifier.log_odds(self._encode(mixed))
-
-        effects = shapley_effects(score, typed, reference)
+        effects = shapley_effects(
+            lambda mixed: self.classifier.log_odds(self._encode(mixed)), typed, reference
+        )
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
@@ -148,9 +147,9 @@ class Artefact:
         description = {
             "format": FORMAT,
             "threshold": self.threshold,
-            "derivation": self.derivation.to_dict(),
+            "derivation": to_plain(self.derivation),
             "reference": self.reference,
-            "raw_values": None if self.raw_values is None else self.raw_values.to_dict(),
+            "raw_values": None if self.raw_values is None else to_plain(self.raw_values),
         }
         seal(folder, DESCRIPTION, description)
 
@@ -159,14 +158,15 @@ class Artefact:
         """Read what `save` wrote; `DataError` if a file was altered, or the registered `sha256` differs."""
         description = open_sealed(folder, DESCRIPTION, sha256)
         require_format(folder / DESCRIPTION, description, FORMAT)
+        # Absent in older artefacts.
+        raw_values = description.get("raw_values")
         return cls(
-            Derivation.from_dict(description["derivation"]),
+            from_plain(Derivation, description["derivation"], DESCRIPTION),
             Encoder.load(folder / "encoder"),
             Classifier.load(folder / "model"),
             description["threshold"],
             description["reference"],
-            # Absent in older artefacts.
-            RawValues.from_dict(description["raw_values"]) if description.get("raw_values") else None,
+            raw_values and from_plain(RawValues, raw_values, DESCRIPTION),
         )
 
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.evaluation.copies_text import describe_found_copies
-from lepton_pipeline.features.column_record import Column, read_columns
+from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
@@ -184,7 +184,7 @@ def _collect(
             *finding_sentences(report.findings, encoder.dropped),
             *describe_found_copies(catalog.load(f"{name}.copies_found")),
         ],
-        columns=read_columns(catalog.load(f"{name}.columns")),
+        columns=catalog.load(f"{name}.columns").columns,
         seconds=seconds,
         reading=record.reading,
         readings=readings,

@@ -12,7 +12,7 @@ from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_text import bracket, evidence_note, threshold_warning
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.features.column_record import read_columns
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
@@ -49,7 +49,7 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
-    columns = read_columns(results.get("columns", {}))
+    columns = results.get("columns", Columns()).columns
     summarised = [("columns", summarise_columns(columns)), *columns_notes(columns)] if columns else []
     lines += fact_list((name or "rows", text) for name, text in _facts(results, summarised))
     return "\n".join(lines)
@@ -64,7 +64,7 @@ def _parts(vertical: str, results: Mapping[str, Any], seconds: Mapping[str, floa
     parts.append(Text(f"{vertical}: {version}", style="bold"))
     if metrics := results.get("metrics"):
         parts.append(_quality(metrics))
-    shown, columns = show_columns(read_columns(results.get("columns", {})))
+    shown, columns = show_columns(results.get("columns", Columns()).columns)
     if shown is not None:
         parts.append(shown)
     longest = sorted(seconds, key=lambda stage: -seconds[stage])[:_STAGES]

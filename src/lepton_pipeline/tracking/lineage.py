@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -96,24 +97,38 @@ def sha256(content: str | dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_run(run_id: str) -> dict[str, Any]:
-    """The lineage of a run.
+@dataclass(frozen=True)
+class Lineage:
+    """Origin of a run.
 
-    Returns `run_id`, `started` (UTC, ISO 8601, to the second), `tags` (those of `TAGS` that it has),
-    `parameters` (the declaration with all defaults) and `packages` (version by name).
+    Attributes:
+        started: UTC, ISO 8601, to the second.
+        tags: those of `TAGS` that it has.
+        parameters: the declaration with all defaults.
+        packages: version by name.
     """
+
+    run_id: str
+    started: str
+    tags: dict[str, str]
+    parameters: dict[str, Any]
+    packages: dict[str, str]
+
+
+def read_run(run_id: str) -> Lineage:
+    """The lineage of a run."""
     import mlflow
 
     run = mlflow.MlflowClient().get_run(run_id)
     installed = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.txt")
     started = datetime.fromtimestamp(run.info.start_time // 1000, UTC)
-    return {
-        "run_id": run_id,
-        "started": started.isoformat(),
-        "tags": {key: run.data.tags[key] for key in TAGS if key in run.data.tags},
-        "parameters": mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
-        "packages": dict(line.split("==", 1) for line in installed.split()),
-    }
+    return Lineage(
+        run_id,
+        started.isoformat(),
+        tags={key: run.data.tags[key] for key in TAGS if key in run.data.tags},
+        parameters=mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
+        packages=dict(line.split("==", 1) for line in installed.split()),
+    )
 
 
 def _is_checkout(project: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from lepton_pipeline.evaluation.decision import Check, GateDecision
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column
+from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.tracking.lineage import Lineage
 
 ABOUT = About(
     question="Will a client default on next month's payment?",
@@ -235,7 +236,7 @@ def make_contract(sentence: str = "EDUCATION in set [1, 2, 3, 4]", where: str = 
     return ContractResult(where, True, 30000, 17, 0.05, [], [], expectations)
 
 
-def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> dict[str, Any]:
+def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leading zeros") -> Columns:
     columns = [
         Column("default", "whole number", "target", 0, 0.0, 2, UNUSED, why_not="the target"),
         Column("LIMIT_BAL", "number", "numeric", 18, 0.012, 1021, NUMBER),
@@ -248,7 +249,7 @@ def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leadi
         ),
         Column("signed_month", "whole number", "derived", 0, 0.0, 12, NUMBER),
     ]
-    return {"rows": 1500, "columns": [asdict(column) for column in columns]}
+    return Columns(1500, columns)
 
 
 def make_evidence(**changes: Any) -> Evidence:
@@ -298,18 +299,18 @@ def make_evidence(**changes: Any) -> Evidence:
             "finance", 3, "models:/m-1", "5f" * 16, "c3" * 32, "cpu", boosting_weight=0.4, plan="folds"
         ),
         "decision": make_decision(),
-        "lineage": {
-            "run_id": "5f" * 16,
-            "started": "2026-11-22T08:52:20+00:00",
-            "tags": {
+        "lineage": Lineage(
+            "5f" * 16,
+            "2026-11-22T08:52:20+00:00",
+            tags={
                 "git.commit": "8f" * 20,
                 "git.dirty": "true",
                 "seed": "7",
                 "configuration.sha256": "b2" * 32,
             },
-            "parameters": declared.model_dump(),
-            "packages": {"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
-        },
+            parameters=declared.model_dump(),
+            packages={"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
+        ),
         "copies": make_copies(),
         "costs": make_costs(),
         "slices": make_slices(),

@@ -22,6 +22,7 @@ from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
@@ -174,7 +175,7 @@ def test_figures_on_the_page_are_those_of_the_evidence(html):
     for value in (
         evidence.registration.weights_sha256,
         evidence.ingestion.sha256,
-        evidence.lineage["run_id"],
+        evidence.lineage.run_id,
     ):
         assert value in between(html, "lineage")
 
@@ -288,9 +289,9 @@ def test_every_column_is_listed_those_that_are_not_used_first(html):
 
 
 def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
-    columns = make_columns()["columns"]
-    many = [columns[1] | {"name": f"x{number}"} for number in range(30)]
-    section = between(render_report(make_evidence(columns={"rows": 9, "columns": many + columns})), "columns")
+    columns = make_columns().columns
+    many = [replace(columns[1], name=f"x{number}") for number in range(30)]
+    section = between(render_report(make_evidence(columns=Columns(9, many + columns))), "columns")
     outside = Page(section.partition("<details>")[0]).words()
     assert "The targetdefault Declared in dataset.sensitiveAGE" in outside
     assert "x29" not in outside
@@ -298,7 +299,7 @@ def test_a_long_table_of_columns_is_folded_below_what_is_not_used():
 
 
 def test_a_run_without_a_table_of_columns_says_so_and_its_card_nothing():
-    evidence = make_evidence(columns={})
+    evidence = make_evidence(columns=Columns())
     assert "This run kept no table of its columns." in between(render_report(evidence), "columns")
     assert "Columns:" not in render_card(evidence)
 
@@ -313,14 +314,12 @@ def evil_evidence():
         **dict.fromkeys(("question", "caution", "intended_use", "out_of_scope", "limits", "licence"), EVIL)
     )
     lineage = make_evidence().lineage
-    declared = lineage["parameters"] | {
-        "dataset": lineage["parameters"]["dataset"] | {"target": EVIL, "id": EVIL}
-    }
+    declared = lineage.parameters | {"dataset": lineage.parameters["dataset"] | {"target": EVIL, "id": EVIL}}
     finding = Finding(EVIL, EVIL, "noise", EVIL, "")
     decision = make_decision(promoted=False)
     return make_evidence(
         about=about,
-        lineage=lineage | {"parameters": declared},
+        lineage=replace(lineage, parameters=declared),
         ingestion=replace(make_evidence().ingestion, files=[EVIL], reading=evil_reading()),
         contracts=[make_contract(EVIL, f"tables.{EVIL}")],
         features=FeatureReport(0, 0.95, "stop", "warn", [], [finding]),

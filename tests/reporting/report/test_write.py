@@ -18,7 +18,7 @@ def registered(tmp_path_factory, store):
     shutil.copy(store, folder / "mlflow.db")
     log = RunLog(Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns"), folder)
     run_id = log.open("finance", "a run", {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"})
-    log.parameters(run_id, make_evidence().lineage["parameters"])
+    log.parameters(run_id, make_evidence().lineage.parameters)
     log.client.log_text(run_id, environment(), "environment.txt")
     log.client.create_registered_model("finance")
     version = log.client.create_model_version("finance", f"runs:/{run_id}/model", run_id, description="q")
@@ -60,11 +60,11 @@ def test_a_stage_that_did_not_run_is_left_out(registered):
 def test_a_run_is_read_back(registered):
     _, registration = registered
     lineage = read_run(registration.run_id)
-    assert lineage["run_id"] == registration.run_id
-    assert lineage["tags"] == {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"}
-    assert lineage["parameters"] == make_evidence().lineage["parameters"]
-    assert lineage["packages"]["kedro"].startswith("1.")
-    assert lineage["started"].endswith("+00:00")
+    assert lineage.run_id == registration.run_id
+    assert lineage.tags == {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"}
+    assert lineage.parameters == make_evidence().lineage.parameters
+    assert lineage.packages["kedro"].startswith("1.")
+    assert lineage.started.endswith("+00:00")
 
 
 def test_a_long_card_is_cut_at_a_line_and_points_to_the_rest(registered):

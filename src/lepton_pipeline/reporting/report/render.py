@@ -33,7 +33,7 @@ def render_report(evidence: Evidence) -> str:
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
     ]
-    started, about = evidence.lineage["started"], evidence.about
+    started, about = evidence.lineage.started, evidence.about
     name, title = evidence.name, evidence.title
     return render("report.html", name=name, title=title, started=started, about=about, sections=contents)
 

@@ -16,7 +16,7 @@ from lepton_pipeline.evaluation.copies_text import (
 )
 from lepton_pipeline.evaluation.interval_text import evidence_note, threshold_warning
 from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.features.column_record import BY_CODE, UNUSED, read_columns
+from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import draw_losses
 from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
@@ -89,7 +89,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
 
 def describe_columns(evidence: Evidence) -> dict[str, Any]:
     """The use of every column, unused ones first."""
-    columns = read_columns(evidence.columns)
+    columns = evidence.columns.columns
     if not columns:
         return {"absent": "This run kept no table of its columns.", "summary": ""}
     unused = (UNUSED, BY_CODE)
@@ -101,7 +101,7 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
         "summary": uses.summarise_columns(columns),
         "unused": uses.unused_by_reason(columns),
         "notes": [text for _, text in uses.columns_notes(columns)],
-        "rows": evidence.columns["rows"],
+        "rows": evidence.columns.rows,
         "columns": [{"column": column, "use": uses.describe_use(column)} for column in ordered],
     }
 
@@ -158,12 +158,12 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
 
 def describe_lineage(evidence: Evidence) -> dict[str, Any]:
     """Code, data, configuration and environment of the model version."""
-    lineage, tags = evidence.lineage, evidence.lineage["tags"]
+    lineage, tags = evidence.lineage, evidence.lineage.tags
     dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
-    packages = [f"{name} {lineage['packages'][name]}" for name in _PACKAGES if name in lineage["packages"]]
+    packages = [f"{name} {lineage.packages[name]}" for name in _PACKAGES if name in lineage.packages]
     facts = [
-        ("Run", lineage["run_id"]),
-        ("Started", formats.moment(lineage["started"])),
+        ("Run", lineage.run_id),
+        ("Started", formats.moment(lineage.started)),
         ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
         ("Data (SHA-256)", evidence.ingestion.sha256),
         ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
@@ -173,7 +173,7 @@ def describe_lineage(evidence: Evidence) -> dict[str, Any]:
         ("Seed", tags.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]
-    return {"facts": facts, "changed": changed_parameters(lineage["parameters"])}
+    return {"facts": facts, "changed": changed_parameters(lineage.parameters)}
 
 
 def changed_parameters(declared: dict[str, Any]) -> list[dict[str, Any]]:

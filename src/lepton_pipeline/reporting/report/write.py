@@ -11,6 +11,7 @@ from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
@@ -37,7 +38,7 @@ def write_report(
     slices: Slices | None = None,
     explanation: dict[str, Any] | None = None,
     drift: dict[str, Any] | None = None,
-    columns: dict[str, Any] | None = None,
+    columns: Columns | None = None,
     **tables: Any,
 ) -> dict[str, bytes]:
     """Write `report.html` and `model_card.md`, and make the card the description of the model version.
@@ -66,7 +67,7 @@ def write_report(
         slices=slices,
         explanation=explanation or {},
         drift=drift or {},
-        columns=columns or {},
+        columns=columns or Columns(),
         readings={name.split(".")[-2]: each for name, each in tables.items() if name.endswith(".reading")},
     )
     card = render_card(evidence)
