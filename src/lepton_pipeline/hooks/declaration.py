@@ -12,9 +12,10 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import Vertical, utc_text
-from lepton_pipeline.parameters.jobs import MONITORING, QUERY, TRAINING, Job
+from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
@@ -74,6 +75,16 @@ class DeclarationHook:
             catalog.save(dataset, catalog.load(dataset).model_copy(update={"present": present}))
             parameters |= {job.vertical: {**own, "dataset": {**own["dataset"], "present": present}}}
         self._context.config_loader["parameters"] = parameters
+
+
+def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Replace the entry `scoring_input` of every scored vertical that declares `scoring.input`."""
+    jobs = {Job.of(node) for node in pipeline.nodes}
+    for vertical in sorted(job.vertical for job in jobs if job.purpose == SCORING):
+        declared = context.config_loader["parameters"][vertical]["scoring"]["input"]
+        if declared is not None:
+            path = declared if "://" in declared else str(context.project_path / Path(declared).expanduser())
+            catalog[f"{vertical}.scoring_input"] = RawTableDataset(filepath=path)
 
 
 def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:

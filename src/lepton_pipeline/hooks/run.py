@@ -275,3 +275,13 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     shown = [f"{key.removeprefix('training.')}={each}" for key, each in own.items()]
     words = [*(["slice"] if slice_words(os.environ) else []), *shown]
     return " ".join(words)[:_NAME_CHARACTERS] or "as declared"
+
+
+def remove_stale(node: Node, catalog: DataCatalog) -> None:
+    """Remove a node's outputs and those of all nodes downstream, before new ones are written."""
+    # The last first: after a crash, a resumed run must not fill a gap before stale results.
+    for stale in reversed(pipelines[Job.of(node).name].from_nodes(node.name).nodes):
+        for name in stale.outputs:
+            remove = getattr(catalog.get(name), "remove", None)
+            if remove is not None:
+                remove()

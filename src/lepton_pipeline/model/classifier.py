@@ -18,8 +18,8 @@ from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.calibration import Calibration, fit_calibration
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
 from lepton_pipeline.model.networks.device import Device
-from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.estimator import TorchClassifier
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats, sigmoid, to_logits
 from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description

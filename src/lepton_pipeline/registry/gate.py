@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
+from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation import gate_checks
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
-from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.resampling import find_units, resampling_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
-from lepton_pipeline.registry.challenger import Challenger, compare_with_champion
 from lepton_pipeline.registry.champion import (
     BY_GATE,
     CHALLENGER,
@@ -25,12 +26,25 @@ from lepton_pipeline.registry.champion import (
     read_moves,
 )
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.registry.versions import CHECKSUM
+from lepton_pipeline.registry.versions import CHECKSUM, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A version at the gate: registration, test scores, threshold, and rows with their declared split."""
+
+    registration: Registration
+    scores: pd.DataFrame
+    threshold: float
+    feature_table: pd.DataFrame
+    split: pd.DataFrame
+    dataset: Dataset
+    declared_split: Split
 
 
 def gate_model(
@@ -87,6 +101,40 @@ def gate_model(
     elif not same:
         client.set_registered_model_alias(name, CHALLENGER, str(version))
     return decision
+
+
+def compare_with_champion(
+    client: Any, challenger: Challenger, champion: int, evaluation: Evaluation, gate: Gate
+) -> Check:
+    """Check a challenger against the champion, both scored on its test rows, see `check_champion`.
+
+    Rows that the champion was trained on are left out. The champion scores with its own columns, encoder,
+    weights and threshold; where it cannot be compared, the check fails.
+    """
+    name, dataset, table = challenger.registration.name, challenger.dataset, challenger.feature_table
+    version = challenger.registration.version
+    way_past = f"to replace it all the same: kedro champion promote {name} {version} --force --reason TEXT"
+    try:
+        artefact = load_artefact(client, name, champion)
+        learnt = load_training_rows(client, name, champion)
+        unseen = unseen_rows(learnt, table, challenger.split, dataset, challenger.declared_split)
+        rows = unseen.index[unseen]
+        theirs = artefact.predict(table.loc[rows])["probability"]
+    except LeptonError as error:
+        return replace(gate_checks.incomparable(champion, str(error).rstrip(".")), next=way_past)
+    labels, ours = challenger.split.loc[rows, "label"], challenger.scores.loc[rows, "model"]
+    compared = pd.DataFrame({"label": labels, "challenger": ours, "champion": theirs})
+    thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
+    units = resampling_units(table.loc[rows], dataset)
+    new = gate_checks.NEW if dataset.id is not None else gate_checks.NEW_BY_VALUES
+    check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, units, new)
+    if check.passed:
+        return check
+    if check.value is not None:
+        diff = f"compare: kedro champion diff {name} champion challenger"
+        return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
+    advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
+    return replace(check, next=f"{advice}{advice and '; '}{way_past}")
 
 
 def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:

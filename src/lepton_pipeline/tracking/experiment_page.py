@@ -1,4 +1,4 @@
-"""The page of an experiment in the MLflow UI: a note on how to read it, and a saved view of its runs.
+"""Pages of the MLflow UI: their addresses, and that of an experiment with a note and a saved view of its runs.
 
 The UI keeps a saved view as a tag of the experiment, with columns, order and charts as JSON.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.tracking.ui_links import runs_page
+from lepton_pipeline.system.credentials import masked
 
 PRESENT = "dataset.present"
+_WORKFLOW = "workflowType=machine_learning"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 VIEW = "overview"
@@ -123,3 +124,19 @@ def _section(name: str, *, shown: bool) -> dict[str, Any]:
     title = name.capitalize() if name == VIEW else name
     flags = {"isReordered": True, "deleted": False, "isGenerated": False}
     return {"uuid": name, "name": title, "display": shown, "columns": 2, **flags}
+
+
+def runs_page(experiment: str, query: str) -> str:
+    """Page of an experiment's runs; `query` says how they are shown."""
+    return f"#/experiments/{experiment}/runs?{_WORKFLOW}&{query}"
+
+
+def run_page(info: Any, artefact: str = "") -> str:
+    """Page of a run or of one of its artefacts; `info` is MLflow's."""
+    shown = f"/artifacts/{artefact}" if artefact else ""
+    return f"#/experiments/{info.experiment_id}/runs/{info.run_id}{shown}?{_WORKFLOW}"
+
+
+def run_link(uri: str, info: Any) -> str | None:
+    """Address of a run's page on the server at `uri`, without credentials; None if the store is no server."""
+    return f"{masked(uri).rstrip('/')}/{run_page(info)}" if uri.startswith("http") else None

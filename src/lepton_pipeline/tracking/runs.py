@@ -26,9 +26,8 @@ from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
-from lepton_pipeline.tracking.experiment_page import EXPERIMENT
+from lepton_pipeline.tracking.experiment_page import EXPERIMENT, run_link, run_page
 from lepton_pipeline.tracking.local_store import SQLITE, local_store
-from lepton_pipeline.tracking.ui_links import run_link, run_page
 
 Access = Literal["write", "load", "view"]
 _Texts = Mapping[str, str]

@@ -4,11 +4,11 @@ import torch
 
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import side_by_side as module
-from lepton_pipeline.model.networks.architecture import MODELS, find_architecture
+from lepton_pipeline.model.networks.network import find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.side_by_side import fit_networks, stack_states
 from lepton_pipeline.model.networks.step import Rows
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.parameters import MODELS, Training
 
 SHAPE = Shape(numeric=2, category_levels=(4,), members=2, bins=4, embedding=2, layers=2, width=6, dropout=0.2)
 FOLDS = [

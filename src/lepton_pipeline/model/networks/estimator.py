@@ -17,10 +17,8 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import find_architecture
 from lepton_pipeline.model.networks.device import Device, choose_device, choose_precision, cpu_threads
-from lepton_pipeline.model.networks.epoch import Epoch
-from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
@@ -224,6 +222,8 @@ class TorchClassifier:
     def _build(self, index: int | None = None) -> Network:
         """Build the torch module of all networks, or of one."""
         import torch
+
+        from lepton_pipeline.model.networks.network import find_architecture
 
         shape = self._fitted()
         chosen = slice(None) if index is None else slice(index, index + 1)

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.network import Network, block_probabilities
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.model.networks.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import SMALLEST

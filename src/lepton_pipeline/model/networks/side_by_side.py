@@ -10,12 +10,10 @@ from torch import Tensor
 
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import find_architecture
 from lepton_pipeline.model.networks.device import reproducible
-from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.fit import Part, fit
-from lepton_pipeline.model.networks.network import Network
-from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.model.networks.network import Network, find_architecture
+from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import Training
 

@@ -18,9 +18,9 @@ from lepton_pipeline.operations.schedule.plan import next_start
 from lepton_pipeline.operations.schedule.policies import Policies, Policy
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, read_records
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.tracking.experiment_page import run_link
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 from lepton_pipeline.tracking.sqlite_reader import open_reader
-from lepton_pipeline.tracking.ui_links import run_link
 
 REPORTS = Path("data/08_reporting")
 _PAGES = {
