@@ -26,8 +26,7 @@ from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
-from lepton_pipeline.registry.champion import champion_of
-from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.registry.champion import champion_of, keep_champion_pages
 from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.locks import JOB_LOCKS, JobLock

@@ -21,9 +21,8 @@ from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
-from lepton_pipeline.system.descriptions import require_format
+from lepton_pipeline.system.descriptions import open_sealed, require_format, seal
 from lepton_pipeline.system.records import from_plain, to_plain
-from lepton_pipeline.system.seal import open_sealed, read_seal, seal
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
@@ -140,8 +139,8 @@ class Artefact:
             for of_row in self.explain(rows, count)
         ]
 
-    def save(self, folder: Path) -> None:
-        """Write the parts below `folder`, and `artefact.json` with their hashes."""
+    def save(self, folder: Path) -> str:
+        """Write the parts below `folder`, and `artefact.json` with their hashes; return the hash of all."""
         self.encoder.save(folder / "encoder")
         self.classifier.save(folder / "model")
         description = {
@@ -151,7 +150,7 @@ class Artefact:
             "reference": self.reference,
             "raw_values": None if self.raw_values is None else to_plain(self.raw_values),
         }
-        seal(folder, DESCRIPTION, description)
+        return seal(folder, DESCRIPTION, description)
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None = None) -> Artefact:
@@ -190,11 +189,6 @@ class Artefact:
         """Create an empty counter of unseen categories."""
         categorical = [column for column in self.encoder.columns if isinstance(column, CategoricalColumn)]
         return UnseenCounts(categorical, self.derivation)
-
-
-def hash_artefact(folder: Path) -> str:
-    """Hash of all files of a saved artefact; `DataError` if `artefact.json` was altered or is missing."""
-    return read_seal(folder, DESCRIPTION)
 
 
 def _numeric(encoder: Encoder) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats, sigmoid, to_logits
-from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
+from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
@@ -98,12 +97,9 @@ class Classifier:
     @property
     def weights_sha256(self) -> str:
         """Hash of everything that was learnt."""
-        digest = hashlib.sha256(self.network.weights_sha256.encode())
-        digest.update(repr((self.boosting_weight, *astuple(self.calibration))).encode())
-        if self.boosting is not None:
-            for name, array in sorted(self.boosting.arrays().items()):
-                digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode() + array.tobytes())
-        return digest.hexdigest()
+        others = repr((self.boosting_weight, *astuple(self.calibration)))
+        trees = {} if self.boosting is None else self.boosting.arrays()
+        return hash_arrays(trees, before=self.network.weights_sha256 + others)
 
     def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
@@ -140,15 +136,14 @@ class Classifier:
     def save(self, folder: Path) -> None:
         """Write networks and trees as plain arrays, and `classifier.json` with the rest."""
         self.network.save(folder / "network")
-        description: dict[str, Any] = {
+        description = {
             "format": FORMAT,
             "weights_sha256": self.weights_sha256,
             "calibration": asdict(self.calibration),
             "boosting_weight": self.boosting_weight,
-            "boosting": None,
+            "boosting": self.boosting and self.boosting.columns,
         }
         if self.boosting is not None:
-            description["boosting"] = self.boosting.columns
             write_arrays(folder / BOOSTING, self.boosting.arrays())
         write_description(folder / DESCRIPTION, description)
 
@@ -158,10 +153,8 @@ class Classifier:
         from safetensors.numpy import load_file
 
         description = read_description(folder / DESCRIPTION, FORMAT)
-        network, calibration = (
-            TorchClassifier.load(folder / "network"),
-            Calibration(**description["calibration"]),
-        )
+        network = TorchClassifier.load(folder / "network")
+        calibration = Calibration(**description["calibration"])
         columns = description["boosting"]
         boosting = columns and Trees.from_arrays(load_file(folder / BOOSTING), columns)
         model = cls(network, boosting, description["boosting_weight"], calibration)

@@ -1,23 +1,34 @@
-"""The champion, its history and its replacement, kept as tags of the model versions."""
+"""The champion, its history and its replacement, kept as tags of the model versions; and its report."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from pydantic import AwareDatetime
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.permissions import user_name
+from lepton_pipeline.system.records import from_plain
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 EVENT = "champion.event."
 BY_GATE, BY_ROLLBACK, BY_PROMOTION = "gate", "rollback", "promote"
 _REASON_CHARACTERS = 1000
+REPORTS = Path("data/08_reporting")
+# Tag of a version: the run with its report, if another run registered it.
+REPORT_RUN = "report.run_id"
+_REPORT = "report/report.html"
+_KEPT = ("report", "evaluation", "explanation")
 
 
 @dataclass(frozen=True)
@@ -27,18 +38,13 @@ class Move:
     `how` is "gate", "rollback" or "promote"; `run_id` is the run of the gate.
     """
 
-    at: datetime
+    at: AwareDatetime
     version: int
     from_version: int | None
     how: str
     reason: str
     run_id: str | None
     user: str
-
-    @property
-    def tag(self) -> str:
-        """Key of the tag that stores the move."""
-        return f"{EVENT}{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 @dataclass(frozen=True)
@@ -88,13 +94,15 @@ def champion_of(client: Any, name: str) -> int | None:
 
 def read_moves(client: Any, name: str) -> list[Move]:
     """Every recorded move of the alias, the earliest first; malformed tags are skipped."""
-    found = [
-        _read(int(version.version), key, text)
-        for version in all_versions(client, name)
-        for key, text in version.tags.items()
-        if key.startswith(EVENT)
-    ]
-    return sorted((move for move in found if move is not None), key=lambda move: move.at)
+    found = []
+    for version in all_versions(client, name):
+        for key, text in version.tags.items():
+            # Anyone may edit a tag.
+            with suppress(DataError, TypeError, ValueError):
+                if key.startswith(EVENT):
+                    at = {"at": key.removeprefix(EVENT), "version": version.version}
+                    found.append(from_plain(Move, {"run_id": None, **json.loads(text), **at}))
+    return sorted(found, key=lambda move: move.at)
 
 
 def move_champion(
@@ -110,9 +118,9 @@ def move_champion(
         # Keep the order of events even if clocks differ.
         now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
-    event = {"how": how, "from_version": current, "reason": reason, "run_id": run_id}
-    event |= {"user": move.user, "at": now.isoformat()}
-    client.set_model_version_tag(name, str(version), move.tag, json.dumps(event, ensure_ascii=False))
+    event = {key: getattr(move, key) for key in ("how", "from_version", "reason", "run_id", "user")}
+    text = json.dumps({**event, "at": now.isoformat()}, ensure_ascii=False)
+    client.set_model_version_tag(name, str(version), f"{EVENT}{now:%Y-%m-%dT%H:%M:%S.%fZ}", text)
     client.set_registered_model_alias(name, CHAMPION, str(version))
     return move
 
@@ -147,7 +155,9 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
     if current is None:
         raise ConfigurationError(f"{name} has no champion, so there is nothing to roll back.")
     if to is None:
-        to = _replaced_by(current, _happened(read_moves(client, name), current))
+        moves = _happened(read_moves(client, name), current)
+        own = [move for move in moves if move.version == current and move.how != BY_ROLLBACK]
+        to = own[-1].from_version if own else None
         if to is None:
             raise ConfigurationError(
                 f"no champion before version {current} of {name} is known; name one with --to."
@@ -183,29 +193,31 @@ def promote(client: Any, name: str, version: int, reason: str) -> Move:
     return move
 
 
-def _read(version: int, key: str, text: str) -> Move | None:
-    """A move from its tag, which anyone may edit."""
-    try:
-        event = json.loads(text)
-        at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
-        source = event["from_version"]
-        source = None if source is None else int(source)
-        how, reason, user = (str(event[key]) for key in ("how", "reason", "user"))
-        return Move(at, version, source, how, reason, event.get("run_id"), user)
-    except (KeyError, TypeError, ValueError):
-        return None
+def keep_champion_pages(client: Any, name: str, version: int, project: Path, run_id: str = "") -> Path | None:
+    """Copy report, card and figures of a version to `data/08_reporting/<name>/champion`; return the report.
+
+    The folder is replaced as a whole, and removed (None is returned) if no run has the version's report any
+    more. `run_id` is the run that wrote the report, by default the one that the registry names.
+    """
+    from lepton_pipeline.datasets import FolderDataset
+
+    registered = client.get_model_version(name, str(version))
+    folder = FolderDataset(filepath=str(project / REPORTS / name / "champion"))
+    for each in dict.fromkeys([run_id, registered.tags.get(REPORT_RUN), registered.run_id]):
+        pages = _pages(client, each) if each else {}
+        if _REPORT in pages:
+            if each != registered.run_id:
+                client.set_model_version_tag(name, str(version), REPORT_RUN, each)
+            folder.save(pages)
+            return folder.path / _REPORT
+    folder.remove()
+    return None
 
 
 def _happened(moves: Sequence[Move], current: int | None) -> list[Move]:
     """Skip events whose alias never moved: the next one found the same champion as before."""
     followers = [*(move.from_version for move in moves[1:]), current]
     return [move for move, found in zip(moves, followers, strict=bool(moves)) if found != move.from_version]
-
-
-def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
-    """The champion that a version replaced, not by a rollback, when it last became champion."""
-    own = [move for move in moves if move.version == version and move.how != BY_ROLLBACK]
-    return own[-1].from_version if own else None
 
 
 def _checked_reason(reason: str) -> str:
@@ -222,3 +234,20 @@ def _require_loadable(client: Any, name: str, version: int) -> None:
         load_artefact(client, name, version)
     except DataError as error:
         raise DataError(f"version {version} of {name} cannot become champion: {error}") from error
+
+
+def _pages(client: Any, run_id: str) -> dict[str, bytes]:
+    """Files to keep of a run's artefacts; empty if they are gone."""
+    from mlflow import MlflowException
+
+    from lepton_pipeline.datasets import FolderDataset
+
+    with TemporaryDirectory() as brought:
+        try:
+            for artefact in client.list_artifacts(run_id):
+                if artefact.path in _KEPT:
+                    client.download_artifacts(run_id, artefact.path, brought)
+        except (OSError, MlflowException):
+            return {}
+        files: dict[str, bytes] = FolderDataset(filepath=brought).load()
+        return files

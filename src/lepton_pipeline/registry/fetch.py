@@ -10,8 +10,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion, WatchedVersion
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
-from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.tracking.flat import INTERVALS
+from lepton_pipeline.tracking.flat import tagged_figure
 
 # Metrics of a gate.
 _METRICS = ("auc", "average_precision", "f1")
@@ -68,14 +67,13 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    test = {}
-    for metric in _METRICS:
-        keys = (f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high")
-        if all(key in tags for key in keys):
-            value, low, high = (float(tags[key]) for key in keys)
-            test[metric] = Estimate(value, low, high, INTERVALS in tags)
-    rows = len(learnt.hashes)
-    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
+    figures = {metric: figure for metric in _METRICS if (figure := tagged_figure(tags, metric))}
+    watched = WatchedVersion(
+        **vars(version),
+        trained_until=learnt.until,
+        trained_rows=len(learnt.hashes),
+        test={metric: figure for metric, figure in figures.items() if figure.low is not None},
+    )
     return artefact, watched, reference, learnt, seen
 
 

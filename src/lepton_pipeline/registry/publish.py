@@ -15,14 +15,14 @@ import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies
-from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry import versions
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.descriptions import seal
 from lepton_pipeline.system.file_hashes import record_files
 from lepton_pipeline.system.markdown import as_markdown
-from lepton_pipeline.system.seal import read_seal, seal
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
 # The packages that the served model imports.
@@ -67,8 +67,7 @@ def register_model(
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
         folder, monitoring = Path(temporary) / "artefact", Path(temporary) / versions.REFERENCE
-        artefact.save(folder)
-        checksum = hash_artefact(folder)
+        checksum = artefact.save(folder)
         # Before there is a version, so that every version has it.
         learnt_from.save(Path(temporary) / "gate")
         client.log_artifacts(run_id, str(Path(temporary) / "gate"), versions.TRAINING_ROWS)
@@ -76,8 +75,7 @@ def register_model(
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(monitoring)
         (monitoring / versions.REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
-        seal(monitoring, versions.REFERENCE_SEAL, {})
-        reference_checksum = read_seal(monitoring, versions.REFERENCE_SEAL)
+        reference_checksum = seal(monitoring, versions.REFERENCE_SEAL, {})
         client.log_artifacts(run_id, str(monitoring), versions.REFERENCE)
         flavour = RecordedPyfunc()
         info = Model.log(
@@ -212,18 +210,12 @@ class RecordedPyfunc:
         import mlflow
 
         mlflow.pyfunc.save_model(path, mlflow_model=mlflow_model, **options)
-        _forget_machine(Path(path) / "MLmodel")
+        # Drop the folders that files were saved from; MLflow finds them beside `MLmodel`.
+        described = mlflow.models.Model.load(path)
+        described.artifact_path = None
+        flavour = described.flavors["python_function"]
+        flavour["model_code_path"] = Path(flavour["model_code_path"]).name
+        for artifact in flavour["artifacts"].values():
+            artifact["uri"] = artifact["path"]
+        described.save(str(Path(path) / "MLmodel"))
         self.sha256 = record_files(Path(path))
-
-
-def _forget_machine(file: Path) -> None:
-    """Drop the folders that files were saved from; MLflow finds them beside `MLmodel`."""
-    from mlflow.models import Model
-
-    described = Model.load(str(file))
-    described.artifact_path = None
-    flavour = described.flavors["python_function"]
-    flavour["model_code_path"] = Path(flavour["model_code_path"]).name
-    for artifact in flavour["artifacts"].values():
-        artifact["uri"] = artifact["path"]
-    described.save(str(file))

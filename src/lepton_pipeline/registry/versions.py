@@ -11,8 +11,8 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.system.descriptions import open_sealed
 from lepton_pipeline.system.file_hashes import find_altered
-from lepton_pipeline.system.seal import open_sealed
 
 CHECKSUM = "artefact.sha256"
 # Hash of all files, see `record_files`; absent in old versions.

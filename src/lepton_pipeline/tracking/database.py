@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.permissions import refusal
-from lepton_pipeline.tracking.local_store import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE, existing_database
 
 # Errors of SQLite and PostgreSQL that do not pass.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
 _SERVERS = ("postgresql", "mysql", "mssql")
 _DAMAGED = ("file is not a database", "disk image is malformed")
-_SECONDS = 5
 # Half a minute for an absent server, not four; three minutes for a hanging one, not ten.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -71,9 +69,8 @@ def _require_file(file: Path) -> None:
         raise refusal(file)
     # With write access SQLite first rolls back what a killed process left.
     mode = "rw" if os.access(file, os.W_OK) else "ro"
-    address = f"file:{quote(str(file))}?mode={mode}"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
+        with existing_database(file, mode) as store:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if (problem := damaged(str(error), file)) is not None:

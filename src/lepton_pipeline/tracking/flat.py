@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isnan
 from time import time
 from typing import Any
@@ -75,6 +76,18 @@ def interval_tags(metrics: Metrics) -> dict[str, str]:
     """The tag that marks approximate intervals, if they are."""
     rough = any(figure.approximate for figure in metrics.model.values())
     return {INTERVALS: "approximate"} if rough else {}
+
+
+def tagged_figure(tags: Mapping[str, str], metric: str) -> Estimate | None:
+    """A metric on test rows by the tags of a version, which anyone may edit; None if absent or malformed."""
+    name = f"test.{metric}"
+    try:
+        figure = Estimate(float(tags[name]), approximate=INTERVALS in tags)
+        if f"{name}.low" in tags:
+            figure = replace(figure, low=float(tags[f"{name}.low"]), high=float(tags[f"{name}.high"]))
+    except (KeyError, ValueError):
+        return None
+    return figure
 
 
 def flat_intervals(prefix: str, figures: Mapping[str, Estimate]) -> dict[str, float]:

@@ -24,7 +24,7 @@ _ADDRESSES = (
     ("model_versions", "storage_location", "1"),
     ("trace_tags", "value", "key = 'mlflow.artifactLocation'"),
 )
-_SECONDS = 10
+_SECONDS, _SECONDS_TO_READ = 10, 5
 
 
 @dataclass(frozen=True)
@@ -105,9 +105,8 @@ class LocalStore:
     def _experiments(self) -> list[tuple[str, str]]:
         if not self.database.is_file():
             return []
-        address = f"file:{quote(str(self.database))}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
+            with existing_database(self.database) as store:
                 query = "SELECT name, artifact_location FROM experiments WHERE artifact_location IS NOT NULL"
                 return store.execute(query).fetchall()
         except sqlite3.OperationalError as error:
@@ -122,6 +121,13 @@ def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> 
     if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
         return None
     return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))
+
+
+def existing_database(file: Path, mode: str = "ro") -> closing[sqlite3.Connection]:
+    """Open a SQLite file, which is not created, for a block; a locked one is waited for."""
+    return closing(
+        sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=_SECONDS_TO_READ)
+    )
 
 
 def _as_path(location: str) -> Path | None:

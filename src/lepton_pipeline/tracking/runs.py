@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.system.credentials import learn, masked
@@ -53,6 +54,11 @@ class Tracking(Declaration):
     tracking_uri: str = Field(min_length=1, description="MLflow server, or sqlite:/// and a project file")
     artifact_root: str | None = Field(None, description="folder of artefacts in the project; not for servers")
 
+    def sqlite_file(self, project: Path) -> Path | None:
+        """The file of a SQLite store; None for a server."""
+        address = self.tracking_uri
+        return project / address.removeprefix(SQLITE) if address.startswith(SQLITE) else None
+
 
 class RunLog:
     """The only writer of runs to MLflow.
@@ -68,9 +74,7 @@ class RunLog:
         readable_logs()
         uri = tracking.tracking_uri
         learn(tracking.model_dump())
-        file = project / "mlflow.db"
-        if uri.startswith(SQLITE):
-            file = project / uri.removeprefix(SQLITE)
+        if (file := tracking.sqlite_file(project)) is not None:
             uri = f"{SQLITE}{file}"
             if found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
                 raise ConfigurationError(
@@ -86,9 +90,10 @@ class RunLog:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # The first use of a database makes its tables; two processes must not do that at the same time.
-        self._lock = None if uri.startswith("http") else FileLock(Path(f"{file}.lock"))
+        lock = Path(f"{file or project / 'mlflow.db'}.lock")
+        self._lock = None if uri.startswith("http") else FileLock(lock)
         # A database server, or read access, needs no lock of ours.
-        self._lock_needed = access == "write" and uri.startswith(SQLITE)
+        self._lock_needed = access == "write" and file is not None
         self.uri = uri
         with self._alone(), first_contact():
             try:
@@ -98,7 +103,7 @@ class RunLog:
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
             except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-                if (problem := damaged(str(error), file)) is not None:
+                if (problem := damaged(str(error), file or "MLflow's database")) is not None:
                     raise problem from error
                 reason = masked(str(error).splitlines()[0])
                 # A scheduler retries unless the exit code is 2.
@@ -200,12 +205,11 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        info = self.client.get_run(run_id).info
-        if link := run_link(self.uri, info):
+        if link := self.link(run_id):
             return link
         local = self.uri.startswith(SQLITE)
         start = "make ui" if local else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
-        return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
+        return f"{start}, then http://127.0.0.1:5000/{run_page(self.client.get_run(run_id).info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
@@ -222,7 +226,7 @@ class RunLog:
         if "tags" in marks:
             self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
         if marks.get("dataset"):
-            self._log_dataset(run_id, data)
+            self._log_dataset(run_id, record)
         if marks.get("metrics") is True:
             self.metrics(run_id, flat.flat_metrics(record))
             if tags := flat.interval_tags(record):
@@ -241,16 +245,16 @@ class RunLog:
             for epoch in data.itertuples(index=False):
                 flat.log_epoch(run_id, *epoch)
 
-    def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
+    def _log_dataset(self, run_id: str, record: IngestionRecord) -> None:
         """Log the table of `ingest_table` as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
-            name=", ".join(record["files"]) or "table",
-            digest=record["sha256"][:_DIGEST_CHARACTERS],
-            source_type="local" if record["files"] else "catalog",
-            source=json.dumps({"files": record["files"]}),
-            profile=json.dumps({"num_rows": record["rows"], "num_columns": len(record["columns"])}),
+            name=", ".join(record.files) or "table",
+            digest=record.sha256[:_DIGEST_CHARACTERS],
+            source_type="local" if record.files else "catalog",
+            source=json.dumps({"files": record.files}),
+            profile=json.dumps({"num_rows": record.rows, "num_columns": len(record.columns)}),
         )
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
@@ -293,8 +297,8 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
 
 def existing_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
     """A client of the store, None if its SQLite file does not exist yet; for `access` see `RunLog`."""
-    uri = tracking.tracking_uri
-    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
+    file = tracking.sqlite_file(project)
+    if file is not None and not file.is_file():
         return None
     return RunLog(tracking, project, access).client
 

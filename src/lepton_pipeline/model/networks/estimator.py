@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +20,7 @@ from lepton_pipeline.model.networks.device import Device, choose_device, choose_
 from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
+from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -121,12 +120,8 @@ class TorchClassifier:
 
     @property
     def weights_sha256(self) -> str:
-        """Hash of names, shapes, types and little-endian bytes of all weights."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self._weights.items()):
-            digest.update(f"{name} {value.shape} {value.dtype.name}\n".encode())
-            digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
-        return digest.hexdigest()
+        """Hash of all weights, see `hash_arrays`."""
+        return hash_arrays(self._weights)
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, and `networks.json` with the rest."""
