@@ -98,15 +98,14 @@ class CategoricalColumn:
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
-        enough = enough_rows(len(column))
-        kept = {key: count for key, count in counts.items() if count >= enough}
-        rare = [key for key in counts if key not in kept] if len(counts) - len(kept) <= MOST_RARE else None
+        kept = {key: count for key, count in counts.items() if count >= enough_rows(len(column))}
+        rare = counts.keys() - kept.keys()
         return cls(
             str(column.name),
             input_kind,
             tuple(sorted(kept, key=lambda key: (-kept[key], key))),
             sum(kept.values()) / max(int(rows.sum()), 1),
-            None if rare is None else np.sort(_hashes(rare)),
+            np.sort(_hashes(rare)) if len(rare) <= MOST_RARE else None,
         )
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
@@ -120,16 +119,12 @@ class CategoricalColumn:
         """Look up which values the training rows had, and which of them rarely."""
         positions, keys = _keys(column, self.input)
         own = np.array([key in self._codes for key in keys], dtype=bool)
-        rare = np.zeros(len(keys), dtype=bool)
-        others = np.flatnonzero(~own)
-        rare[others] = self._had_rarely([keys[at] for at in others])
-        return LookedUp(positions, keys, own, rare)
+        return LookedUp(positions, keys, own, ~own & self._had_rarely(keys))
 
     def seen_in_training(self, texts: Iterable[str]) -> list[bool]:
         """Whether training rows had each text, as far as that was kept."""
         texts = list(texts)
-        rare = self._had_rarely(texts).tolist()
-        return [text in self._codes or few for text, few in zip(texts, rare, strict=True)]
+        return [text in self._codes or few for text, few in zip(texts, self._had_rarely(texts), strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as its look-up text, rare and unseen ones too; missing stays missing."""
@@ -141,16 +136,14 @@ class CategoricalColumn:
             return np.zeros(len(texts), dtype=bool)
         hashes = _hashes(texts)
         places = np.searchsorted(self.rare, hashes).clip(max=len(self.rare) - 1)
-        found: npt.NDArray[np.bool_] = self.rare[places] == hashes
-        return found
+        return np.asarray(self.rare[places] == hashes)
 
     @cached_property
     def _codes(self) -> dict[str, int]:
         """Code of each category, in NFC: older encoders kept other forms."""
-        codes: dict[str, int] = {}
-        for code, key in enumerate(self.categories, start=FIRST_CATEGORY):
-            codes.setdefault(_composed(key), code)
-        return codes
+        # The first of equal ones counts.
+        codes = list(enumerate(map(_composed, self.categories), start=FIRST_CATEGORY))
+        return {key: code for code, key in reversed(codes)}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ BLOCKS = 5
 
 Positions = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
-Turn = tuple[Mask, Mask]
 
 
 def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
@@ -49,7 +48,7 @@ def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Datase
     ]
 
 
-def _turns(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[Turn]:
+def _turns(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[tuple[Mask, Mask]]:
     """Training and held-out rows of each turn."""
     fold = split.loc[training.index, "fold"].to_numpy()
     if (fold >= 0).all():
@@ -70,7 +69,7 @@ def _few_whole_numbers(column: pd.Series) -> bool:
     return few and bool(whole.all())
 
 
-def _jumps(column: pd.Series, labels: Positions, turns: list[Turn]) -> bool:
+def _jumps(column: pd.Series, labels: Positions, turns: list[tuple[Mask, Mask]]) -> bool:
     """Whether each value's own rate lowers the held-out log loss by more than its standard error."""
     known = column.notna().to_numpy(bool)
     turns = [(learnt[known], held[known]) for learnt, held in turns]

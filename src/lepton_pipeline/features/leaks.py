@@ -80,6 +80,9 @@ def check_features(
     features = features_alone(training, labels[train])
     found = find_leaks(training, labels[train], features, leaks, known_by_time(made or Features(), dataset))
     found += _noise(rows, labels, train, features, {finding.feature for finding in found})
+    kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in features}
+    truths = (name for name in features if pd.api.types.is_bool_dtype(feature_table[name].dtype))
+    kinds |= dict.fromkeys(truths, "boolean")
     return FeatureReport(
         rows=len(training),
         max_auc=_bound(leaks),
@@ -88,7 +91,7 @@ def check_features(
         features=[
             FeatureAlone(
                 name,
-                _kind(feature_table[name], training[name]),
+                kinds[name],
                 *(round(value, 4) for value in (alone.auc, *alone.interval, alone.missing)),
             )
             for name, alone in features.items()
@@ -118,12 +121,6 @@ def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
         codes = name not in dataset.numeric and not number
         plain[name] = pd.factorize(column)[0].astype(np.int32) if codes else as_numbers(column)
     return pd.DataFrame(plain, index=table.index)
-
-
-def _kind(column: pd.Series, values: pd.Series) -> str:
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return "boolean"
-    return "number" if values.dtype.kind == "f" else "category"
 
 
 def known_by_time(made: Features, dataset: Dataset) -> set[str]:

@@ -90,16 +90,13 @@ def shown(text: str) -> str:
 def _explained(
     unseen: Mapping[str, int], column: CategoricalColumn, known: list[str], steps: tuple[_Step, ...]
 ) -> Cause | None:
-    partner: dict[str, str] = {}
-    for text in known:
-        partner.setdefault(_written(text, steps), text)
+    # The most frequent of those with one form.
+    partner = {_written(text, steps): text for text in reversed(known)}
     changed = {text: _written(text, steps) for text in unseen}
     # Rare values are kept as hashes, which know one form only.
-    other = [text for text, form in changed.items() if form not in partner and form != text]
-    seen = column.seen_in_training(changed[text] for text in other)
-    partner |= {
-        changed[text]: changed[text] for text, known_form in zip(other, seen, strict=True) if known_form
-    }
+    other = [form for text, form in changed.items() if form not in partner and form != text]
+    seen = column.seen_in_training(other)
+    partner |= {form: form for form, known_form in zip(other, seen, strict=True) if known_form}
     explained = {text: unseen[text] for text, form in changed.items() if form and form in partner}
     if not explained:
         return None
@@ -150,14 +147,6 @@ def _few_digits(text: str) -> str:
     return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
 
 
-def _without_thousands(text: str) -> str:
-    return re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text
-
-
-def _decimal_point(text: str) -> str:
-    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d*,\d+", text) else text
-
-
 def _look_alike(text: str) -> str:
     """Replace full-width forms, ligatures and letters of other alphabets; drop zero-width characters."""
     plain = unicodedata.normalize("NFKC", text).translate(_LOOK_ALIKE)
@@ -196,8 +185,10 @@ _STEPS = (
     _Step("blanks", lambda text: re.sub(r"\s", "", text)),
     _Step("quotation marks around the value", lambda text: text.strip("'\"").strip()),
     _Step("characters that look alike", _look_alike),
-    _Step("the decimal mark", _decimal_point),
-    _Step("thousands marks", _without_thousands),
+    _Step("the decimal mark", lambda text: re.sub(r"^([+-]?\d*),(\d+)\Z", r"\1.\2", text)),
+    _Step(
+        "thousands marks", lambda text: re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text
+    ),
     _Step("accents", _without_accents),
     _Step("a file in another encoding than ingestion.encoding", _decoded),
     _Step("other words for true and false", _truth),

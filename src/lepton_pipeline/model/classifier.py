@@ -16,7 +16,6 @@ from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.calibration import Calibration, fit_calibration
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
-from lepton_pipeline.model.networks.device import Device
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.parameters import Training
@@ -101,25 +100,21 @@ class Classifier:
         trees = {} if self.boosting is None else self.boosting.arrays()
         return hash_arrays(trees, before=self.network.weights_sha256 + others)
 
-    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+    def predict_proba(self, features: pd.DataFrame) -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        On a CPU, a row gets the same bits alone and among other rows.
-
-        Raises:
-            DataError: names missing or unknown columns.
-            ConfigurationError: the device is not available.
+        A row gets the same bits alone and among other rows. A `DataError` names missing or unknown columns.
         """
-        positive = self.scores(features, device)["model"].to_numpy()
+        positive = self.scores(features)["model"].to_numpy()
         return np.column_stack([1 - positive, positive])
 
-    def scores(self, features: pd.DataFrame, device: Device = "cpu") -> pd.DataFrame:
+    def scores(self, features: pd.DataFrame) -> pd.DataFrame:
         """Positive probability by `model`, `uncalibrated`, `network` and, if present, `boosting`."""
-        return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
+        return pd.DataFrame(self.blend(self._logits(features)), index=features.index)
 
-    def log_odds(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+    def log_odds(self, features: pd.DataFrame) -> Floats:
         """Log-odds of the positive class, float64 [n]; see `predict_proba`."""
-        return self.calibration.correct(mix(self._logits(features, device), self.boosting_weight))
+        return self.calibration.correct(mix(self._logits(features), self.boosting_weight))
 
     def blend(self, logits: dict[str, Floats]) -> dict[str, Floats]:
         """Turn the logits of the parts, [n] each, into the columns of `scores`."""
@@ -127,8 +122,8 @@ class Classifier:
         model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
         return model | {name: sigmoid(part) for name, part in logits.items()}
 
-    def _logits(self, features: pd.DataFrame, device: Device) -> dict[str, Floats]:
-        logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
+    def _logits(self, features: pd.DataFrame) -> dict[str, Floats]:
+        logits = {"network": to_logits(self.network.predict_proba(features)[:, 1])}
         if self.boosting is not None:
             logits["boosting"] = self.boosting.logits(features)
         return logits

@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from lepton_pipeline.model.boosting import fit as boosting
 from lepton_pipeline.model.boosting.fit import boost, boost_by_plan, code_columns, folded
@@ -56,12 +55,6 @@ def test_a_given_number_of_trees_is_fitted_without_stopping():
     boosted = boost(rows, labels, TRAINING, trees=17)
     assert boosted.trees == boosted.model.n_iter_ == 17
     assert boosted.learning_rate == 0.03
-
-
-def test_without_stop_rows_and_trees_it_says_what_to_give():
-    rows, labels = table()
-    with pytest.raises(ValueError, match="neither stop rows nor a number of trees"):
-        boost(rows, labels, TRAINING)
 
 
 def test_many_rows_are_learnt_at_a_faster_rate_unless_one_is_given(monkeypatch):
