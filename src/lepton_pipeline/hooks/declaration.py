@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.parameters import Vertical, utc_text
+from lepton_pipeline.parameters import utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
@@ -36,7 +36,11 @@ class DeclarationHook:
         clock = utc_text(datetime.now(UTC))
         parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
-        _refuse_unknown_keys(parameters, verticals)
+        if unknown := [key for key in parameters if key not in verticals]:
+            raise ConfigurationError(
+                f"{unknown[0]}: no such vertical; {did_you_mean(unknown[0], verticals)}"
+                f"the top key of a parameters file is the name of its folder, one of {', '.join(verticals)}."
+            )
         # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
         asked = pipelines._requested_pipelines
         wanted = {Job.named(name).vertical for name in asked or ()}
@@ -50,7 +54,10 @@ class DeclarationHook:
                 _require_query(vertical, declared.sql)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
-                parameters = {**parameters, vertical: _with_present(declared, clock)}
+                plain, known_at = declared.model_dump(), declared.dataset.known_at
+                # The moment at which labels are known: as declared, else now.
+                plain["dataset"]["present"] = clock if known_at is None else known_at
+                parameters = {**parameters, vertical: plain}
             except ConfigurationError as error:
                 problems.append(str(error))
         if problems:
@@ -87,13 +94,6 @@ def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: Da
             catalog[f"{vertical}.scoring_input"] = RawTableDataset(filepath=path)
 
 
-def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
-    """The declaration with the moment at which labels are known: as declared, else now."""
-    plain = declared.model_dump()
-    known_at = declared.dataset.known_at
-    return {**plain, "dataset": {**plain["dataset"], "present": clock if known_at is None else known_at}}
-
-
 def _require_tables(vertical: str, declared: list[str]) -> None:
     """Refuse declared raw tables that ingestion does not read, and undeclared ones that it reads."""
     prefix = f"params:{vertical}.tables."
@@ -118,13 +118,3 @@ def _require_query(vertical: str, text: str | None) -> None:
         from lepton_pipeline.data import sql
 
         sql.check_query(text, f"{vertical}/{QUERY}")
-
-
-def _refuse_unknown_keys(parameters: dict[str, Any], verticals: list[str]) -> None:
-    for key in parameters:
-        if key not in verticals:
-            hint = did_you_mean(key, verticals)
-            raise ConfigurationError(
-                f"{key}: no such vertical; {hint}the top key of a parameters file is the name of its folder, "
-                f"one of {', '.join(verticals)}."
-            )

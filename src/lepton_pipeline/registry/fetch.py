@@ -28,8 +28,16 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
     versions = sorted(int(each.version) for each in all_versions(client, name))
     champion = champion_of(client, name) if versions else None
     chosen = champion if version is None else version
+    if chosen is None and not versions:
+        raise ConfigurationError(
+            f"{name} has no model yet, so nothing to score or compare with; train one: kedro run --pipelines {name}"
+        )
     if chosen is None:
-        raise ConfigurationError(_no_champion(name, versions))
+        raise ConfigurationError(
+            f"{name} has no champion: the gate has promoted none of its versions ({', '.join(map(str, versions))}). "
+            f"Train another, kedro run --pipelines {name}, or choose one: "
+            f"--params {name}.scoring.version={versions[-1]}"
+        )
     if chosen not in versions:
         known = f"there are {', '.join(map(str, versions))}" if versions else "none is registered yet"
         raise ConfigurationError(
@@ -75,13 +83,3 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
         test={metric: figure for metric, figure in figures.items() if figure.low is not None},
     )
     return artefact, watched, reference, learnt, seen
-
-
-def _no_champion(name: str, versions: list[int]) -> str:
-    if not versions:
-        return f"{name} has no model yet, so nothing to score or compare with; train one: kedro run --pipelines {name}"
-    shown = ", ".join(map(str, versions))
-    return (
-        f"{name} has no champion: the gate has promoted none of its versions ({shown}). Train another, "
-        f"kedro run --pipelines {name}, or choose one: --params {name}.scoring.version={versions[-1]}"
-    )

@@ -73,7 +73,12 @@ def gate_model(
     champion = champion_of(client, name)
     if champion == version:
         return _standing_decision(client, name, version)
-    same = champion is not None and _same_artefact(client, name, version, champion)
+    same = False
+    if champion is not None:
+        both = (client.get_model_version(name, str(each)) for each in (version, champion))
+        # The same files: encoder, weights and threshold.
+        one, other = (registered.tags.get(CHECKSUM) for registered in both)
+        same = one is not None and one == other
     if champion is not None and same:
         checks = [gate_checks.same_model(champion)]
     elif not (checks := gate_checks.check_cases(metrics)):
@@ -89,7 +94,10 @@ def gate_model(
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
-        checks.append(_replaced_meanwhile(name, champion, now))
+        was, became = (f"version {each}" if each is not None else "none" for each in (champion, now))
+        text = f"the champion was {was} when the comparison began and is {became} now"
+        advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
+        checks.append(Check("champion unchanged", False, text, next=advice))
     promoted = None if same else all(check.passed for check in checks)
     alias = "" if same else CHAMPION if promoted else CHALLENGER
     reason = checks[0].text if same else gate_checks.first_reason(checks, metrics, gate)
@@ -135,20 +143,6 @@ def compare_with_champion(
         return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
     advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")
-
-
-def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
-    """Whether two versions have the same files: encoder, weights and threshold."""
-    both = (client.get_model_version(name, str(each)) for each in (version, champion))
-    one, other = (registered.tags.get(CHECKSUM) for registered in both)
-    return one is not None and one == other
-
-
-def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Check:
-    was, became = (f"version {each}" if each is not None else "none" for each in (compared, now))
-    text = f"the champion was {was} when the comparison began and is {became} now"
-    advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
-    return Check("champion unchanged", False, text, next=advice)
 
 
 def _standing_decision(client: Any, name: str, version: int) -> GateDecision:

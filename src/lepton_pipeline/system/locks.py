@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from lepton_pipeline.system.files import write_json
-from lepton_pipeline.system.permissions import share, shared_folder
+from lepton_pipeline.system.permissions import REFUSALS, share, shared_folder
 
 JOB_LOCKS = Path("data/.locks")
 _LOOK = 0.05
@@ -120,9 +120,11 @@ class JobLock:
         self._key, _held[key] = key, (lock, times + 1)
         if times:
             return None
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
         # The note is a courtesy: a full disk must not prevent the lock.
         with suppress(OSError):
-            self._write()
+            write_json(self._note, holder, alone=True)
         return None
 
     def release(self) -> None:
@@ -139,11 +141,6 @@ class JobLock:
             self._note.unlink()
         del _held[key]
         lock.release()
-
-    def _write(self) -> None:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
-        write_json(self._note, holder, alone=True)
 
     def _holder(self) -> str:
         try:
@@ -169,12 +166,10 @@ def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[s
 def _open_existing(file: Path) -> int:
     try:
         return os.open(file, os.O_RDWR)
-    except PermissionError:
-        # Enough to lock it, but on NFS.
-        return os.open(file, os.O_RDONLY)
     except OSError as error:
-        if error.errno != errno.EROFS:
+        if error.errno not in REFUSALS:
             raise
+        # Enough to lock it, but on NFS.
         return os.open(file, os.O_RDONLY)
 
 

@@ -11,7 +11,9 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
 
@@ -60,12 +62,12 @@ def readable_logs() -> None:
     logging.setLogRecordFactory(_Records(make))
 
 
+@dataclass(frozen=True)
 class _Records:
-    def __init__(self, make: Any) -> None:
-        self._make = make
+    make: Callable[..., logging.LogRecord]
 
     def __call__(self, *arguments: Any, **options: Any) -> logging.LogRecord:
-        record: logging.LogRecord = self._make(*arguments, **options)
+        record = self.make(*arguments, **options)
         try:
             text = record.getMessage()
         except (TypeError, ValueError):  # Arguments that do not fit: whoever logs must not fail of it.
@@ -128,14 +130,11 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if escaped == 0:
         # An undecodable byte of a file name is written unchanged.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1
-    return "".join(_replacement(character) for character in found[:escaped]), error.start + escaped
-
-
-def _replacement(character: str) -> str:
-    if character in _NEAREST:
-        return _NEAREST[character]
-    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return plain or "?"
+    plain = (
+        unicodedata.normalize("NFKD", each).encode("ascii", "ignore").decode() for each in found[:escaped]
+    )
+    replaced = (_NEAREST.get(each, near or "?") for each, near in zip(found, plain, strict=False))
+    return "".join(replaced), error.start + escaped
 
 
 codecs.register_error(_ERRORS, _nearest)

@@ -24,17 +24,15 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_T
 @contextmanager
 def first_contact() -> Iterator[None]:
     """Let MLflow retry a server once and briefly, unless the environment says otherwise."""
-    before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
-    ours = [name for name, value in before.items() if value in (None, PATIENCE[name])]
+    before = {name: value for name, value in os.environ.items() if name in _FIRST_CONTACT}
+    ours = [name for name in _FIRST_CONTACT if before.get(name) in (None, PATIENCE[name])]
     os.environ.update({name: _FIRST_CONTACT[name] for name in ours})
     try:
         yield
     finally:
         for name in ours:
-            if (value := before[name]) is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def require_database(uri: str) -> None:

@@ -39,13 +39,10 @@ def code_tags(project: Path) -> dict[str, str]:
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
-    changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
-    return {
-        "git.commit": commit.decode(),
-        "git.dirty": str(dirty).lower(),
-        **changes,
-        "mlflow.source.git.commit": commit.decode(),
-    }
+    tags = {"git.commit": commit.decode(), "git.dirty": str(dirty).lower()}
+    if dirty:
+        tags["git.diff.sha256"] = hashlib.sha256(code_diff(project)).hexdigest()
+    return tags | {"mlflow.source.git.commit": commit.decode()}
 
 
 def code_diff(project: Path) -> bytes:
@@ -88,7 +85,12 @@ def environment() -> str:
 
 def machine_tags() -> dict[str, str]:
     """Interpreter and processor, which may change the last bits."""
-    return {"python": platform.python_version(), "processor": _processor()}
+    try:
+        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:  # not Linux
+        found = None
+    processor = found[1] if found else platform.processor() or "unknown"
+    return {"python": platform.python_version(), "processor": f"{processor}, {platform.machine()}"}
 
 
 def sha256(content: str | dict[str, Any]) -> str:
@@ -138,14 +140,6 @@ def _is_checkout(project: Path) -> bool:
         return False
     own = Path(os.fsdecode(top)).resolve() == project.resolve()
     return own or bool(_git(project, "ls-files", "--", *_CODE))
-
-
-def _processor() -> str:
-    try:
-        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    except OSError:  # not Linux
-        found = None
-    return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"
 
 
 def _git(

@@ -140,12 +140,9 @@ def _as_path(location: str) -> Path | None:
 def _is_there(path: Path) -> bool:
     """Whether a path exists; one without permission to look counts as existing."""
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
+        return bool(path.lstat())
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
 
 
 def _same(one: Path, other: Path) -> bool:
