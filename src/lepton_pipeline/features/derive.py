@@ -39,9 +39,8 @@ def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) 
 def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
     """Append the derived columns and windows in the order of declaration; each may use the others.
 
-    Raises:
-        ConfigurationError: an invalid declaration, see `check_features_declared`.
-        DataError: a name is taken, a column is absent, or values are of the wrong kind.
+    Raises ConfigurationError for an invalid declaration (see `check_features_declared`), DataError if a name
+    is taken, a column is absent, or values are of the wrong kind.
     """
     problems = check_features_declared(features, dataset)
     if problems:

@@ -39,9 +39,8 @@ def window_feature(
     Returns float64, indexed as `table`. Without a counted row 0 for count and sum, else NaN; `std` is the
     sample's, NaN below two values; NaN also where the row's own time is missing.
 
-    Raises:
-        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or times
-            and durations of different kinds are compared.
+    Raises DataError if a column is absent, `of` holds no numbers, times are neither dates nor numbers, or
+    times and durations of different kinds are compared.
     """
     key = f"features.windows.{name}"
     times, known = _compared_times(table, key, window, dataset)

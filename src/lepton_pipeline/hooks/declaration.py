@@ -29,8 +29,7 @@ class DeclarationHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Validate the verticals of this run only, so that a broken one affects no other.
 
-        Raises:
-            ConfigurationError: all errors, one line a key.
+        Raises ConfigurationError with all errors, one line a key.
         """
         self._context, self._by_clock = context, set[str]()
         clock = utc_text(datetime.now(UTC))

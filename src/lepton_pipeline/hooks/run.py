@@ -72,8 +72,7 @@ class RunHook:
     ) -> None:
         """Lock every job, open a run for each and hand its id to training nodes as `<vertical>.run_id`.
 
-        Raises:
-            BusyError: another process works on one of the pipelines.
+        Raises BusyError if another process works on one of the pipelines.
         """
         self._close_killed()
         self._catalog = catalog

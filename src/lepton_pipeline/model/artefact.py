@@ -16,9 +16,8 @@ from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_nested
 from lepton_pipeline.features.unseen import UnseenCounts
-from lepton_pipeline.model.attribution import Reason, shapley_effects
+from lepton_pipeline.model.attribution import Reason, shapley_effects, show, typical_row
 from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import open_sealed, require_format, seal
@@ -81,9 +80,8 @@ class Artefact:
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Select the columns of `inputs`, with raw values of clients converted as by ingestion.
 
-        Raises:
-            DataError: a column is missing or duplicate, or a value is nested, infinite, or no number in a
-                numeric column.
+        Raises DataError if a column is missing or duplicate, or a value is nested, infinite, or no number in
+        a numeric column.
         """
         self._require(rows)
         if not rows.columns.is_unique:

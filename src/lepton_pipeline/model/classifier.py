@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
-from lepton_pipeline.model.calibration import Calibration, fit_calibration
+from lepton_pipeline.model.calibration import EQUAL, Calibration, fit_calibration, mix, weigh, weigh_by_time
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
 from lepton_pipeline.model.networks.estimator import TorchClassifier
 from lepton_pipeline.model.networks.shape import Epoch
@@ -36,10 +35,7 @@ def train_model(
 
     Returns the model, its history (one row per network and epoch), and out-of-fold scores of all held-out
     rows: float64 columns `model`, `uncalibrated`, `network` and, if fitted, `boosting`.
-
-    Raises:
-        LeptonError: training diverged.
-        ConfigurationError: the declared model, device or precision is not available.
+    Raises LeptonError if training diverges, ConfigurationError if the device or precision is not available.
     """
     plan = choose_plan(split, training)
     labels = split["label"].to_numpy()

@@ -61,11 +61,8 @@ class TorchClassifier:
 
         `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
         of `features`. Returns out-of-fold probabilities of the positive class, float64 [n], NaN for rows
-        never held out.
-
-        Raises:
-            LeptonError: training diverged.
-            ConfigurationError: the declared device or precision is not available.
+        never held out. Raises LeptonError if training diverges, ConfigurationError if the declared device or
+        precision is not available.
         """
         import torch
 

@@ -42,10 +42,7 @@ def fit(
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
     loss; each network stops on the log loss of its own held-out rows, by its members' mean probability. The
     host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
-
-    Raises:
-        LeptonError: a loss is not finite.
-        torch.OutOfMemoryError: not even a batch of two rows fits the card.
+    Raises LeptonError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
     """
     initial = {name: value.clone() for name, value in network.state_dict().items()}
     while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lepton_pipeline.model.typical import show
+from lepton_pipeline.model.attribution import show
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.curves import effect_chart
 from lepton_pipeline.reporting.pictures.page import EDGE, picture
