@@ -15,9 +15,16 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.derive import columns_read, in_order
-from lepton_pipeline.features.noise import joint_auc, useless_features
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
-from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, Codes, features_alone, rarer_rows
+from lepton_pipeline.features.strength import (
+    SAMPLED_ROWS,
+    Alone,
+    Codes,
+    features_alone,
+    joint_auc,
+    rarer_rows,
+    useless_features,
+)
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.

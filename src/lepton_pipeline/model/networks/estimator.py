@@ -66,7 +66,7 @@ class TorchClassifier:
         """
         import torch
 
-        from lepton_pipeline.model.networks.side_by_side import fit_networks
+        from lepton_pipeline.model.networks.fit import fit_networks
         from lepton_pipeline.model.networks.step import Rows
 
         training = self.training

@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.leaks import BRIGHT, LEARNABLE, OTHERS, SURELY, repeating
-from lepton_pipeline.features.noise import additive_auc
-from lepton_pipeline.features.noise import joint_auc as boosted_auc
-from lepton_pipeline.features.strength import Alone, rarer_rows
+from lepton_pipeline.features.strength import Alone, additive_auc, rarer_rows
+from lepton_pipeline.features.strength import joint_auc as boosted_auc
 from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
 
 # Few honest tables exceed the first; a single feature beyond the second follows from the target.
