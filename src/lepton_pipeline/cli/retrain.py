@@ -118,12 +118,12 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
     """Run the job, unless another process does, and return the exit code."""
     from lepton_pipeline.operations.alerts.notify import notify_job
     from lepton_pipeline.operations.retraining.job import run_job
-    from lepton_pipeline.system.locks import JOB_LOCKS, only_job
+    from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     project = project_folder()
-    with only_job(project / JOB_LOCKS, request.vertical) as holder:
+    with JobLock(project / JOB_LOCKS, request.vertical) as holder:
         if holder is not None:
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0

@@ -29,7 +29,9 @@ EDGE = 1e-3
 MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
-Hashes = npt.NDArray[np.uint64]
+SEEN, RARE, NEW = 0, 1, 2
+
+Hashes, Positions = npt.NDArray[np.uint64], npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,16 @@ class CategoricalColumn:
         codes = np.array([*(self._codes.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
         return {self.name: codes[positions]}
 
-    def look_up(self, column: pd.Series) -> LookedUp:
-        """Look up which values the training rows had, and which of them rarely."""
+    def look_up(self, column: pd.Series) -> tuple[Positions, list[str], Positions]:
+        """Look up which values the training rows had.
+
+        Returns the position of each row's value in the look-up texts (-1 where it is missing), these texts
+        (two values may share one), and of each text whether it is `SEEN` (with a code of its own), `RARE`
+        (too rare for one, as far as that was kept) or `NEW`.
+        """
         positions, keys = _keys(column, self.input)
-        own = np.array([key in self._codes for key in keys], dtype=bool)
-        return LookedUp(positions, keys, own, ~own & self._had_rarely(keys))
+        rare = np.where(self._had_rarely(keys), RARE, NEW)
+        return positions, keys, np.where([key in self._codes for key in keys], SEEN, rare)
 
     def seen_in_training(self, texts: Iterable[str]) -> list[bool]:
         """Whether training rows had each text, as far as that was kept."""
@@ -146,23 +153,6 @@ class CategoricalColumn:
         return {key: code for code, key in reversed(codes)}
 
 
-@dataclass(frozen=True)
-class LookedUp:
-    """Which values of a column the training rows had.
-
-    Attributes:
-        positions: index of each row's value into the lists below; -1 where it is missing.
-        keys: look-up text of each value; two values may share one.
-        own: whether the value has its own code.
-        rare: whether training rows had the value too rarely for a code, as far as that was kept.
-    """
-
-    positions: npt.NDArray[np.intp]
-    keys: list[str]
-    own: npt.NDArray[np.bool_]
-    rare: npt.NDArray[np.bool_]
-
-
 EncodedColumn = NumericColumn | CategoricalColumn
 
 
@@ -180,10 +170,9 @@ def as_numbers(column: pd.Series) -> Floats:
     """Read a column as float64, missing as NaN; `DataError` names a value that is not a number."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
+    said = f"column {column.name!r} must hold numbers, but"
     if column.dtype.kind in "mM":
-        raise DataError(
-            f"column {column.name!r} must hold numbers, but holds dates or durations ({column.dtype})."
-        )
+        raise DataError(f"{said} holds dates or durations ({column.dtype}).")
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except OverflowError as error:
@@ -191,9 +180,8 @@ def as_numbers(column: pd.Series) -> Floats:
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(
-            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are not, "
-            f"first {column[wrong].iloc[0]!r}; correct them, leave them empty, or declare the column in "
-            "dataset.categorical and train again."
+            f"{said} {int(wrong.sum())} of {len(column)} values are not, first {column[wrong].iloc[0]!r}; correct "
+            "them, leave them empty, or declare the column in dataset.categorical and train again."
         )
     return numbers
 
@@ -214,7 +202,7 @@ def _quantile_map(numbers: Floats) -> tuple[Floats, Floats]:
     return values, np.array([normal.inv_cdf(middle) for middle in middles.clip(EDGE, 1 - EDGE)])
 
 
-def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+def _keys(column: pd.Series, input_kind: str) -> tuple[Positions, list[str]]:
     """Position of each row's value (-1 missing), and the text of every position."""
     if column.dtype == object:
         # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other.

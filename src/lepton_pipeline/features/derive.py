@@ -42,23 +42,20 @@ def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features
     Raises ConfigurationError for an invalid declaration (see `check_features_declared`), DataError if a name
     is taken, a column is absent, or values are of the wrong kind.
     """
-    problems = check_features_declared(features, dataset)
-    if problems:
+    if problems := check_features_declared(features, dataset):
         raise ConfigurationError("\n".join(problems))
     if not features.names():
         return clean_table
-    for name in features.names():
-        if name in clean_table.columns:
-            raise DataError(
-                f"{_key(name, features)}: the table has a column {name!r} already; give the new one another name."
-            )
+    if taken := [name for name in features.names() if name in clean_table.columns]:
+        raise DataError(
+            f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
+        )
     columns = [*map(str, clean_table.columns), *features.names()]
     expressions = _parsed(features.derive)
     reads = _reads(expressions, features, dataset)
     for expression in expressions.values():
         expression.check_columns(columns)
-    named = {f"features.windows.{name}": reads[name] for name in features.windows}
-    check_columns(columns, named, "the table")
+    check_columns(columns, {_key(name, features): reads[name] for name in features.windows}, "the table")
     delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
     for name in in_order(reads):

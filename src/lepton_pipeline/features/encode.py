@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +63,12 @@ def encode_rows(
     return encoder, encoder.transform(feature_table)
 
 
+@dataclass(frozen=True, eq=False)
 class Encoder:
     """Fitted map from raw to encoded rows: `columns` in order, and `dropped` features with reasons."""
 
-    def __init__(self, columns: list[EncodedColumn], dropped: dict[str, str]) -> None:
-        self.columns = columns
-        self.dropped = dropped
+    columns: list[EncodedColumn]
+    dropped: dict[str, str]
 
     @property
     def inputs(self) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.column_encoders import CategoricalColumn
+from lepton_pipeline.features.column_encoders import NEW, RARE, SEEN, CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.unseen_causes import COMPARED, likely_cause, shown
 
@@ -163,21 +163,19 @@ class _Tally:
         self._first: dict[str, Hashable] = {}
 
     def add(self, values: pd.Series) -> None:
-        looked = self._column.look_up(values)
-        here = looked.positions >= 0
-        rows = np.bincount(looked.positions[here], minlength=len(looked.keys))
-        new = ~looked.own & ~looked.rare
+        positions, texts, found = self._column.look_up(values)
+        here = positions >= 0
+        rows = np.bincount(positions[here], minlength=len(texts))
         self._rows += len(values)
         self._missing += int((~here).sum())
-        self._seen += int(rows[looked.own].sum())
-        self._rare += int(rows[looked.rare].sum())
-        self.unseen += int(rows[new].sum())
-        if new.any():
+        self._seen += int(rows[found == SEEN].sum())
+        self._rare += int(rows[found == RARE].sum())
+        self.unseen += int(rows[found == NEW].sum())
+        if NEW in found:
             # The values are numbered in the order of their first rows.
-            positions, firsts = np.unique(looked.positions, return_index=True)
-            first_of = dict(zip(positions.tolist(), firsts.tolist(), strict=True))
-            for at in np.flatnonzero(new).tolist():
-                text, first = looked.keys[at], cast("Hashable", values.index[first_of[at]])
+            first_of = dict(zip(*np.unique(positions, return_index=True), strict=True))
+            for at in np.flatnonzero(found == NEW).tolist():
+                text, first = texts[at], cast("Hashable", values.index[first_of[at]])
                 if text in self._counts or len(self._counts) < _REMEMBERED:
                     self._counts[text] += int(rows[at])
                     self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
@@ -185,11 +183,10 @@ class _Tally:
     def new(self, values: pd.Series) -> Iterator[tuple[int, str]]:
         """Position and text of each value that is unseen for certain."""
         if self._column.rare is not None:
-            looked = self._column.look_up(values)
+            positions, texts, found = self._column.look_up(values)
             # A missing value has position -1, which is the last entry.
-            new = np.append(~looked.own & ~looked.rare, False)
-            for row in np.flatnonzero(new[looked.positions]).tolist():
-                yield row, looked.keys[looked.positions[row]]
+            for row in np.flatnonzero(np.append(found, SEEN)[positions] == NEW).tolist():
+                yield row, texts[positions[row]]
 
     def found(self, compared: int) -> Unseen:
         cause = likely_cause(self._counts, self._column, compared)

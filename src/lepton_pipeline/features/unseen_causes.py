@@ -37,6 +37,11 @@ _LOOK_ALIKE = str.maketrans(
 )
 
 
+# The name of a normalisation (or a function of new and known value), and the form it gives texts that differ in
+# nothing else.
+_Step = tuple[str | Callable[[str, str], str], Callable[[str], str]]
+
+
 @dataclass(frozen=True)
 class Cause:
     """Why `rows` values are unseen, in `words`; one of them, and the known value it stands for, if any."""
@@ -102,25 +107,14 @@ def _explained(
         return None
     example = max(explained, key=explained.__getitem__)
     seems = partner[changed[example]]
-    words = " and ".join(step.words(example, seems) for step in steps)
+    words = " and ".join(name if isinstance(name, str) else name(example, seems) for name, _ in steps)
     return Cause(words, sum(explained.values()), example, seems)
 
 
 def _written(text: str, steps: tuple[_Step, ...]) -> str:
-    for step in steps:
-        text = step.form(text)
+    for _, form in steps:
+        text = form(text)
     return text
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A normalisation: texts that differ in nothing else have the same form."""
-
-    name: str | Callable[[str, str], str]
-    form: Callable[[str], str]
-
-    def words(self, new: str, known: str) -> str:
-        return self.name if isinstance(self.name, str) else self.name(new, known)
 
 
 def _fraction_or_exponent(new: str, known: str) -> str:
@@ -178,20 +172,18 @@ def _without_marks(text: str) -> str:
 
 
 # The earlier one is named where two explain as much.
-_STEPS = (
-    _Step(_fraction_or_exponent, _plain_number),
-    _Step("capital and small letters", str.casefold),
-    _Step(_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
-    _Step("blanks", lambda text: re.sub(r"\s", "", text)),
-    _Step("quotation marks around the value", lambda text: text.strip("'\"").strip()),
-    _Step("characters that look alike", _look_alike),
-    _Step("the decimal mark", lambda text: re.sub(r"^([+-]?\d*),(\d+)\Z", r"\1.\2", text)),
-    _Step(
-        "thousands marks", lambda text: re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text
-    ),
-    _Step("accents", _without_accents),
-    _Step("a file in another encoding than ingestion.encoding", _decoded),
-    _Step("other words for true and false", _truth),
-    _Step("rounding", _few_digits),
-    _Step("punctuation", _without_marks),
+_STEPS: tuple[_Step, ...] = (
+    (_fraction_or_exponent, _plain_number),
+    ("capital and small letters", str.casefold),
+    (_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
+    ("blanks", lambda text: re.sub(r"\s", "", text)),
+    ("quotation marks around the value", lambda text: text.strip("'\"").strip()),
+    ("characters that look alike", _look_alike),
+    ("the decimal mark", lambda text: re.sub(r"^([+-]?\d*),(\d+)\Z", r"\1.\2", text)),
+    ("thousands marks", lambda text: re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text),
+    ("accents", _without_accents),
+    ("a file in another encoding than ingestion.encoding", _decoded),
+    ("other words for true and false", _truth),
+    ("rounding", _few_digits),
+    ("punctuation", _without_marks),
 )

@@ -110,10 +110,7 @@ class Artefact:
         other rows and add up to the difference; float64, indexed as `rows`, one column for each of `inputs`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-
-        effects = shapley_effects(
-            lambda mixed: self.classifier.log_odds(self._encode(mixed)), typed, reference
-        )
+        effects = shapley_effects(lambda some: self.classifier.log_odds(self._encode(some)), typed, reference)
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:

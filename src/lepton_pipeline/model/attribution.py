@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,29 +104,26 @@ def _differs_from_last(column: pd.Series) -> Mask:
     return np.asarray(codes[:-1] != codes[-1])
 
 
-def typical_row(rows: pd.DataFrame, numeric: Iterable[str]) -> dict[str, Any]:
+def typical_row(rows: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
     """Compose the typical row of training rows, as values that JSON can hold; `numeric` columns are numbers.
 
     Numbers and dates have the (lower) median, others the most frequent value; None where most values are
     missing, or where the most frequent one is too rare to be shown without identifying a row.
     """
-    numbers = set(numeric)
-    return {str(name): _typical(rows[name], name in numbers) for name in rows}
+    return {str(name): _typical(rows[name], name in numeric) for name in rows}
 
 
 def show(value: Any) -> str:
     """Write a value for a reader: whole numbers without decimals, dates in ISO 8601, "missing"."""
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return MISSING
+    plain = _plain(value)
     if isinstance(value, pd.Timestamp):
-        return value.isoformat().removesuffix("T00:00:00")
-    if isinstance(value, bool | np.bool_):
-        return str(value)
-    if isinstance(value, float | np.floating):
-        whole = float(value).is_integer() and abs(float(value)) < 1e15
-        return str(int(value)) if whole else f"{value:.6g}"
+        return str(plain).removesuffix("T00:00:00")
+    if isinstance(plain, float):
+        return f"{plain:.6g}"
     # One line, whatever a text holds.
-    text = " ".join(str(value).split())
+    text = " ".join(str(plain).split())
     return text if len(text) <= _CHARACTERS else text[: _CHARACTERS - 1] + "…"
 
 

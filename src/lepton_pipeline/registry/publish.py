@@ -59,18 +59,18 @@ def register_model(
 
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
-    name = client.get_experiment(run.info.experiment_id).name
-    model = artefact.classifier
+    experiment, kind = run.info.experiment_id, "classifier"
+    name, model = client.get_experiment(experiment).name, artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
-    experiment, kind = run.info.experiment_id, "classifier"
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
-        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / versions.REFERENCE
+        places = ("artefact", versions.TRAINING_ROWS, versions.REFERENCE)
+        folder, learnt, monitoring = (Path(temporary) / place for place in places)
         checksum = artefact.save(folder)
         # Before there is a version, so that every version has it.
-        learnt_from.save(Path(temporary) / "gate")
-        client.log_artifacts(run_id, str(Path(temporary) / "gate"), versions.TRAINING_ROWS)
+        learnt_from.save(learnt)
+        client.log_artifacts(run_id, str(learnt), versions.TRAINING_ROWS)
         # All rows of all parts: any other row is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(monitoring)

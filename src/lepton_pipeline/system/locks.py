@@ -11,8 +11,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
@@ -99,10 +98,10 @@ class FileLock:
 class JobLock:
     """The lock of one pipeline, by which only one process writes its files; reentrant within a thread.
 
-    `what` is the command that takes it, as shown to the next one.
+    `what` is the command that takes it, as shown to the next one. A block gets what `acquire` returns.
     """
 
-    def __init__(self, folder: Path, name: str, what: str):
+    def __init__(self, folder: Path, name: str, what: str = "kedro retrain"):
         self._file = (folder / f"{name}.lock").absolute()
         self._note = self._file.with_suffix(".json")
         self._what = what
@@ -142,6 +141,12 @@ class JobLock:
         del _held[key]
         lock.release()
 
+    def __enter__(self) -> str | None:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
     def _holder(self) -> str:
         try:
             held = json.loads(self._note.read_text(encoding="utf-8"))
@@ -149,18 +154,6 @@ class JobLock:
         except (OSError, ValueError, KeyError, TypeError):
             # It is starting or ending.
             return "another process"
-
-
-@contextmanager
-def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[str | None]:
-    """Hold the lock of a pipeline; yields None, or a description of another holder (see `JobLock`)."""
-    lock = JobLock(folder, name, what)
-    holder = lock.acquire()
-    try:
-        yield holder
-    finally:
-        if holder is None:
-            lock.release()
 
 
 def _open_existing(file: Path) -> int:

@@ -52,10 +52,13 @@ def log_epoch(
     if isnan(validation_log_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    held_out = {"log_loss": validation_log_loss, "auc": validation_auc}
-    values = {f"{prefix}train.loss": train_loss}
-    values |= {f"{prefix}validation.{name}": value for name, value in held_out.items()}
-    log_metrics(mlflow.MlflowClient(), run_id, values, number)
+    values = {
+        "train.loss": train_loss,
+        "validation.log_loss": validation_log_loss,
+        "validation.auc": validation_auc,
+    }
+    prefixed = {f"{prefix}{name}": value for name, value in values.items()}
+    log_metrics(mlflow.MlflowClient(), run_id, prefixed, number)
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:

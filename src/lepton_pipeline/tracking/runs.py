@@ -82,10 +82,12 @@ class RunLog:
                     "the folder, or keep runs elsewhere (mlflow.yml: tracking_uri)."
                 )
             if access == "write":
-                _require_writable(file)
+                # Its journal lies beside it; SQLite itself would open a read-only file for reading.
+                require_writable([file])
+                if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+                    raise refusal(file)
         local = local_store(tracking.tracking_uri, tracking.artifact_root, project)
         self._artifact_root = (project / tracking.artifact_root).resolve() if tracking.artifact_root else None
-        self._artifacts = self._artifact_root.as_uri() if self._artifact_root else None
         # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
@@ -120,20 +122,19 @@ class RunLog:
         """
         with self._alone():
             experiment = self.client.get_experiment_by_name(experiment_name)
-            if experiment is None:
-                location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
-                if self._artifact_root is not None:
-                    # MLflow would restrict it to this user.
-                    shared_folder(self._artifact_root / experiment_name / "models")
-                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
-            elif experiment.lifecycle_stage != "active":
+            if experiment is not None and experiment.lifecycle_stage != "active":
                 raise ConfigurationError(
                     f"experiment {experiment_name!r} was deleted in MLflow; restore it with "
                     f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it with "
                     "`mlflow gc`."
                 )
-            else:
-                experiment_id = experiment.experiment_id
+            experiment_id, location = experiment and experiment.experiment_id, None
+            if experiment is None:
+                if self._artifact_root is not None:
+                    # MLflow would restrict it to this user.
+                    shared_folder(self._artifact_root / experiment_name / "models")
+                    location = f"{self._artifact_root.as_uri()}/{experiment_name}"
+                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
         self.close_orphans(experiment_name)
         process = {**identity(), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=masked(name), tags=masked({**tags, **process}))
@@ -181,9 +182,8 @@ class RunLog:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
             return
         with TemporaryDirectory() as folder:
-            file = Path(folder) / "code.diff"
-            file.write_bytes(diff)
-            self.client.log_artifact(run_id, str(file))
+            Path(folder, "code.diff").write_bytes(diff)
+            self.client.log_artifacts(run_id, folder)
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
@@ -289,8 +289,9 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
     try:
         return Tracking.model_validate(dict(declared))
     except ValidationError as refused:
-        pairs = [(".".join(map(str, error["loc"])), error["msg"]) for error in refused.errors()]
-        problems = [f"mlflow.yml: {key}: {message}" for key, message in pairs]
+        problems = [
+            f"mlflow.yml: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in refused.errors()
+        ]
         known = ", ".join(Tracking.model_fields)
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
@@ -301,14 +302,6 @@ def existing_store(tracking: Tracking, project: Path, access: Access = "load") -
     if file is not None and not file.is_file():
         return None
     return RunLog(tracking, project, access).client
-
-
-def _require_writable(database: Path) -> None:
-    """Refuse a read-only SQLite file, which SQLite itself would open for reading."""
-    # Its journal lies beside it.
-    require_writable([database])
-    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
-        raise refusal(database)
 
 
 def _short(text: str) -> str:

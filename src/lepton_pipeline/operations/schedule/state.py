@@ -13,7 +13,7 @@ from typing import Any
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.system.files import write_json
-from lepton_pipeline.system.locks import only_job
+from lepton_pipeline.system.locks import JobLock
 
 FOLDER = Path("data/.scheduler")
 
@@ -119,7 +119,7 @@ def only_scheduler(folder: Path) -> Iterator[None]:
     Raises:
         LeptonError: another one is running, and which.
     """
-    with only_job(folder, "scheduler", "kedro schedule") as holder:
+    with JobLock(folder, "scheduler", "kedro schedule") as holder:
         if holder is not None:
             raise LeptonError(f"a scheduler of this project is at work already: {holder}; stop it first.")
         yield
