@@ -52,9 +52,8 @@ def window_feature(
     history = _History.of(_groups(table, window.by), known, table.index)
     spans = history.spans(until, since, window.rows)
     if window.statistic == "lag":
-        there = spans.start >= spans.first
         result = np.full(len(table), np.nan)
-        result[there] = values[history.rows[spans.start[there]]]
+        result[spans.whole] = history.laid_out(values)[spans.start[spans.whole]]
     else:
         result = _aggregated(window.statistic, history.laid_out(values), spans)
     return pd.Series(np.where(times.isna(), np.nan, result), index=table.index, name=name, dtype=np.float64)
@@ -116,21 +115,19 @@ def _groups(table: pd.DataFrame, by: list[str]) -> Ints:
 
 @dataclass(frozen=True)
 class _Spans:
-    """The rows that count for each row: places `start` to before `stop` in `_History.rows`.
+    """The rows that count for each row: positions `start` to before `stop` in `_History.laid_out`.
 
     Attributes:
-        first: place where the row's group begins; `start` may lie before it.
-        own: place of the row itself, -1 if its known time is missing.
+        whole: whether the row's group has as many rows as were asked for.
+        own: position of the row itself.
         inside: whether `own` lies in the span, where it is skipped.
-        shift: from a place to the position in `_History.laid_out`.
     """
 
-    first: Ints
+    whole: npt.NDArray[np.bool_]
     start: Ints
     stop: Ints
     own: Ints
     inside: npt.NDArray[np.bool_]
-    shift: Ints
 
 
 @dataclass(frozen=True)
@@ -183,7 +180,8 @@ class _History:
         inside = (own >= np.maximum(start, first)) & (own < stop)
         if rows is not None:
             start = start - inside
-        return _Spans(first, start, stop, own, inside, self.shifts[self.groups])
+        shift = self.shifts[self.groups]
+        return _Spans(start >= first, np.maximum(start, first) + shift, stop + shift, own + shift, inside)
 
     def laid_out(self, values: Floats) -> Floats:
         """Align each group to a power of two with NaN between, so that blocks of `_fold` stay its own."""
@@ -230,12 +228,9 @@ def _merge_moments(first: Floats, second: Floats) -> Floats:
 
 def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Floats:
     """Merge the leaves [k, positions] of every span except the row itself, [k, rows]."""
-    places = np.maximum(spans.start, spans.first), spans.stop, spans.own
-    start, stop, own = (place + spans.shift for place in places)
-    merged = _fold(leaves, start, np.where(spans.inside, own, stop), merge, empty)
-    if spans.inside.any():
-        merged = merge(merged, _fold(leaves, np.where(spans.inside, own + 1, stop), stop, merge, empty))
-    return merged
+    before, after = (np.where(spans.inside, spans.own + step, spans.stop) for step in (0, 1))
+    merged = _fold(leaves, spans.start, before, merge, empty)
+    return merge(merged, _fold(leaves, after, spans.stop, merge, empty)) if spans.inside.any() else merged
 
 
 def _fold(leaves: Floats, start: Ints, stop: Ints, merge: Merge, empty: float) -> Floats:
