@@ -51,6 +51,11 @@ class NumericColumn:
     scores: Floats
     indicator: bool
 
+    @property
+    def indicator_name(self) -> str:
+        """Name of the encoded column that marks missing values."""
+        return f"{self.name} is missing"
+
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> NumericColumn:
         """Take the quantiles of training values, at least one of which is present."""
@@ -70,7 +75,7 @@ class NumericColumn:
             inside = scores.clip(self.scores[0], self.scores[-1])
             encoded[self.name] = np.where(missing, 0.0, inside).astype(np.float32)
         if self.indicator:
-            encoded[indicator_name(self.name)] = missing.astype(np.float32)
+            encoded[self.indicator_name] = missing.astype(np.float32)
         return encoded
 
 
@@ -154,11 +159,6 @@ class CategoricalColumn:
 
 
 EncodedColumn = NumericColumn | CategoricalColumn
-
-
-def indicator_name(name: str) -> str:
-    """Name of the encoded column that marks missing values of `name`."""
-    return f"{name} is missing"
 
 
 def enough_rows(rows: int) -> int:

@@ -18,7 +18,6 @@ from lepton_pipeline.features.column_encoders import (
     EncodedColumn,
     NumericColumn,
     as_numbers,
-    indicator_name,
 )
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
@@ -168,7 +167,7 @@ def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], featu
             f"no feature is left to learn from ({reasons or 'every column has another role'}). "
             "Check the raw data, dataset.exclude and dataset.sensitive."
         )
-    indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
+    indicators = {column.indicator_name for column in columns if isinstance(column, NumericColumn)}
     taken = sorted(indicators.intersection(features))
     if taken:
         raise DataError(

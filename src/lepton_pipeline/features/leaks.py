@@ -42,21 +42,15 @@ MOST_COMMON = 0.95
 NEARLY_CHANCE = 0.53
 
 _EXCLUDE = "Exclude it (dataset.exclude)"
+_LATER = f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
     "duplicates the target": ("leak", f"{_EXCLUDE}: it encodes the target, or follows from it."),
     "an id": (
         "leak",
         f"{_EXCLUDE}, or declare it as dataset.id: an identifier does not generalise to new rows.",
     ),
-    "implausibly strong alone": (
-        "leak",
-        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or "
-        "declare a higher leaks.max_auc.",
-    ),
-    "outshines all others": (
-        "suspect",
-        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted.",
-    ),
+    "implausibly strong alone": ("leak", f"{_LATER} or declare a higher leaks.max_auc."),
+    "outshines all others": ("suspect", f"{_LATER}."),
     "constant": ("noise", f"{_EXCLUDE}; encoding leaves it out anyway."),
     "duplicate": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
     "pure noise": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),

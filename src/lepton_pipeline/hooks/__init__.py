@@ -55,10 +55,8 @@ class ProjectHooks:
         """Start the clock of a stage."""
         self._run.before_node_run(node)
 
-    @hook_impl
-    def before_node_run(self, node: Node) -> None:
-        """Start the clock of a stage that loads nothing."""
-        self._run.before_node_run(node)
+    # For a stage that loads nothing.
+    before_node_run = before_dataset_loaded
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -22,7 +22,6 @@ from lepton_pipeline.system.records import from_plain
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 EVENT = "champion.event."
-BY_GATE, BY_ROLLBACK, BY_PROMOTION = "gate", "rollback", "promote"
 _REASON_CHARACTERS = 1000
 REPORTS = Path("data/08_reporting")
 # Tag of a version: the run with its report, if another run registered it.
@@ -30,18 +29,20 @@ REPORT_RUN = "report.run_id"
 _REPORT = "report/report.html"
 _KEPT = ("report", "evaluation", "explanation")
 
+How = Literal["gate", "rollback", "promote"]
+
 
 @dataclass(frozen=True)
 class Move:
     """A move of the alias `champion`, in UTC; `from_version` is None if there was no champion.
 
-    `how` is "gate", "rollback" or "promote"; `run_id` is the run of the gate.
+    `run_id` is the run of the gate.
     """
 
     at: AwareDatetime
     version: int
     from_version: int | None
-    how: str
+    how: How
     reason: str
     run_id: str | None
     user: str
@@ -106,7 +107,7 @@ def read_moves(client: Any, name: str) -> list[Move]:
 
 
 def move_champion(
-    client: Any, name: str, version: int, how: str, reason: str, run_id: str | None = None
+    client: Any, name: str, version: int, how: How, reason: str, run_id: str | None = None
 ) -> Move:
     """Write the event, then move the alias, so that an alias never lacks its reason.
 
@@ -156,7 +157,7 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
         raise ConfigurationError(f"{name} has no champion, so there is nothing to roll back.")
     if to is None:
         moves = _happened(read_moves(client, name), current)
-        own = [move for move in moves if move.version == current and move.how != BY_ROLLBACK]
+        own = [move for move in moves if move.version == current and move.how != "rollback"]
         to = own[-1].from_version if own else None
         if to is None:
             raise ConfigurationError(
@@ -172,7 +173,7 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
             f"kedro champion promote {name} {to} --force --reason TEXT"
         )
     _require_loadable(client, name, to)
-    return move_champion(client, name, to, BY_ROLLBACK, reason)
+    return move_champion(client, name, to, "rollback", reason)
 
 
 def promote(client: Any, name: str, version: int, reason: str) -> Move:
@@ -186,7 +187,7 @@ def promote(client: Any, name: str, version: int, reason: str) -> Move:
     if champion_of(client, name) == version:
         raise ConfigurationError(f"version {version} of {name} is the champion already.")
     _require_loadable(client, name, version)
-    move = move_champion(client, name, version, BY_PROMOTION, reason)
+    move = move_champion(client, name, version, "promote", reason)
     challenger = client.get_registered_model(name).aliases.get(CHALLENGER)
     if challenger is not None and int(challenger) == version:
         client.delete_registered_model_alias(name, CHALLENGER)

@@ -17,14 +17,7 @@ from lepton_pipeline.evaluation.resampling import find_units, resampling_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
-from lepton_pipeline.registry.champion import (
-    BY_GATE,
-    CHALLENGER,
-    CHAMPION,
-    champion_of,
-    move_champion,
-    read_moves,
-)
+from lepton_pipeline.registry.champion import CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.versions import CHECKSUM, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Metrics
@@ -105,7 +98,7 @@ def gate_model(
     client.log_text(run_id, to_json(decision), _DECISION)
     _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
     if promoted:
-        move_champion(client, name, version, BY_GATE, reason, run_id=run_id)
+        move_champion(client, name, version, "gate", reason, run_id=run_id)
     elif not same:
         client.set_registered_model_alias(name, CHALLENGER, str(version))
     return decision
