@@ -31,7 +31,8 @@ TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
 SEEN, RARE, NEW = 0, 1, 2
 
-Hashes, Positions = npt.NDArray[np.uint64], npt.NDArray[np.intp]
+Hashes = npt.NDArray[np.uint64]
+Positions = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)

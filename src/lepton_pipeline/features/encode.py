@@ -17,6 +17,7 @@ from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
     EncodedColumn,
     NumericColumn,
+    Positions,
     as_numbers,
 )
 from lepton_pipeline.features.leaks import enforce_report
@@ -37,7 +38,6 @@ ROWS_A_VALUE = 5
 WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
-Positions = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 

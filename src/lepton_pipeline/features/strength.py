@@ -182,23 +182,21 @@ def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
     At most 20,000 rows are used; 0.5 and 0.25 where a class has too few rows.
     """
     picked = sample_positions(len(training), _affordable(training, MODEL_ROWS))
-    rows, labels = training.iloc[picked], labels[picked]
-    if rarer_rows(labels) < FEWEST:
-        return CHANCE
-    return _cross_fitted(_matrix(rows, rows), labels, _boost)
+    rows = training.iloc[picked]
+    return _cross_fitted(_matrix(rows, rows), labels[picked], _boost)
 
 
 def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
     """As `joint_auc`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
     picked = sample_positions(len(training), MODEL_ROWS)
-    rows, labels = training.iloc[picked], labels[picked]
-    if rarer_rows(labels) < FEWEST:
-        return CHANCE
-    return _cross_fitted(np.concatenate([_as_ranks(rows[name]) for name in rows], axis=1), labels, _regress)
+    ranks = [_as_ranks(training[name].iloc[picked]) for name in training]
+    return _cross_fitted(np.concatenate(ranks, axis=1), labels[picked], _regress)
 
 
 def _cross_fitted(matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Any]) -> tuple[float, float]:
     """AUC and standard error of two models, each scoring the half that the other was fitted on."""
+    if rarer_rows(labels) < FEWEST:
+        return CHANCE
     halves, scored = stratified_halves(labels), []
     with _one_thread():
         for half in (0, 1):

@@ -56,10 +56,9 @@ class RunHook:
 
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
-        self._locks: list[JobLock] = []
         self.decisions: dict[str, GateDecision] = {}
         self._working_on: Job | None = None
-        self._signals = ExitStack()
+        self._held = ExitStack()
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
@@ -82,7 +81,7 @@ class RunHook:
             require_writable(self._written(pipeline))
             self._lock(jobs)
             self._log = self._connect()
-            self._signals.enter_context(unwinding())
+            self._held.enter_context(unwinding())
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
@@ -129,7 +128,14 @@ class RunHook:
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
-            results = {job: self._results(job, run) for job, run in self._runs.items()}
+            parameters = self._context.config_loader["parameters"]
+            kept = Results(self._catalog, parameters, self._context.project_path)
+            results = {
+                job: kept.of_part(job, run.run_id, run.made)
+                if run.kind == PARTIAL
+                else kept.of(job, run.run_id)
+                for job, run in self._runs.items()
+            }
             for job, run in self._runs.items():
                 with log_failure(job, run.run_id, "the text at the head of its page"):
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
@@ -146,7 +152,7 @@ class RunHook:
                 self._log.metrics(run.run_id, seconds)
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
-                    metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
+                    metric = parameters[job.vertical]["gate"]["metric"]
                     with log_failure(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
         finished = self._end()
@@ -179,24 +185,16 @@ class RunHook:
         """Lock the jobs; a retraining job that runs them already holds the lock of the training."""
         for job in jobs:
             lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
-            if (holder := lock.acquire()) is not None:
+            if (holder := self._held.enter_context(lock)) is not None:
                 raise BusyError(
                     f"{job.name}: another process is at work on it ({holder}); wait for its end, or stop it."
                 )
-            self._locks.append(lock)
 
     def _end(self) -> dict[Job, _Run]:
         """Release locks and signals, and return the runs that were open."""
         ended, self._runs = self._runs, {}
-        while self._locks:
-            self._locks.pop().release()
-        self._signals.close()
+        self._held.close()
         return ended
-
-    def _results(self, job: Job, run: _Run) -> dict[str, Any]:
-        parameters = self._context.config_loader["parameters"]
-        found = Results(self._catalog, parameters, self._context.project_path)
-        return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
     def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
         """Keep the report of a version that became champion and still is."""
@@ -251,18 +249,15 @@ class RunHook:
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
         """End an unfinished run, unless the store cannot be reached."""
-        gone = isinstance(error, Exception) and store_lost(error)
-        if not gone:
+        if not isinstance(error, Exception) or not store_lost(error):
             try:
                 self._log.close(run.run_id, status, error)
             except Exception as refused:
                 if not store_lost(refused):
                     raise
-                gone = True
-        if gone:
-            logger.warning(
-                "%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id
-            )
+            else:
+                return
+        logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
