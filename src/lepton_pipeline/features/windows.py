@@ -115,42 +115,26 @@ def _groups(table: pd.DataFrame, by: list[str]) -> Ints:
 
 @dataclass(frozen=True)
 class _Spans:
-    """The rows that count for each row: positions `start` to before `stop` in `_History.laid_out`.
+    """The rows that count for each row: positions `start` to before `stop` in `_History.laid_out`."""
 
-    Attributes:
-        whole: whether the row's group has as many rows as were asked for.
-        own: position of the row itself.
-        inside: whether `own` lies in the span, where it is skipped.
-    """
-
-    whole: npt.NDArray[np.bool_]
+    whole: npt.NDArray[np.bool_]  # whether the row's group has as many rows as were asked for
     start: Ints
     stop: Ints
-    own: Ints
-    inside: npt.NDArray[np.bool_]
+    own: Ints  # position of the row itself
+    inside: npt.NDArray[np.bool_]  # whether `own` lies in the span, where it is skipped
 
 
 @dataclass(frozen=True)
 class _History:
-    """The rows with a known time, by group, then known time, then index.
+    """The rows with a known time, by group, then known time, then index."""
 
-    Attributes:
-        groups: group number of every row of the table.
-        rows: positions in the table, in that order.
-        moments: distinct known times, ascending.
-        keys: of `rows`, ascending: group number * (moments + 1) + number of the moment.
-        firsts: place in `rows` where each group begins.
-        shifts: of each group, from a place to the position in `laid_out`.
-        length: of `laid_out`.
-    """
-
-    groups: Ints
-    rows: Ints
-    moments: npt.NDArray[Any]
-    keys: Ints
-    firsts: Ints
-    shifts: Ints
-    length: int
+    groups: Ints  # group number of every row of the table
+    rows: Ints  # positions in the table, in that order
+    moments: npt.NDArray[Any]  # distinct known times, ascending
+    keys: Ints  # of `rows`, ascending: group number * (moments + 1) + number of the moment
+    firsts: Ints  # place in `rows` where each group begins
+    shifts: Ints  # of each group, from a place to the position in `laid_out`
+    length: int  # of `laid_out`
 
     @classmethod
     def of(cls, groups: Ints, known: pd.Series, index: pd.Index) -> _History:

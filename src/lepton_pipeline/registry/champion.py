@@ -68,19 +68,11 @@ def require_model(client: Any, name: str) -> None:
 
     `client` is None where nothing was ever registered.
     """
-    from mlflow import MlflowException
-
-    known: list[str] = []
-    if client is not None:
-        try:
-            # No other name is a vertical's.
-            if re.fullmatch("[a-z][a-z0-9_]*", name):
-                client.get_registered_model(name)
-                return
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-        known = sorted(str(model.name) for model in client.search_registered_models())
+    # No other name is a vertical's.
+    possible = client is not None and re.fullmatch("[a-z][a-z0-9_]*", name)
+    if possible and client.search_registered_models(name_filter(name)):
+        return
+    known = [] if client is None else sorted(str(model.name) for model in client.search_registered_models())
     there = f"there are models of {', '.join(known)}" if known else "no model was registered yet"
     raise ConfigurationError(f"{name!r} has no registered model; {there}.")
 
