@@ -37,20 +37,14 @@ Positions = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A numeric column, mapped piecewise linearly from training quantiles to a standard normal.
-
-    Attributes:
-        input: type of the raw values, "number", or "boolean" for a declared numeric column of truth values.
-        quantiles: ascending, float64 [k]; a single one if training rows hold one number and missing values.
-        scores: value of each quantile, float64 [k].
-        indicator: whether training rows had missing values, so that missing is a signal of its own.
-    """
+    """A numeric column, mapped piecewise linearly from training quantiles to a standard normal."""
 
     name: str
-    input: str
+    input: str  # type of the raw values, "number", or "boolean" for a declared numeric column of truth values
+    # ascending, float64 [k]; a single one if training rows hold one number and missing values
     quantiles: Floats
-    scores: Floats
-    indicator: bool
+    scores: Floats  # value of each quantile, float64 [k]
+    indicator: bool  # whether training rows had missing values, so that missing is a signal of its own
 
     @property
     def indicator_name(self) -> str:
@@ -82,20 +76,14 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A categorical column, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency.
-
-    Attributes:
-        input: type of the raw values, "text", "number" or "boolean".
-        categories: values with a code of their own, in the order of codes.
-        known: share of non-missing training rows whose value has its own code; None in older encoders.
-        rare: sorted hashes of the other training values (a rare value may identify a person); None if not
-            kept.
-    """
+    """A categorical column, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency."""
 
     name: str
-    input: str
-    categories: tuple[str, ...]
+    input: str  # type of the raw values, "text", "number" or "boolean"
+    categories: tuple[str, ...]  # values with a code of their own, in the order of codes
+    # share of non-missing training rows whose value has its own code; None in older encoders
     known: float | None = None
+    # sorted hashes of the other training values (a rare value may identify a person); None if not kept
     rare: Hashes | None = field(default=None, compare=False)
 
     @classmethod

@@ -123,19 +123,13 @@ def in_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
 
 @dataclass(frozen=True)
 class Derivation:
-    """Row-wise part of a vertical's features, saved with a model and applied to the rows it scores.
+    """Row-wise part of a vertical's features, saved with a model and applied to the rows it scores."""
 
-    Attributes:
-        dates: format of each date column.
-        expressions: expression of each derived column.
-        zones: time zone of each date column, None for times without one; any zone without an entry.
-        two_digit_years: see `Ingestion`.
-    """
-
-    dates: dict[str, str]
-    expressions: dict[str, str]
+    dates: dict[str, str]  # format of each date column
+    expressions: dict[str, str]  # expression of each derived column
+    # time zone of each date column, None for times without one; any zone without an entry
     zones: dict[str, str | None] = field(default_factory=dict)
-    two_digit_years: dict[str, int] = field(default_factory=dict)
+    two_digit_years: dict[str, int] = field(default_factory=dict)  # see `Ingestion`
 
     @classmethod
     def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:

@@ -37,19 +37,12 @@ Codes = npt.NDArray[np.intp]
 
 
 class Alone(NamedTuple):
-    """How well a feature predicts the target alone.
+    """How well a feature predicts the target alone."""
 
-    Attributes:
-        auc: of cross-fitted scores; 0.5 where a class has too few rows.
-        error: standard error of the AUC.
-        missing: fraction of rows without a value.
-        contradicted: rows whose label is not the one that the value stands for.
-    """
-
-    auc: float
-    error: float
-    missing: float
-    contradicted: int
+    auc: float  # of cross-fitted scores; 0.5 where a class has too few rows
+    error: float  # standard error of the AUC
+    missing: float  # fraction of rows without a value
+    contradicted: int  # rows whose label is not the one that the value stands for
 
     @property
     def interval(self) -> tuple[float, float]:

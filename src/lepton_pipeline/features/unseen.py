@@ -28,28 +28,18 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True)
 class Unseen:
-    """Counts of one column.
-
-    Attributes:
-        seen: rows whose value has a code of its own.
-        rare: rows whose value was too rare in training for a code.
-        unseen: rows whose value no training row had.
-        known: share of training rows whose value has its own code; None if not kept.
-        certain: whether rare training values were kept; if not, they count as unseen.
-        examples: up to three unseen values with a row of each, the most frequent first.
-        cause: see `likely_cause`.
-    """
+    """Counts of one column."""
 
     column: str
     rows: int
     missing: int
-    seen: int
-    rare: int
-    unseen: int
-    known: float | None
-    certain: bool
-    examples: list[Example]
-    cause: str | None
+    seen: int  # rows whose value has a code of its own
+    rare: int  # rows whose value was too rare in training for a code
+    unseen: int  # rows whose value no training row had
+    known: float | None  # share of training rows whose value has its own code; None if not kept
+    certain: bool  # whether rare training values were kept; if not, they count as unseen
+    examples: list[Example]  # up to three unseen values with a row of each, the most frequent first
+    cause: str | None  # see `likely_cause`
 
     @computed_field  # type: ignore[prop-decorator]
     @property

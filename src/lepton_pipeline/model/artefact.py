@@ -50,20 +50,15 @@ def assemble_artefact(
 
 @dataclass(frozen=True)
 class Artefact:
-    """From raw rows to probability, decision and reasons.
-
-    Attributes:
-        threshold: smallest probability of a positive decision, chosen on the validation rows.
-        reference: the typical row, see `typical_row`, that effects are measured against; columns of `inputs`.
-        raw_values: reader of the values that clients send; None in older models.
-    """
+    """From raw rows to probability, decision and reasons."""
 
     derivation: Derivation
     encoder: Encoder
     classifier: Classifier
-    threshold: float
+    threshold: float  # smallest probability of a positive decision, chosen on the validation rows
+    # the typical row, see `typical_row`, that effects are measured against; columns of `inputs`
     reference: dict[str, Any]
-    raw_values: RawValues | None = None
+    raw_values: RawValues | None = None  # reader of the values that clients send; None in older models
 
     @cached_property
     def inputs(self) -> dict[str, str]:

@@ -19,15 +19,10 @@ _HALVES = 2
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising line through logits, which keeps ranks; slope 1 and intercept 0 change nothing.
+    """A rising line through logits, which keeps ranks; slope 1 and intercept 0 change nothing."""
 
-    Attributes:
-        slope: below 1 for an overconfident model; the inverse of the temperature.
-        intercept: above 0 for probabilities that are too low.
-    """
-
-    slope: float = 1.0
-    intercept: float = 0.0
+    slope: float = 1.0  # below 1 for an overconfident model; the inverse of the temperature
+    intercept: float = 0.0  # above 0 for probabilities that are too low
 
     def apply(self, logits: Floats) -> Floats:
         """Turn logits [n] into calibrated probabilities [n]."""

@@ -101,20 +101,13 @@ def sha256(content: str | dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Origin of a run.
-
-    Attributes:
-        started: UTC, ISO 8601, to the second.
-        tags: those of `TAGS` that it has.
-        parameters: the declaration with all defaults.
-        packages: version by name.
-    """
+    """Origin of a run."""
 
     run_id: str
-    started: str
-    tags: dict[str, str]
-    parameters: dict[str, Any]
-    packages: dict[str, str]
+    started: str  # UTC, ISO 8601, to the second
+    tags: dict[str, str]  # those of `TAGS` that it has
+    parameters: dict[str, Any]  # the declaration with all defaults
+    packages: dict[str, str]  # version by name
 
 
 def read_run(run_id: str) -> Lineage:
