@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -123,11 +124,10 @@ def history(client: Any, name: str) -> list[Reign]:
     current = champion_of(client, name)
     moves = _happened(read_moves(client, name), current)
     reigns: list[Reign] = []
-    for position, move in enumerate(moves):
+    for move, follower in zip_longest(moves, moves[1:]):
         before = reigns[-1].version if reigns else None
         if move.from_version is not None and move.from_version != before:
             reigns.append(Reign(move.from_version, None, move.at, None, current=False))
-        follower = moves[position + 1] if position + 1 < len(moves) else None
         until = follower.at if follower is not None and follower.from_version == move.version else None
         still = follower is None and current == move.version
         reigns.append(Reign(move.version, move.at, until, move, current=still))

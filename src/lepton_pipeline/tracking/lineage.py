@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import lepton_pipeline
+from lepton_pipeline.system.file_hashes import hash_files
 
 # What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
@@ -68,13 +69,8 @@ def code_diff(project: Path) -> bytes:
 
 def package_sha256() -> str:
     """Hash of every file of the imported package."""
-    package = Path(lepton_pipeline.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            name = path.relative_to(package).as_posix()
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    hashes = hash_files(Path(lepton_pipeline.__file__).parent, "__pycache__")
+    return sha256("".join(f"{name}\0{each}\n" for name, each in hashes.items()))
 
 
 def environment() -> str:

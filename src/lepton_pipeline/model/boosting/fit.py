@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,15 +27,6 @@ MOST_TREES = 3000
 Labels = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Boosted:
-    """A fitted model, of which the first `trees` count; their number holds at this learning rate."""
-
-    model: HistGradientBoostingClassifier
-    trees: int
-    learning_rate: float
-
-
 def boost(
     features: pd.DataFrame,
     labels: Labels,
@@ -46,11 +36,12 @@ def boost(
     trees: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
-) -> Boosted:
+) -> tuple[HistGradientBoostingClassifier, int]:
     """Fit a given number of trees, or until the log loss of the `stop` rows stops falling.
 
     Codes beyond its limit count as unseen. Class weight "balanced" gives both classes the same total weight,
     in stop rows by the same factors. `learning_rate` None follows the number of rows.
+    Returns the fitted model, and how many of its trees count.
     """
     given: dict[str, Labels | pd.DataFrame] = {}
     balanced = training.class_weight == "balanced"
@@ -80,7 +71,7 @@ def boost(
         random_state=seed,
     )
     # Entry 0 is the score before the first tree.
-    return Boosted(model, trees or max(int(np.argmax(model.validation_score_)), 1), rate)
+    return model, trees or max(int(np.argmax(model.validation_score_)), 1)
 
 
 def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
@@ -95,14 +86,15 @@ def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Trai
     for number, fold in enumerate(plan.folds):
         stop, seed = encoded.iloc[fold.held_out], training.seed + number
         train = encoded.iloc[fold.train], labels[fold.train]
-        boosted = boost(*train, training, stop=(stop, labels[fold.held_out]), seed=seed)
-        held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
-        fitted.append(boosted)
+        fitted.append(boost(*train, training, stop=(stop, labels[fold.held_out]), seed=seed))
+        held_out[fold.held_out] = Trees.average(fitted[-1:]).logits(stop)
     if plan.refit:
         everything = encoded.iloc[plan.everything], labels[plan.everything]
-        trees, rate = boosted.trees, boosted.learning_rate
+        model, trees = fitted[-1]
+        # The number of trees holds at this learning rate.
+        rate = model.learning_rate
         fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=training.seed)]
-    return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out
+    return Trees.average(fitted), held_out
 
 
 def code_columns(rows: pd.DataFrame) -> list[str]:
