@@ -51,8 +51,10 @@ def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features
             f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
         )
     columns = [*map(str, clean_table.columns), *features.names()]
-    expressions = _parsed(features.derive)
-    reads = _reads(expressions, features, dataset)
+    expressions = {
+        name: parse_expression(text, _key(name, features)) for name, text in features.derive.items()
+    }
+    reads = columns_read(features, dataset)
     for expression in expressions.values():
         expression.check_columns(columns)
     check_columns(columns, {_key(name, features): reads[name] for name in features.windows}, "the table")
@@ -75,7 +77,7 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
     an excluded column without `known`.
     """
     problems = []
-    texts = {f"features.derive.{name}": text for name, text in features.derive.items()}
+    texts = {_key(name, features): text for name, text in features.derive.items()}
     if dataset.positive_when is not None:
         texts["dataset.positive_when"] = dataset.positive_when
     for key, text in texts.items():
@@ -112,7 +114,12 @@ def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
     """Name the source columns of each declared feature; `ConfigurationError` on an invalid expression."""
-    return _reads(_parsed(features.derive), features, dataset)
+    texts = features.derive.items()
+    reads = {name: list(parse_expression(text, _key(name, features)).columns) for name, text in texts}
+    for name, window in features.windows.items():
+        columns = (window.of, *window.by, window.known, dataset.time)
+        reads[name] = list(dict.fromkeys(column for column in columns if column is not None))
+    return reads
 
 
 def in_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
@@ -204,9 +211,8 @@ class Derivation:
             if name in self.expressions and name not in parsed:
                 parsed[name] = parse_expression(self.expressions[name], f"features.derive.{name}")
                 waiting += parsed[name].columns
-        return {
-            name: parsed[name] for name in in_order({name: each.columns for name, each in parsed.items()})
-        }
+        order = in_order({name: expression.columns for name, expression in parsed.items()})
+        return {name: parsed[name] for name in order}
 
 
 def _rule_problems(columns: Sequence[str], features: Features, dataset: Dataset) -> list[str]:
@@ -225,7 +231,7 @@ def _rule_problems(columns: Sequence[str], features: Features, dataset: Dataset)
 def _target_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
     roles = dataset.roles()
     no_features = {column for role in _NEVER_FEATURES for column in roles[role]}
-    told = {dataset.target: dataset.target}
+    told = {dataset.target}
     problems = []
     for name in in_order(reads):
         window = features.windows.get(name)
@@ -234,7 +240,7 @@ def _target_problems(reads: dict[str, list[str]], features: Features, dataset: D
         source = next((column for column in sources if column in told), None)
         if source is None:
             continue
-        told[name] = name
+        told.add(name)
         if name not in no_features:
             text = repr(features.derive[name]) if name in features.derive else f"by: {source}"
             through = "" if source == dataset.target else f" through {source!r}"
@@ -267,18 +273,6 @@ def _label_columns(reads: Mapping[str, list[str]], dataset: Dataset) -> set[str]
         if found.intersection(reads[name]):
             found.add(name)
     return found
-
-
-def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
-    return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
-
-
-def _reads(parsed: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
-    reads = {name: list(expression.columns) for name, expression in parsed.items()}
-    for name, window in features.windows.items():
-        columns = (window.of, *window.by, window.known, dataset.time)
-        reads[name] = list(dict.fromkeys(column for column in columns if column is not None))
-    return reads
 
 
 def _key(name: str, features: Features) -> str:

@@ -156,20 +156,14 @@ def find_leaks(
         if name in known:
             continue
         if alone.contradicted <= handful:
-            settled = f"{rows - alone.contradicted:,} of {rows:,} training rows"
-            found.append(
-                _finding(name, "duplicates the target", f"its values settle the target of {settled}")
-            )
+            said = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            found.append(_finding(name, "duplicates the target", said))
         elif named := _distinct(training[name]):
             found.append(_finding(name, "an id", named))
-        elif alone.auc > _bound(leaks) and name not in leaks.trusted:
+        elif alone.auc > (bound := _bound(leaks)) and name not in leaks.trusted:
             guess = leaks.max_auc is None
-            limit = (
-                f"above {PLAUSIBLE:g}, few honest ones are"
-                if guess
-                else f"leaks.max_auc is {leaks.max_auc:g}"
-            )
-            strong = _finding(name, "implausibly strong alone", f"{_shown(alone)}; {limit}")
+            limit = f"above {bound:g}, few honest ones are" if guess else f"leaks.max_auc is {bound:g}"
+            strong = _finding(name, "implausibly strong alone", f"{alone}; {limit}")
             found.append(replace(strong, severity="suspect") if guess else strong)
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
@@ -200,7 +194,7 @@ def _outshining(
             if alone.auc - auc <= 2 * np.hypot(alone.error, error):
                 break
             beside = f"a boosted model of the other {rest.shape[1]} features reaches {auc:.3f}"
-            found.append(_finding(name, "outshines all others", f"{_shown(alone)}; {beside}"))
+            found.append(_finding(name, "outshines all others", f"{alone}; {beside}"))
             others = rest
     return found
 
@@ -231,7 +225,7 @@ def _noise(
         found.append(_finding(name, f"duplicate of {first}", f"it equals {first!r} in every training row"))
     for name, (rise, error) in useless.items():
         permuted = f"permuting it raises the log loss of a boosted model by {rise:.5f} ± {error:.5f} in validation rows"
-        found.append(_finding(name, "pure noise", f"{_shown(features[name])}; {permuted}"))
+        found.append(_finding(name, "pure noise", f"{features[name]}; {permuted}"))
     return found
 
 
@@ -280,11 +274,6 @@ def _distinct(values: pd.Series) -> str:
     spread = (np.sort(numbers) - numbers.min()) / np.ptp(numbers)
     uneven = np.abs(spread - np.linspace(0, 1, len(numbers))).max()
     return f"{said}, whole numbers spread evenly over their range" if uneven <= UNEVEN else ""
-
-
-def _shown(alone: Alone) -> str:
-    low, high = alone.interval
-    return f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
 
 
 def _finding(feature: str, finding: str, evidence: str) -> Finding:

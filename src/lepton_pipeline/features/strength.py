@@ -50,6 +50,10 @@ class Alone(NamedTuple):
         reach = normal_deviate(0.95) * self.error
         return max(self.auc - reach, 0.0), min(self.auc + reach, 1.0)
 
+    def __str__(self) -> str:
+        low, high = self.interval
+        return f"alone it reaches AUC {self.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+
 
 def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
     """Measure every feature alone on at most 100,000 rows, the strongest first.

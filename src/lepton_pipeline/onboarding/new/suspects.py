@@ -206,9 +206,7 @@ def _evidence(
     suspects: list[str],
     features: int,
 ) -> str:
-    low, high = alone.interval
-    count = features - len(suspects)
-    said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+    count, said = features - len(suspects), str(alone)
     if count:
         said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
     if len(suspects) > 1:
