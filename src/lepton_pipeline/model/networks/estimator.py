@@ -80,8 +80,11 @@ class TorchClassifier:
         resolved = training.model_copy(update={"precision": precision})
         arrays = (*self._arrays(features), labels.astype(np.float32))
         rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
-        folds = self._folds(plan)
-
+        folds = plan.folds
+        if len(folds) == 1:
+            # Several networks share it.
+            usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
+            folds = folds * (training.networks or usual)
         state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
@@ -166,13 +169,6 @@ class TorchClassifier:
             width=training.width,
             dropout=training.dropout,
         )
-
-    def _folds(self, plan: Plan) -> list[Fold]:
-        """Rows of each network: several networks share a single fold."""
-        if len(plan.folds) > 1:
-            return plan.folds
-        usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
-        return plan.folds * (self.training.networks or usual)
 
     def _keep(self, state: dict[str, Tensor], networks: int) -> None:
         self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
