@@ -70,7 +70,7 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     chosen.sort(key=lambda name: not name.startswith("training."))
-    runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
+    runs = f"#/experiments/{experiment_id}/runs?{_WORKFLOW}&viewStateShareKey={VIEW}"
     charts = f"{runs}&compareRunsMode=CHART"
     note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
     state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
@@ -89,46 +89,36 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
     others = [name for name in _FIGURES if name != decisive]
     against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
     columns = [
-        _column("tags", "gate.decision"),
-        *(_column("metrics", name) for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
-        *(_column("params", name) for name in parameters),
-        *(_column("metrics", name) for name in (*others, against)),
+        "tags.`gate.decision`",
+        *(f"metrics.`{name}`" for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
+        *(f"params.`{name}`" for name in parameters),
+        *(f"metrics.`{name}`" for name in (*others, against)),
     ]
     charts = [
         _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),
         *(_chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in _EPOCHS),
     ]
+    flags = {"isReordered": True, "deleted": False, "isGenerated": False}
+    sections = ((VIEW, "Overview", True), ("Model metrics", "Model metrics", False))
     return {
-        "orderByKey": _column("metrics", decisive),
+        "orderByKey": f"metrics.`{decisive}`",
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
         "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},
         "compareRunCharts": charts,
-        "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
+        "compareRunSections": [
+            {"uuid": uuid, "name": name, "display": shown, "columns": 2, **flags}
+            for uuid, name, shown in sections
+        ],
         "isAccordionReordered": True,
     }
-
-
-def _column(kind: str, name: str) -> str:
-    return f"{kind}.`{name}`"
 
 
 def _chart(kind: str, **fields: Any) -> dict[str, Any]:
     name = fields.get("metricKey", "parameters")
     common = {"uuid": f"{VIEW}-{kind}-{name}".lower(), "metricSectionId": VIEW, "runsCountToCompare": 10}
     return {**common, "type": kind, "deleted": False, "isGenerated": False, **fields}
-
-
-def _section(name: str, *, shown: bool) -> dict[str, Any]:
-    title = name.capitalize() if name == VIEW else name
-    flags = {"isReordered": True, "deleted": False, "isGenerated": False}
-    return {"uuid": name, "name": title, "display": shown, "columns": 2, **flags}
-
-
-def runs_page(experiment: str, query: str) -> str:
-    """Page of an experiment's runs; `query` says how they are shown."""
-    return f"#/experiments/{experiment}/runs?{_WORKFLOW}&{query}"
 
 
 def run_page(info: Any, artefact: str = "") -> str:
