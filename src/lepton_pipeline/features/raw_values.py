@@ -99,10 +99,10 @@ class RawValues:
             if isinstance(value, time) and kind == "number":
                 return timedelta(hours=value.hour, minutes=value.minute, seconds=value.second).total_seconds()
             if isinstance(value, int | float | np.number | Decimal) and not isinstance(value, bool):
-                narrow = isinstance(value, np.float32)
-                return (
-                    None if value in (np.array(self._codes, np.float32) if narrow else self._codes) else value
+                codes: Any = (
+                    np.array(self._codes, np.float32) if isinstance(value, np.float32) else self._codes
                 )
+                return None if value in codes else value
             return value
 
         return read

@@ -5,7 +5,6 @@ On a network file system they need its support (NFS since version 4). Copies of 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -21,7 +20,6 @@ from lepton_pipeline.system.permissions import REFUSALS, share, shared_folder
 
 JOB_LOCKS = Path("data/.locks")
 _LOOK = 0.05
-_HELD = (errno.EACCES, errno.EAGAIN)
 _Holder = tuple[int, threading.Thread, Path]
 # By process (a fork has its own locks), thread and file: the lock and its depth.
 _held: dict[_Holder, tuple[FileLock, int]] = {}
@@ -83,16 +81,12 @@ class FileLock:
     def _open(self) -> int:
         shared_folder(self._file.parent)
         while True:
-            try:
+            with suppress(FileNotFoundError):
                 return _open_existing(self._file)
-            except FileNotFoundError:
-                pass
-            try:
+            with suppress(FileExistsError):
                 descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:
-                continue
-            share(self._file)
-            return descriptor
+                share(self._file)
+                return descriptor
 
 
 class JobLock:
@@ -117,13 +111,12 @@ class JobLock:
             if not lock.acquire():
                 return self._holder()
         self._key, _held[key] = key, (lock, times + 1)
-        if times:
-            return None
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
-        # The note is a courtesy: a full disk must not prevent the lock.
-        with suppress(OSError):
-            write_json(self._note, holder, alone=True)
+        if not times:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
+            # The note is a courtesy: a full disk must not prevent the lock.
+            with suppress(OSError):
+                write_json(self._note, holder, alone=True)
         return None
 
     def release(self) -> None:
@@ -170,8 +163,6 @@ def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file until it is closed; False if another one holds the lock and `wait` is not set."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        if error.errno in _HELD:
-            return False
-        raise
+    except (BlockingIOError, PermissionError):
+        return False
     return True
