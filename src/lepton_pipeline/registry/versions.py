@@ -149,13 +149,8 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
 
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     """By run: its latest version of a registered model, with that version's aliases."""
-    aliases: dict[int, list[str]] = {}
-    for model in client.search_registered_models(name_filter(name)):
-        for alias, version in model.aliases.items():
-            aliases.setdefault(int(version), []).append(alias)
-    found: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for version in all_versions(client, name):
-        number = int(version.version)
-        if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
-            found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
-    return found
+    models = client.search_registered_models(name_filter(name))
+    aliases = sorted((alias, int(of)) for model in models for alias, of in model.aliases.items())
+    numbers = sorted((int(version.version), version.run_id) for version in all_versions(client, name))
+    latest = {run_id: number for number, run_id in numbers if run_id}
+    return {run_id: (at, tuple(alias for alias, of in aliases if of == at)) for run_id, at in latest.items()}

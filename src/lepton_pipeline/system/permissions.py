@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,9 @@ def shared_folder(path: Path) -> Path:
     """Make a folder, if needed; others may write to it if they may write to its parent."""
     if not path.is_dir():
         shared_folder(path.parent)
-        try:
+        with suppress(FileExistsError):
             path.mkdir()
-        except FileExistsError:
-            return path
-        share(path)
+            share(path)
     return path
 
 

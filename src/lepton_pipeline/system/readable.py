@@ -56,10 +56,8 @@ def shown(text: str) -> str:
 
 def readable_logs() -> None:
     """Pass the log records of all libraries through `shown`, as their errors quote addresses."""
-    make = logging.getLogRecordFactory()
-    if isinstance(make, _Records):
-        return
-    logging.setLogRecordFactory(_Records(make))
+    if not isinstance(make := logging.getLogRecordFactory(), _Records):
+        logging.setLogRecordFactory(_Records(make))
 
 
 @dataclass(frozen=True)
@@ -130,11 +128,9 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if escaped == 0:
         # An undecodable byte of a file name is written unchanged.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1
-    plain = (
-        unicodedata.normalize("NFKD", each).encode("ascii", "ignore").decode() for each in found[:escaped]
-    )
-    replaced = (_NEAREST.get(each, near or "?") for each, near in zip(found, plain, strict=False))
-    return "".join(replaced), error.start + escaped
+    plain = (unicodedata.normalize("NFKD", each).encode("ascii", "ignore").decode() for each in found)
+    nearest = dict(zip(found, plain, strict=True)) | _NEAREST
+    return "".join(nearest[each] or "?" for each in found[:escaped]), error.start + escaped
 
 
 codecs.register_error(_ERRORS, _nearest)
