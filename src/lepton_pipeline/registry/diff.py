@@ -97,9 +97,9 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
     artefacts = {}
-    for version in versions:
+    for model, version in zip("ab", versions, strict=True):
         try:
-            artefacts[version] = load_artefact(client, name, version)
+            artefacts[model] = load_artefact(client, name, version)
             learnt = load_training_rows(client, name, version)
             unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
@@ -109,15 +109,14 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     if problem := too_few(held.split.loc[rows, "label"], units):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
-    a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
-    for model, version in (("a", a), ("b", b)):
-        scored[model] = artefacts[version].predict(held.table.loc[rows])["probability"]
-    cuts = {"a": artefacts[a].threshold, "b": artefacts[b].threshold}
-    values = [measure_once(scored, model, cuts[model]) for model in ("a", "b")]
+    for model, artefact in artefacts.items():
+        scored[model] = artefact.predict(held.table.loc[rows])["probability"]
+    cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
+    a, b = (measure_once(scored, model, cut) for model, cut in cuts.items())
     return SameRows(
         len(rows),
-        {metric: (values[0][metric], values[1][metric]) for metric in _METRICS},
+        {metric: (a[metric], b[metric]) for metric in _METRICS},
         paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
     )
 
