@@ -78,7 +78,8 @@ class RunHook:
         self._working_on = None
         jobs = sorted({Job.of(node) for node in pipeline.nodes})
         with self._failing():
-            require_writable(self._written(pipeline))
+            paths = [getattr(catalog.get(name), "path", None) for name in pipeline.all_outputs()]
+            require_writable(path for path in paths if isinstance(path, Path))
             self._lock(jobs)
             self._log = self._connect()
             self._held.enter_context(unwinding())
@@ -176,10 +177,6 @@ class RunHook:
         except Exception as error:
             self.on_pipeline_error(error)
             raise
-
-    def _written(self, pipeline: Pipeline) -> list[Path]:
-        paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
-        return [path for path in paths if isinstance(path, Path)]
 
     def _lock(self, jobs: list[Job]) -> None:
         """Lock the jobs; a retraining job that runs them already holds the lock of the training."""

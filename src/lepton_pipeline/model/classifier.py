@@ -46,13 +46,10 @@ def train_model(
         boosting, logits["boosting"] = boost_by_plan(encoded, labels, plan, training)
     held_out = np.isfinite(logits["network"])
     scores, truth = {name: part[held_out] for name, part in logits.items()}, labels[held_out]
-    weight = 0.0
-    if boosting is not None:
-        weight = EQUAL
-        if len(plan.folds) > 1:
-            weight = weigh(scores["network"], scores["boosting"], truth)
-        elif plan.refit:
-            weight = weigh_by_time(scores["network"], scores["boosting"], truth)
+    weight = 0.0 if boosting is None else EQUAL
+    if boosting is not None and plan.kind != "holdout":
+        choose = weigh_by_time if plan.refit else weigh
+        weight = choose(scores["network"], scores["boosting"], truth)
     calibration = Calibration()
     # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
     # test rows of every vertical that was tried were calibrated worse by it.
