@@ -13,6 +13,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.system.descriptions import open_sealed
 from lepton_pipeline.system.file_hashes import find_altered
+from lepton_pipeline.tracking.store import pages
 
 CHECKSUM = "artefact.sha256"
 # Hash of all files, see `record_files`; absent in old versions.
@@ -43,14 +44,7 @@ def find_version(client: Any, name: str, version: int | str) -> Any:
 
 def all_versions(client: Any, name: str) -> list[Any]:
     """Every version of a model, with its tags."""
-    found: list[Any] = []
-    token = None
-    while True:
-        page = client.search_model_versions(name_filter(name), page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return list(pages(client.search_model_versions, name_filter(name)))
 
 
 def name_filter(name: str) -> str:
