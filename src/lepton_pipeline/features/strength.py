@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +13,6 @@ from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats, log_losses
 from lepton_pipeline.statistics.ranks import delong
-
-if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.linear_model import LogisticRegression
 
 SAMPLED_ROWS = 100_000
 # Numbers have a bin for every 20 rows of the rarer class, so that the rates of a small table mean something.
@@ -129,8 +124,7 @@ def _bins(levels: Codes, most: int) -> Codes:
 def _rates(counts: Codes) -> Floats:
     """Smoothed positive rate of each bin, from counts of negative and positive rows [2, bins]."""
     prior = SMOOTHING * counts[1].sum() / counts.sum()
-    rates: Floats = (counts[1] + prior) / (counts.sum(axis=0) + SMOOTHING)
-    return rates
+    return np.asarray((counts[1] + prior) / (counts.sum(axis=0) + SMOOTHING))
 
 
 def binned_auc(counts: Codes, scores: Floats) -> tuple[float, float]:
@@ -208,13 +202,12 @@ def _as_ranks(column: pd.Series) -> Floats:
     """Centred ranks, their squares and a missing indicator; for codes, dummies of the frequent ones."""
     if column.dtype.kind == "i":
         levels = column[column >= 0].value_counts().index[:MOST_LEVELS]
-        indicators: Floats = (column.to_numpy()[:, None] == levels.to_numpy()[None, :]).astype(float)
-        return indicators
+        return np.asarray(column.to_numpy()[:, None] == levels.to_numpy()[None, :], dtype=float)
     ranks = (column.rank(pct=True) - 0.5).fillna(0.0).to_numpy(float)
     return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
 
 
-def _regress(matrix: Floats, labels: Codes) -> LogisticRegression:
+def _regress(matrix: Floats, labels: Codes) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
@@ -271,16 +264,15 @@ def _matrix(rows: pd.DataFrame, training: pd.DataFrame) -> Floats:
     return matrix
 
 
-def _one_thread() -> AbstractContextManager[Any]:
+def _one_thread() -> Any:
     # The limit holds for the libraries that are loaded by then.
     import sklearn.ensemble  # noqa: F401  # what it loads is limited
     from threadpoolctl import threadpool_limits
 
-    limits: AbstractContextManager[Any] = threadpool_limits(1)
-    return limits
+    return threadpool_limits(1)
 
 
-def _boost(matrix: Floats, labels: Codes) -> HistGradientBoostingClassifier:
+def _boost(matrix: Floats, labels: Codes) -> Any:
     sizes: dict[str, Any] = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30}
     return fit_boosting(matrix, labels, l2_regularization=1.0, random_state=SEED, **sizes)
 

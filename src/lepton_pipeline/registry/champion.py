@@ -242,5 +242,4 @@ def _pages(client: Any, run_id: str) -> dict[str, bytes]:
                     client.download_artifacts(run_id, artefact.path, brought)
         except (OSError, MlflowException):
             return {}
-        files: dict[str, bytes] = FolderDataset(filepath=brought).load()
-        return files
+        return dict(FolderDataset(filepath=brought).load())

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.column_encoders import UNSEEN
+from lepton_pipeline.statistics.losses import Floats
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -27,7 +28,6 @@ CELLS, STEP_BYTES = 1 << 20, 1 << 22
 BLOCKS, WORDS_OF_A_READ = (16, 32, 64, 128, 256), 64
 
 Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,8 +190,7 @@ class _Lookup:
         left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0)
         left = left.reshape(len(bins), -1)
         leaf = np.bitwise_count(~left & (left - self.word.type(1)))
-        sums: Floats = self.values.take(leaf + self.first_value).sum(axis=1)
-        return sums
+        return np.asarray(self.values.take(leaf + self.first_value).sum(axis=1))
 
     def _arrange(self, trees: Trees, blocks: int) -> None:
         """Fill `table`, and `position`: its row for each block and bin; row 0 rules nothing out."""
@@ -281,5 +280,4 @@ def _best_block(trees: Trees) -> int:
 def _low_bits(count: Array, word: np.dtype[Any]) -> Array:
     """Words with the lowest `count` bits set."""
     one = word.type(1)
-    bits: Array = (one << count.astype(word)) - one
-    return bits
+    return np.asarray((one << count.astype(word)) - one)
