@@ -15,16 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data import numbers
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.missing_codes import date_codes
-from lepton_pipeline.data.numbers import (
-    CANONICAL,
-    MOST_DIGITS,
-    Writing,
-    matches,
-    missing_numbers,
-    read_number,
-)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
@@ -88,7 +81,8 @@ class RawValues:
                 if text in self.ingestion.missing or is_coded_date(text):
                     return None
                 if kind == "key":
-                    return int(text) if matches(CANONICAL, text) and len(text) <= MOST_DIGITS else text
+                    whole = numbers.matches(numbers.CANONICAL, text) and len(text) <= numbers.MOST_DIGITS
+                    return int(text) if whole else text
                 if kind == "truth":
                     return {"True": True, "False": False}.get(TRUTH.get(text.lower(), text), text)
                 return self._number(name, text) if kind == "number" else text
@@ -108,7 +102,7 @@ class RawValues:
         return read
 
     def _number(self, name: str, text: str) -> int | float | None:
-        number = read_number(text, self._writing)
+        number = numbers.read_number(text, self._writing)
         if number is None:
             raise DataError(
                 f"column {name!r} must hold numbers, but {_short(text)} is no number; correct it, leave it empty, or "
@@ -123,12 +117,12 @@ class RawValues:
         return date_codes(self.ingestion.missing, self._layout(name))
 
     @cached_property
-    def _writing(self) -> Writing:
-        return Writing(self.ingestion)
+    def _writing(self) -> numbers.Writing:
+        return numbers.Writing(self.ingestion)
 
     @cached_property
     def _codes(self) -> list[float]:
-        return missing_numbers(self.ingestion.missing, self._writing)
+        return numbers.missing_numbers(self.ingestion.missing, self._writing)
 
 
 def _kind(column: pd.Series) -> str:
