@@ -34,7 +34,7 @@ SEAMS: dict[str, dict[str, Any]] = {
         "kedro.io:DataCatalog.load": "data sets: read",
         "kedro.io:DataCatalog.save": "data sets: write",
         "kedro.pipeline.node:Node.run": lambda node, *_: f"stage {node.func.__name__}",
-        "lepton_pipeline.hooks.freshness:remove_stale": "data sets: remove stale",
+        "lepton_pipeline.hooks.run:remove_stale": "data sets: remove stale",
         "lepton_pipeline.cli.run:_check_declarations": FRAME,
         "lepton_pipeline.cli.run:_run_one": FRAME,
     },

@@ -25,9 +25,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import find_architecture
 from lepton_pipeline.model.networks.device import choose_precision, reproducible
-from lepton_pipeline.model.networks.network import Network
+from lepton_pipeline.model.networks.network import Network, find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training

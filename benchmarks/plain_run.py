@@ -43,7 +43,7 @@ from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
-from lepton_pipeline.model.networks.epoch import Epoch
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.project.declaration import read_vertical

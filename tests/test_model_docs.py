@@ -15,10 +15,9 @@ import yaml
 
 from lepton_pipeline.data.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
-from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.features.jumps import FEWEST_VALUES, MOST_ROWS, MOST_VALUES
-from lepton_pipeline.model.blend import EQUAL, STANDARD_ERRORS, WEIGHTS
+from lepton_pipeline.features.encode import FEWEST_VALUES, MOST_ROWS, MOST_VALUES, Encoder
 from lepton_pipeline.model.boosting.trees import MOST_CODES
+from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
 from lepton_pipeline.model.classifier import Classifier, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.networks import defaults

@@ -17,7 +17,7 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import Dataset, Training
-from lepton_pipeline.registry.recorded import RecordedPyfunc
+from lepton_pipeline.registry.publish import RecordedPyfunc
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from lepton_pipeline.cli.retrain import retrain
-from lepton_pipeline.system.locks import only_job
+from lepton_pipeline.system.locks import JobLock
 
 
 def files(project):
@@ -42,7 +42,7 @@ def test_a_job_decides_and_is_listed_and_a_second_one_says_who_is_at_work(traine
     listed = project.run("retrain-log", "finance").stdout
     assert "nothing due" in listed
     assert "no trigger holds" in listed
-    with only_job(project.path / "data/.locks", "finance"):
+    with JobLock(project.path / "data/.locks", "finance"):
         second = project.run("retrain", "finance", "--force")
     assert (second.returncode, len(project.runs("finance_retraining"))) == (0, 1)
     assert "finance: another job is at work (kedro retrain, process " in second.stdout

@@ -1,6 +1,5 @@
 """Derived columns: order, refusals, and the row-wise part that is saved with a model."""
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import yaml
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.derive import Derivation, check_features_declared, derive_features
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, Window
+from lepton_pipeline.system.records import from_json, to_json
 
 DOCS = (Path(__file__).parents[2] / "docs" / "features.md").read_text("utf-8")
 DATASET = Dataset(target="y", positive=1, time="at", exclude=["hint"])
@@ -203,7 +203,7 @@ def test_a_derivation_is_the_row_wise_part():
     features = Features(derive={"a": "x"}, windows={"before": last("x")})
     derivation = Derivation.of(features, Ingestion(dates={"at": "ISO8601"}), pd.DataFrame())
     assert derivation == Derivation({"at": "ISO8601"}, {"a": "x"})
-    assert Derivation.from_dict(json.loads(json.dumps(derivation.to_dict()))) == derivation
+    assert from_json(Derivation, to_json(derivation)) == derivation
 
 
 def test_inputs_are_what_cannot_be_computed():

@@ -2,10 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.features import jumps
+from lepton_pipeline.features import encode
 from lepton_pipeline.features.column_encoders import CategoricalColumn
-from lepton_pipeline.features.encode import Encoder, encode_rows
-from lepton_pipeline.features.jumps import jumping_numbers
+from lepton_pipeline.features.encode import Encoder, encode_rows, jumping_numbers
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
 
@@ -62,7 +61,7 @@ def test_missing_values_are_left_out_and_other_columns_not_tried(monkeypatch):
     assert jumping_numbers(table, split, IN_TIME) == ["code"]
     never_held_out = table.assign(code=table["code"].where(table.index < 100))
     assert jumping_numbers(never_held_out, split.assign(fold=-1), IN_TIME) == []
-    monkeypatch.setattr(jumps, "MOST_ROWS", 999)
+    monkeypatch.setattr(encode, "MOST_ROWS", 999)
     assert jumping_numbers(table, split, IN_TIME) == []
 
 

@@ -2,8 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.features.noise import joint_auc, useless_features
-from lepton_pipeline.features.strength import features_alone
+from lepton_pipeline.features.strength import features_alone, joint_auc, useless_features
 
 
 def frame(**columns):

@@ -10,6 +10,7 @@ import pytest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.raw_values import RawValues
 from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.system.records import from_json, to_json
 
 INGESTION = Ingestion(
     decimal=",",
@@ -60,4 +61,4 @@ def test_what_is_no_number_is_named():
 
 
 def test_it_comes_back_from_json():
-    assert RawValues.from_dict(VALUES.to_dict()) == VALUES
+    assert from_json(RawValues, to_json(VALUES)) == VALUES

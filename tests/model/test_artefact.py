@@ -10,7 +10,7 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model import artefact as module
-from lepton_pipeline.model.artefact import Artefact, assemble_artefact, hash_artefact
+from lepton_pipeline.model.artefact import Artefact, assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, Leaks, Split, Training
 from lepton_pipeline.statistics.estimates import Metrics
@@ -95,7 +95,7 @@ def test_files_of_another_format_are_refused(artefact, tmp_path, monkeypatch):
 
 
 def test_every_file_is_under_the_seal_and_none_can_be_altered(artefact, tmp_path):
-    artefact.save(tmp_path)
+    sha256 = artefact.save(tmp_path)
     files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {path.name for path in files} >= {
         "artefact.json",
@@ -113,14 +113,14 @@ def test_every_file_is_under_the_seal_and_none_can_be_altered(artefact, tmp_path
         with pytest.raises(DataError, match=f"{path.name} is missing"):
             Artefact.load(tmp_path)
         path.write_bytes(original)
-    assert Artefact.load(tmp_path, hash_artefact(tmp_path)).threshold == 0.5
+    assert Artefact.load(tmp_path, sha256).threshold == 0.5
 
 
 def test_an_artefact_that_is_not_the_registered_one_is_refused(artefact, tmp_path):
-    artefact.save(tmp_path / "one")
+    registered = artefact.save(tmp_path / "one")
     replace(artefact, threshold=0.4).save(tmp_path / "other")
     with pytest.raises(DataError, match="not the registered"):
-        Artefact.load(tmp_path / "other", hash_artefact(tmp_path / "one"))
+        Artefact.load(tmp_path / "other", registered)
 
 
 def test_the_typical_row_is_that_of_the_training_rows(artefact):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lepton_pipeline.model.blend import EQUAL, WEIGHTS, mix, weigh, weigh_by_time
+from lepton_pipeline.model.calibration import EQUAL, WEIGHTS, mix, weigh, weigh_by_time
 from lepton_pipeline.statistics.losses import log_loss, sigmoid
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.model.typical import show, typical_row
+from lepton_pipeline.model.attribution import show, typical_row
 
 
 def test_numbers_have_their_median_other_columns_the_most_frequent_value():

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from lepton_pipeline.registry.champion_pages import REPORT_RUN, keep_champion_pages
+from lepton_pipeline.registry.champion import REPORT_RUN, keep_champion_pages
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.model.artefact import Artefact
 
 LOAD = """
 import pickle
@@ -196,11 +196,8 @@ def test_the_version_is_tagged_with_the_hash_of_its_artefact(trained):
     project, _ = trained
     folder = next((project.path / "mlruns/finance").rglob("artefact.json")).parent
     tags = project.client().get_model_version("finance", "1").tags
-    assert (
-        tags["artefact.sha256"]
-        == hash_artefact(folder)
-        == hash_artefact(project.output("06_models", "artefact"))
-    )
+    for saved in (folder, project.output("06_models", "artefact")):
+        assert json.loads((saved / "artefact.json").read_text("utf-8"))["sha256"] == tags["artefact.sha256"]
     assert Artefact.load(folder, tags["artefact.sha256"]).threshold > 0
 
 

@@ -19,7 +19,7 @@ from lepton_pipeline.operations.retraining.facts import job_runs
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.versions import load_artefact
-from lepton_pipeline.system.locks import only_job
+from lepton_pipeline.system.locks import JobLock
 
 pytestmark = pytest.mark.exhaustive
 
@@ -51,7 +51,7 @@ def champion(project: Project) -> tuple[int | None, str]:
 
 
 def require_free(project: Project) -> None:
-    with only_job(project.path / "data/.locks", "finance") as holder:
+    with JobLock(project.path / "data/.locks", "finance") as holder:
         assert holder is None
 
 
@@ -203,7 +203,7 @@ def test_a_store_that_another_process_keeps_locked_is_said_and_tried_again_later
 def test_two_processes_never_work_on_one_pipeline(warm, make_small, tmp_path):
     project = make_small(tmp_path / "project")
     up_to = ("run", "--pipelines", "finance", "--to-nodes", "finance.ingest_table")
-    with only_job(project.path / "data/.locks", "finance"):
+    with JobLock(project.path / "data/.locks", "finance"):
         refused = warm.run(project.path, *up_to)
         skipped = warm.run(project.path, *JOB)
     assert refused.returncode == 1, refused.said
@@ -215,7 +215,7 @@ def test_two_processes_never_work_on_one_pipeline(warm, make_small, tmp_path):
     assert "finance: another job is at work (kedro retrain, process" in skipped.stdout
     assert project.runs() == []
     # Scoring writes other files: a training of hours does not keep it.
-    with only_job(project.path / "data/.locks", "finance_scoring"):
+    with JobLock(project.path / "data/.locks", "finance_scoring"):
         free = warm.run(project.path, *up_to)
     assert free.returncode == 0, free.said
 

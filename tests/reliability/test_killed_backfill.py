@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from conftest import Project, copy_face
 
 from lepton_pipeline.cli.backfill import backfill
-from lepton_pipeline.system.locks import only_job
+from lepton_pipeline.system.locks import JobLock
 
 pytestmark = pytest.mark.exhaustive
 
@@ -182,7 +182,7 @@ def test_wrong_usage_is_said_before_anything_is_locked(shop, monkeypatch, argume
 
 
 def test_a_second_backfill_says_who_is_at_work(shop, warm):
-    with only_job(shop.path / "data/.locks", "shop_backfill", "kedro backfill"):
+    with JobLock(shop.path / "data/.locks", "shop_backfill", "kedro backfill"):
         done = warm.run(shop.path, *COMMAND, "--to", "2025-04-01")
     assert done.returncode == 0, done.said
     assert f"shop: another backfill is at work (kedro backfill, process {os.getpid()} " in done.stdout

@@ -23,9 +23,8 @@ from lepton_pipeline.model.artefact import Artefact, assemble_artefact
 from lepton_pipeline.model.classifier import train_model
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring, Training
+from lepton_pipeline.registry.publish import RecordedPyfunc, example_rows, input_schema, signature_of
 from lepton_pipeline.registry.publish import __file__ as publish_file
-from lepton_pipeline.registry.recorded import RecordedPyfunc
-from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
 from lepton_pipeline.statistics.estimates import Metrics

@@ -7,13 +7,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lepton_pipeline.system.locks import JobLock, only_job
+from lepton_pipeline.system.locks import JobLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from lepton_pipeline.system.locks import only_job
-with only_job(Path(sys.argv[1]), "shop") as holder:
+from lepton_pipeline.system.locks import JobLock
+with JobLock(Path(sys.argv[1]), "shop") as holder:
     print(holder, flush=True)
     sys.stdin.readline()
 """
@@ -26,31 +26,31 @@ def hold(folder):
 
 
 def test_a_second_job_is_told_who_is_at_work(tmp_path):
-    with only_job(tmp_path / "locks", "shop") as holder:
+    with JobLock(tmp_path / "locks", "shop") as holder:
         assert holder is None
         with hold(tmp_path / "locks") as second:
             said = second.communicate("\n")[0]
-        with only_job(tmp_path / "locks", "bank") as other:
+        with JobLock(tmp_path / "locks", "bank") as other:
             assert other is None
     assert said.startswith(f"kedro retrain, process {os.getpid()} on ")
     assert "since 20" in said
-    with only_job(tmp_path / "locks", "shop") as holder:
+    with JobLock(tmp_path / "locks", "shop") as holder:
         assert holder is None
 
 
 def test_a_killed_job_leaves_no_lock(tmp_path):
     with hold(tmp_path) as first:
         assert first.stdout.readline() == "None\n"
-        with only_job(tmp_path, "shop") as holder:
+        with JobLock(tmp_path, "shop") as holder:
             assert holder.startswith(f"kedro retrain, process {first.pid} on ")
         first.kill()
         first.wait()
-        with only_job(tmp_path, "shop") as holder:
+        with JobLock(tmp_path, "shop") as holder:
             assert holder is None
 
 
 def test_the_thread_that_holds_the_lock_may_take_it_again(tmp_path):
-    with only_job(tmp_path, "shop"):
+    with JobLock(tmp_path, "shop"):
         again = JobLock(tmp_path, "shop", "kedro run")
         assert again.acquire() is None
         again.release()
@@ -63,13 +63,13 @@ def test_the_thread_that_holds_the_lock_may_take_it_again(tmp_path):
 
 def test_another_thread_of_the_process_is_told_who_is_at_work(tmp_path):
     again = JobLock(tmp_path, "shop", "kedro run")
-    with only_job(tmp_path, "shop"), ThreadPoolExecutor(1) as pool:
+    with JobLock(tmp_path, "shop"), ThreadPoolExecutor(1) as pool:
         assert pool.submit(again.acquire).result().startswith(f"kedro retrain, process {os.getpid()} on ")
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(again.acquire).result() is None
     # Whichever thread ends the work, at the end of the process say, lets go of what the other one took.
     again.release()
-    with only_job(tmp_path, "shop") as holder:
+    with JobLock(tmp_path, "shop") as holder:
         assert holder is None
 
 
@@ -78,7 +78,7 @@ def test_a_lock_that_cannot_say_who_holds_it_is_still_a_lock(tmp_path, monkeypat
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with only_job(tmp_path, "shop") as holder:
+    with JobLock(tmp_path, "shop") as holder:
         assert holder is None
         with hold(tmp_path) as second:
             assert second.communicate("\n")[0] == "another process\n"
@@ -88,6 +88,6 @@ def test_a_lock_without_a_note_is_still_a_lock(tmp_path):
     with hold(tmp_path) as first:
         first.stdout.readline()
         (tmp_path / "shop.json").write_text("{")
-        with only_job(tmp_path, "shop") as holder:
+        with JobLock(tmp_path, "shop") as holder:
             assert holder == "another process"
         first.communicate("\n")

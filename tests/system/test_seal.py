@@ -3,7 +3,9 @@ import json
 import pytest
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.system.seal import open_sealed, read_seal, seal
+from lepton_pipeline.system.descriptions import open_sealed, seal
+
+DESCRIPTION = {"threshold": 0.1, "naïve": [1, None, "ü"]}
 
 
 @pytest.fixture
@@ -12,7 +14,7 @@ def folder(tmp_path):
     (tmp_path / "deep" / "weights.bin").write_bytes(bytes(range(256)))
     (tmp_path / "notes.json").write_text('{"a": 1}')
     (tmp_path / "empty").write_bytes(b"")
-    seal(tmp_path, "about.json", {"threshold": 0.1, "naïve": [1, None, "ü"]})
+    seal(tmp_path, "about.json", DESCRIPTION)
     return tmp_path
 
 
@@ -20,7 +22,7 @@ def test_what_was_sealed_is_read_again(folder):
     content = open_sealed(folder, "about.json")
     assert (content["threshold"], content["naïve"]) == (0.1, [1, None, "ü"])
     assert set(content["files"]) == {"deep/weights.bin", "notes.json", "empty"}
-    assert open_sealed(folder, "about.json", read_seal(folder, "about.json")) == content
+    assert open_sealed(folder, "about.json", content["sha256"]) == content
 
 
 def test_any_byte_altered_in_any_file_is_refused(folder):
@@ -51,12 +53,10 @@ def test_a_missing_file_is_refused(folder, name):
 
 
 def test_an_equal_folder_has_an_equal_seal_and_another_has_another(folder, tmp_path):
-    before = read_seal(folder, "about.json")
-    seal(folder, "about.json", {"threshold": 0.1, "naïve": [1, None, "ü"]})
-    assert read_seal(folder, "about.json") == before
+    before = open_sealed(folder, "about.json")["sha256"]
+    assert seal(folder, "about.json", DESCRIPTION) == before
     (folder / "notes.json").write_text('{"a": 2}')
-    seal(folder, "about.json", {"threshold": 0.1, "naïve": [1, None, "ü"]})
-    assert read_seal(folder, "about.json") != before
+    assert seal(folder, "about.json", DESCRIPTION) != before
     with pytest.raises(DataError, match=f"{before}; copy"):
         open_sealed(folder, "about.json", before)
 

@@ -3,7 +3,7 @@ from math import nan
 
 import pytest
 
-from lepton_pipeline.model.networks.epoch import Epoch
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.terminal import progress
 from lepton_pipeline.terminal.progress import show_epochs
 

@@ -70,7 +70,7 @@ def _backfill(
     from lepton_pipeline.operations.retraining.job import Request
     from lepton_pipeline.parameters import utc_text
     from lepton_pipeline.parameters.jobs import BACKFILL, KIND, Job
-    from lepton_pipeline.system.locks import JOB_LOCKS, only_job
+    from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
     from lepton_pipeline.system.signals import unwinding
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
@@ -79,7 +79,7 @@ def _backfill(
     now = datetime.now(UTC)
     grid = make_grid(since, until, every, now)
     name = Job(vertical, BACKFILL).name
-    with only_job(project / JOB_LOCKS, name, "kedro backfill") as holder, unwinding():
+    with JobLock(project / JOB_LOCKS, name, "kedro backfill") as holder, unwinding():
         if holder is not None:
             say(f"{vertical}: another backfill is at work ({holder}); nothing done")
             return 0

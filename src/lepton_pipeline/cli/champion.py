@@ -122,7 +122,7 @@ def verify(vertical: str | None, env: str | None) -> None:
 
 def _show_pages(client: Any, vertical: str, version: int) -> None:
     """Copy the new champion's report here; the champion has changed even if this fails."""
-    from lepton_pipeline.registry.champion_pages import REPORTS, keep_champion_pages
+    from lepton_pipeline.registry.champion import REPORTS, keep_champion_pages
     from lepton_pipeline.system.permissions import refused
 
     folder, project = REPORTS / vertical / "champion", project_folder()

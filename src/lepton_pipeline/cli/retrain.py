@@ -100,12 +100,12 @@ def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
 def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on_refusal: bool) -> int:
     from lepton_pipeline.operations.alerts.notify import notify_job
     from lepton_pipeline.operations.retraining.job import run_job
-    from lepton_pipeline.system.locks import JOB_LOCKS, only_job
+    from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
     project = options.project_folder()
-    with only_job(project / JOB_LOCKS, request.vertical) as holder:
+    with JobLock(project / JOB_LOCKS, request.vertical) as holder:
         if holder is not None:
             say(f"{request.vertical}: another job is at work ({holder}); nothing done")
             return 0

@@ -12,8 +12,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.attribution import Reason
-from lepton_pipeline.model.typical import show
+from lepton_pipeline.model.attribution import Reason, show
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats

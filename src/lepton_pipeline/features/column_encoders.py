@@ -29,25 +29,27 @@ EDGE = 1e-3
 MOST_RARE = 200_000
 TRUTH = {"true": "True", "1": "True", "false": "False", "0": "False"}
 
+SEEN, RARE, NEW = 0, 1, 2
+
 Hashes = npt.NDArray[np.uint64]
+Positions = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """A numeric column, mapped piecewise linearly from training quantiles to a standard normal.
-
-    Attributes:
-        input: type of the raw values, "number", or "boolean" for a declared numeric column of truth values.
-        quantiles: ascending, float64 [k]; a single one if training rows hold one number and missing values.
-        scores: value of each quantile, float64 [k].
-        indicator: whether training rows had missing values, so that missing is a signal of its own.
-    """
+    """A numeric column, mapped piecewise linearly from training quantiles to a standard normal."""
 
     name: str
-    input: str
+    input: str  # type of the raw values, "number", or "boolean" for a declared numeric column of truth values
+    # ascending, float64 [k]; a single one if training rows hold one number and missing values
     quantiles: Floats
-    scores: Floats
-    indicator: bool
+    scores: Floats  # value of each quantile, float64 [k]
+    indicator: bool  # whether training rows had missing values, so that missing is a signal of its own
+
+    @property
+    def indicator_name(self) -> str:
+        """Name of the encoded column that marks missing values."""
+        return f"{self.name} is missing"
 
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> NumericColumn:
@@ -68,26 +70,20 @@ class NumericColumn:
             inside = scores.clip(self.scores[0], self.scores[-1])
             encoded[self.name] = np.where(missing, 0.0, inside).astype(np.float32)
         if self.indicator:
-            encoded[indicator_name(self.name)] = missing.astype(np.float32)
+            encoded[self.indicator_name] = missing.astype(np.float32)
         return encoded
 
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """A categorical column, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency.
-
-    Attributes:
-        input: type of the raw values, "text", "number" or "boolean".
-        categories: values with a code of their own, in the order of codes.
-        known: share of non-missing training rows whose value has its own code; None in older encoders.
-        rare: sorted hashes of the other training values (a rare value may identify a person); None if not
-            kept.
-    """
+    """A categorical column, mapped to codes: 0 missing, 1 unseen or rare, 2 and up by falling frequency."""
 
     name: str
-    input: str
-    categories: tuple[str, ...]
+    input: str  # type of the raw values, "text", "number" or "boolean"
+    categories: tuple[str, ...]  # values with a code of their own, in the order of codes
+    # share of non-missing training rows whose value has its own code; None in older encoders
     known: float | None = None
+    # sorted hashes of the other training values (a rare value may identify a person); None if not kept
     rare: Hashes | None = field(default=None, compare=False)
 
     @classmethod
@@ -98,15 +94,14 @@ class CategoricalColumn:
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
             counts[key] = counts.get(key, 0) + count
-        enough = enough_rows(len(column))
-        kept = {key: count for key, count in counts.items() if count >= enough}
-        rare = [key for key in counts if key not in kept] if len(counts) - len(kept) <= MOST_RARE else None
+        kept = {key: count for key, count in counts.items() if count >= enough_rows(len(column))}
+        rare = counts.keys() - kept.keys()
         return cls(
             str(column.name),
             input_kind,
             tuple(sorted(kept, key=lambda key: (-kept[key], key))),
             sum(kept.values()) / max(int(rows.sum()), 1),
-            None if rare is None else np.sort(_hashes(rare)),
+            np.sort(_hashes(rare)) if len(rare) <= MOST_RARE else None,
         )
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
@@ -116,20 +111,21 @@ class CategoricalColumn:
         codes = np.array([*(self._codes.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
         return {self.name: codes[positions]}
 
-    def look_up(self, column: pd.Series) -> LookedUp:
-        """Look up which values the training rows had, and which of them rarely."""
+    def look_up(self, column: pd.Series) -> tuple[Positions, list[str], Positions]:
+        """Look up which values the training rows had.
+
+        Returns the position of each row's value in the look-up texts (-1 where it is missing), these texts
+        (two values may share one), and of each text whether it is `SEEN` (with a code of its own), `RARE`
+        (too rare for one, as far as that was kept) or `NEW`.
+        """
         positions, keys = _keys(column, self.input)
-        own = np.array([key in self._codes for key in keys], dtype=bool)
-        rare = np.zeros(len(keys), dtype=bool)
-        others = np.flatnonzero(~own)
-        rare[others] = self._had_rarely([keys[at] for at in others])
-        return LookedUp(positions, keys, own, rare)
+        rare = np.where(self._had_rarely(keys), RARE, NEW)
+        return positions, keys, np.where([key in self._codes for key in keys], SEEN, rare)
 
     def seen_in_training(self, texts: Iterable[str]) -> list[bool]:
         """Whether training rows had each text, as far as that was kept."""
         texts = list(texts)
-        rare = self._had_rarely(texts).tolist()
-        return [text in self._codes or few for text, few in zip(texts, rare, strict=True)]
+        return [text in self._codes or few for text, few in zip(texts, self._had_rarely(texts), strict=True)]
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as its look-up text, rare and unseen ones too; missing stays missing."""
@@ -141,41 +137,17 @@ class CategoricalColumn:
             return np.zeros(len(texts), dtype=bool)
         hashes = _hashes(texts)
         places = np.searchsorted(self.rare, hashes).clip(max=len(self.rare) - 1)
-        found: npt.NDArray[np.bool_] = self.rare[places] == hashes
-        return found
+        return np.asarray(self.rare[places] == hashes)
 
     @cached_property
     def _codes(self) -> dict[str, int]:
         """Code of each category, in NFC: older encoders kept other forms."""
-        codes: dict[str, int] = {}
-        for code, key in enumerate(self.categories, start=FIRST_CATEGORY):
-            codes.setdefault(_composed(key), code)
-        return codes
-
-
-@dataclass(frozen=True)
-class LookedUp:
-    """Which values of a column the training rows had.
-
-    Attributes:
-        positions: index of each row's value into the lists below; -1 where it is missing.
-        keys: look-up text of each value; two values may share one.
-        own: whether the value has its own code.
-        rare: whether training rows had the value too rarely for a code, as far as that was kept.
-    """
-
-    positions: npt.NDArray[np.intp]
-    keys: list[str]
-    own: npt.NDArray[np.bool_]
-    rare: npt.NDArray[np.bool_]
+        # The first of equal ones counts.
+        codes = list(enumerate(map(_composed, self.categories), start=FIRST_CATEGORY))
+        return {key: code for code, key in reversed(codes)}
 
 
 EncodedColumn = NumericColumn | CategoricalColumn
-
-
-def indicator_name(name: str) -> str:
-    """Name of the encoded column that marks missing values of `name`."""
-    return f"{name} is missing"
 
 
 def enough_rows(rows: int) -> int:
@@ -187,10 +159,9 @@ def as_numbers(column: pd.Series) -> Floats:
     """Read a column as float64, missing as NaN; `DataError` names a value that is not a number."""
     if pd.api.types.is_numeric_dtype(column.dtype):
         return column.to_numpy(np.float64, na_value=np.nan)
+    said = f"column {column.name!r} must hold numbers, but"
     if column.dtype.kind in "mM":
-        raise DataError(
-            f"column {column.name!r} must hold numbers, but holds dates or durations ({column.dtype})."
-        )
+        raise DataError(f"{said} holds dates or durations ({column.dtype}).")
     try:
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     except OverflowError as error:
@@ -198,9 +169,8 @@ def as_numbers(column: pd.Series) -> Floats:
     wrong = np.isnan(numbers) & column.notna().to_numpy(bool)
     if wrong.any():
         raise DataError(
-            f"column {column.name!r} must hold numbers, but {int(wrong.sum())} of {len(column)} values are not, "
-            f"first {column[wrong].iloc[0]!r}; correct them, leave them empty, or declare the column in "
-            "dataset.categorical and train again."
+            f"{said} {int(wrong.sum())} of {len(column)} values are not, first {column[wrong].iloc[0]!r}; correct "
+            "them, leave them empty, or declare the column in dataset.categorical and train again."
         )
     return numbers
 
@@ -221,7 +191,7 @@ def _quantile_map(numbers: Floats) -> tuple[Floats, Floats]:
     return values, np.array([normal.inv_cdf(middle) for middle in middles.clip(EDGE, 1 - EDGE)])
 
 
-def _keys(column: pd.Series, input_kind: str) -> tuple[npt.NDArray[np.intp], list[str]]:
+def _keys(column: pd.Series, input_kind: str) -> tuple[Positions, list[str]]:
     """Position of each row's value (-1 missing), and the text of every position."""
     if column.dtype == object:
         # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -18,12 +18,16 @@ from lepton_pipeline.features.column_record import (
     Column,
     Columns,
 )
-from lepton_pipeline.features.derive import columns_read
+from lepton_pipeline.features.derive import columns_read, in_order
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features
 
 _ROLES = {"exclude": "excluded", "categorical": "category"}
+_JUMPS = (
+    "a category: on held-out rows its effect jumps from value to value "
+    "(declared in dataset.numeric it stays a number)"
+)
 _NEVER_FEATURES = {
     "target": "the target",
     "id": "it names rows (dataset.id)",
@@ -32,12 +36,6 @@ _NEVER_FEATURES = {
     "exclude": "declared in dataset.exclude",
     "sensitive": "declared in dataset.sensitive",
 }
-
-
-_JUMPS = (
-    "a category: on held-out rows its effect jumps from value to value "
-    "(declared in dataset.numeric it stays a number)"
-)
 
 
 def describe_columns(
@@ -77,29 +75,32 @@ def list_columns(
     roles. `reading` records how the table was read, None for a table made of others; `tables` the raw tables.
     """
     used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
-    readers = _readers(columns_read(features, dataset), set(used))
+    readers = _readers(columns_read(features, dataset), used)
     notes = _notes(reading, tables or {})
     for column in encoded:
         name = column.name
         if column.input == "number" and used[name] == CATEGORY and name not in dataset.categorical:
             notes.setdefault(name, []).append(_JUMPS)
     kinds = {} if reading is None else reading.kinds
+    made = dict.fromkeys(features.derive, "derived") | dict.fromkeys(features.windows, "window")
     roles = {name: role for role, names in reversed(dataset.roles().items()) for name in names}
     columns = []
     for name in map(str, table.columns):
         values = table[name]
-        missing, role = int(values.isna().sum()), roles.get(name, "")
-        kind = kinds.get(name) if name not in features.names() else None
+        missing, role, through = int(values.isna().sum()), roles.get(name, ""), readers.get(name, [])
+        dated = pd.api.types.is_datetime64_any_dtype(values.dtype)
+        kind = "" if name in made else kinds.get(name, "")
         columns.append(
             Column(
                 name,
-                kind=_with_zone(kind, values) if kind else kind_of(values),
-                role=_ROLES.get(role, role) or _made(name, features),
+                # A date was read without its zone.
+                kind=kind if kind and not (kind == "date" and dated) else kind_of(values),
+                role=_ROLES.get(role, role) or made.get(name, "feature"),
                 missing=missing,
                 missing_share=_share(missing, len(table)),
                 distinct=int(values.nunique()),
-                used_as=used.get(name) or _indirectly(values, readers.get(name)),
-                through=readers.get(name, []),
+                used_as=used.get(name) or ((DATE if dated else OTHERS) if through else UNUSED),
+                through=through,
                 why_not="" if name in used else why_not.get(name) or _NEVER_FEATURES.get(role, "no feature"),
                 notes=notes.get(name, []),
             )
@@ -126,30 +127,14 @@ def kind_of(column: pd.Series) -> str:
     return "whole number" if len(present) < len(column) and (present % 1 == 0).all() else "number"
 
 
-def _made(name: str, features: Features) -> str:
-    return "derived" if name in features.derive else "window" if name in features.windows else "feature"
-
-
-def _with_zone(kind: str, values: pd.Series) -> str:
-    return kind_of(values) if kind == "date" and pd.api.types.is_datetime64_any_dtype(values.dtype) else kind
-
-
-def _indirectly(values: pd.Series, readers: Sequence[str] | None) -> str:
-    if not readers:
-        return UNUSED
-    return DATE if pd.api.types.is_datetime64_any_dtype(values.dtype) else OTHERS
-
-
-def _readers(reads: Mapping[str, Sequence[str]], used: set[str]) -> dict[str, list[str]]:
+def _readers(reads: Mapping[str, Sequence[str]], used: Iterable[str]) -> dict[str, list[str]]:
     """For each column, the computed columns through which it reaches the model."""
-    reaching: set[str] = set(used) & set(reads)
-    while True:
-        further = {source for name in reaching for source in reads[name] if source in reads} - reaching
-        if not further:
-            break
-        reaching |= further
+    reaching = set(used)
+    for name in reversed(in_order(reads)):
+        if name in reaching:
+            reaching.update(reads[name])
     found: dict[str, list[str]] = {}
-    for name in [name for name in reads if name in reaching]:
+    for name in filter(reaching.__contains__, reads):
         for source in reads[name]:
             found.setdefault(source, []).append(name)
     return found

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
 
 import pandas as pd
 
@@ -15,7 +14,7 @@ from lepton_pipeline.data.expressions.dates import UNKNOWN, on_clock, read_dates
 from lepton_pipeline.data.expressions.expression import Expression, parse_expression
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
-from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion, Window
+from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion
 
 _NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
 
@@ -40,30 +39,28 @@ def derive_all(clean_table: pd.DataFrame, dataset: Dataset, features: Features) 
 def add_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
     """Append the derived columns and windows in the order of declaration; each may use the others.
 
-    Raises:
-        ConfigurationError: an invalid declaration, see `check_features_declared`.
-        DataError: a name is taken, a column is absent, or values are of the wrong kind.
+    Raises ConfigurationError for an invalid declaration (see `check_features_declared`), DataError if a name
+    is taken, a column is absent, or values are of the wrong kind.
     """
-    problems = check_features_declared(features, dataset)
-    if problems:
+    if problems := check_features_declared(features, dataset):
         raise ConfigurationError("\n".join(problems))
     if not features.names():
         return clean_table
-    for name in features.names():
-        if name in clean_table.columns:
-            raise DataError(
-                f"{_key(name, features)}: the table has a column {name!r} already; give the new one another name."
-            )
+    if taken := [name for name in features.names() if name in clean_table.columns]:
+        raise DataError(
+            f"{_key(taken[0], features)}: the table has a column {taken[0]!r} already; give the new one another name."
+        )
     columns = [*map(str, clean_table.columns), *features.names()]
-    expressions = _parsed(features.derive)
-    reads = _reads(expressions, features, dataset)
+    expressions = {
+        name: parse_expression(text, _key(name, features)) for name, text in features.derive.items()
+    }
+    reads = columns_read(features, dataset)
     for expression in expressions.values():
         expression.check_columns(columns)
-    named = {f"features.windows.{name}": reads[name] for name in features.windows}
-    check_columns(columns, named, "the table")
+    check_columns(columns, {_key(name, features): reads[name] for name in features.windows}, "the table")
     delays = window_delays(features, dataset)
     made: dict[str, pd.Series] = {}
-    for name in TopologicalSorter(_links(reads)).static_order():
+    for name in in_order(reads):
         table = _with_columns(clean_table, made, reads[name])
         if name in expressions:
             made[name] = expressions[name].evaluate(table)
@@ -80,11 +77,15 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
     an excluded column without `known`.
     """
     problems = []
-    for name, text in features.derive.items():
-        problems += _refusal(text, f"features.derive.{name}")
+    texts = {_key(name, features): text for name, text in features.derive.items()}
     if dataset.positive_when is not None:
-        refusal = _refusal(dataset.positive_when, "dataset.positive_when")
-        problems += refusal or _rule_problems(features, dataset)
+        texts["dataset.positive_when"] = dataset.positive_when
+    for key, text in texts.items():
+        try:
+            columns = parse_expression(text, key).columns
+            problems += _rule_problems(columns, features, dataset) if key == "dataset.positive_when" else []
+        except ConfigurationError as error:
+            problems.append(str(error))
     if dataset.target in features.names():
         problems.append(
             f"{_key(dataset.target, features)}: the target must be a column of the table; declare dataset.target as "
@@ -94,7 +95,7 @@ def check_features_declared(features: Features, dataset: Dataset) -> list[str]:
         return problems
     reads = columns_read(features, dataset)
     try:
-        TopologicalSorter(_links(reads)).prepare()
+        in_order(reads)
     except CycleError as error:
         # graphlib lists what is needed before what needs it.
         circle = list(reversed(error.args[1]))
@@ -113,24 +114,29 @@ def window_delays(features: Features, dataset: Dataset) -> dict[str, Duration]:
 
 def columns_read(features: Features, dataset: Dataset) -> dict[str, list[str]]:
     """Name the source columns of each declared feature; `ConfigurationError` on an invalid expression."""
-    return _reads(_parsed(features.derive), features, dataset)
+    texts = features.derive.items()
+    reads = {name: list(parse_expression(text, _key(name, features)).columns) for name, text in texts}
+    for name, window in features.windows.items():
+        columns = (window.of, *window.by, window.known, dataset.time)
+        reads[name] = list(dict.fromkeys(column for column in columns if column is not None))
+    return reads
+
+
+def in_order(reads: Mapping[str, Sequence[str]]) -> list[str]:
+    """Sort features so that each comes after those it reads; `CycleError` if they read each other."""
+    links = {name: [column for column in columns if column in reads] for name, columns in reads.items()}
+    return list(TopologicalSorter(links).static_order())
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """Row-wise part of a vertical's features, saved with a model and applied to the rows it scores.
+    """Row-wise part of a vertical's features, saved with a model and applied to the rows it scores."""
 
-    Attributes:
-        dates: format of each date column.
-        expressions: expression of each derived column.
-        zones: time zone of each date column, None for times without one; any zone without an entry.
-        two_digit_years: see `Ingestion`.
-    """
-
-    dates: dict[str, str]
-    expressions: dict[str, str]
+    dates: dict[str, str]  # format of each date column
+    expressions: dict[str, str]  # expression of each derived column
+    # time zone of each date column, None for times without one; any zone without an entry
     zones: dict[str, str | None] = field(default_factory=dict)
-    two_digit_years: dict[str, int] = field(default_factory=dict)
+    two_digit_years: dict[str, int] = field(default_factory=dict)  # see `Ingestion`
 
     @classmethod
     def of(cls, features: Features, ingestion: Ingestion, table: pd.DataFrame) -> Derivation:
@@ -181,15 +187,6 @@ class Derivation:
         dates = [name for name in self.inputs(wanted) if name in self.dates and name in rows.columns]
         return {name: self._as_dates(rows[name], name) for name in dates}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, description: dict[str, Any]) -> Derivation:
-        """Restore the result of `to_dict`, also from before zones were kept."""
-        return cls(**description)
-
     def _as_dates(self, column: pd.Series, name: str) -> pd.Series:
         zone = self.zones.get(name, UNKNOWN)
         try:
@@ -208,55 +205,42 @@ class Derivation:
     def _needed(self, wanted: Iterable[str]) -> dict[str, Expression]:
         """Expressions behind the wanted columns in topological order."""
         parsed: dict[str, Expression] = {}
-        links: dict[str, list[str]] = {}
-        waiting = [name for name in wanted if name in self.expressions]
+        waiting = list(wanted)
         while waiting:
             name = waiting.pop()
-            if name not in parsed:
+            if name in self.expressions and name not in parsed:
                 parsed[name] = parse_expression(self.expressions[name], f"features.derive.{name}")
-                links[name] = [column for column in parsed[name].columns if column in self.expressions]
-                waiting += links[name]
-        return {name: parsed[name] for name in TopologicalSorter(links).static_order()}
+                waiting += parsed[name].columns
+        order = in_order({name: expression.columns for name, expression in parsed.items()})
+        return {name: parsed[name] for name in order}
 
 
-def _refusal(text: str, key: str) -> list[str]:
-    try:
-        parse_expression(text, key)
-    except ConfigurationError as error:
-        return [str(error)]
-    return []
-
-
-def _rule_problems(features: Features, dataset: Dataset) -> list[str]:
-    rule = str(dataset.positive_when)
-    columns = parse_expression(rule, "dataset.positive_when").columns
-    made = [name for name in columns if name in features.names()]
-    if made:
-        return [
-            f"dataset.positive_when: {rule!r} reads {made[0]!r}, which is made later than labels are; "
-            "use columns of the table only."
-        ]
-    if dataset.target not in columns:
-        return [
-            f"dataset.positive_when: {rule!r} does not read the target {dataset.target!r}; "
-            "declare as dataset.target the column that decides, so that it is never a feature."
-        ]
-    return []
+def _rule_problems(columns: Sequence[str], features: Features, dataset: Dataset) -> list[str]:
+    if made := [name for name in columns if name in features.names()]:
+        problem = f"reads {made[0]!r}, which is made later than labels are; use columns of the table only."
+    elif dataset.target not in columns:
+        problem = (
+            f"does not read the target {dataset.target!r}; declare as dataset.target the column that decides, so that "
+            "it is never a feature."
+        )
+    else:
+        return []
+    return [f"dataset.positive_when: {dataset.positive_when!r} {problem}"]
 
 
 def _target_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
     roles = dataset.roles()
     no_features = {column for role in _NEVER_FEATURES for column in roles[role]}
-    told = {dataset.target: dataset.target}
+    told = {dataset.target}
     problems = []
-    for name in TopologicalSorter(_links(reads)).static_order():
+    for name in in_order(reads):
         window = features.windows.get(name)
         # What a window takes from earlier rows was known; what it takes from the row itself is `by`.
         sources = reads[name] if window is None else window.by
         source = next((column for column in sources if column in told), None)
         if source is None:
             continue
-        told[name] = name
+        told.add(name)
         if name not in no_features:
             text = repr(features.derive[name]) if name in features.derive else f"by: {source}"
             through = "" if source == dataset.target else f" through {source!r}"
@@ -285,28 +269,10 @@ def _label_columns(reads: Mapping[str, list[str]], dataset: Dataset) -> set[str]
     found = {dataset.target}
     if dataset.positive_when is not None:
         found |= {*parse_expression(dataset.positive_when, "dataset.positive_when").columns} - {dataset.time}
-    for name in TopologicalSorter(_links(reads)).static_order():
+    for name in in_order(reads):
         if found.intersection(reads[name]):
             found.add(name)
     return found
-
-
-def _parsed(derive: Mapping[str, str]) -> dict[str, Expression]:
-    return {name: parse_expression(text, f"features.derive.{name}") for name, text in derive.items()}
-
-
-def _reads(parsed: Mapping[str, Expression], features: Features, dataset: Dataset) -> dict[str, list[str]]:
-    by_expression = {name: list(expression.columns) for name, expression in parsed.items()}
-    return by_expression | {name: _window_reads(window, dataset) for name, window in features.windows.items()}
-
-
-def _window_reads(window: Window, dataset: Dataset) -> list[str]:
-    read = [window.of, *window.by, window.known, dataset.time]
-    return list(dict.fromkeys(column for column in read if column is not None))
-
-
-def _links(reads: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    return {name: [column for column in columns if column in reads] for name, columns in reads.items()}
 
 
 def _key(name: str, features: Features) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
@@ -15,17 +17,28 @@ from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
     EncodedColumn,
     NumericColumn,
+    Positions,
     as_numbers,
-    indicator_name,
 )
-from lepton_pipeline.features.jumps import jumping_numbers
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.features.strength import SMOOTHING
 from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.statistics.losses import Floats, log_losses
 from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
+# With more rows, trees and networks tell so few values apart themselves.
+MOST_ROWS = 10_000
+# Two are told apart either way; of many, few rows share one.
+FEWEST_VALUES, MOST_VALUES = 3, 100
+ROWS_A_VALUE = 5
+# Kernel widths in shares of the rows; in the last all rows count alike.
+WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
+BLOCKS = 5
+
+Mask = npt.NDArray[np.bool_]
 
 
 def encode_rows(
@@ -38,10 +51,8 @@ def encode_rows(
     """Fit the encoder on the training rows and encode every row; see `jumping_numbers`.
 
     Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes.
-
-    Raises:
-        DataError: a feature leaks the target, no feature is left, or a declared numeric column holds
-            something else.
+    Raises DataError if a feature leaks the target, no feature is left, or a declared numeric column holds
+    something else.
     """
     useless = enforce_report(feature_report, leaks)
     noise = dict.fromkeys(useless, "it adds nothing (see the report on features)")
@@ -51,12 +62,12 @@ def encode_rows(
     return encoder, encoder.transform(feature_table)
 
 
+@dataclass(frozen=True, eq=False)
 class Encoder:
     """Fitted map from raw to encoded rows: `columns` in order, and `dropped` features with reasons."""
 
-    def __init__(self, columns: list[EncodedColumn], dropped: dict[str, str]) -> None:
-        self.columns = columns
-        self.dropped = dropped
+    columns: list[EncodedColumn]
+    dropped: dict[str, str]
 
     @property
     def inputs(self) -> dict[str, str]:
@@ -79,29 +90,29 @@ class Encoder:
         The result for a row does not depend on other rows. Further columns are ignored; a `DataError` names a
         missing column, or a numeric column that holds something else.
         """
-        missing = [column.name for column in self.columns if column.name not in table.columns]
-        if missing:
-            matches = [nearest(name, list(map(str, table.columns))) for name in missing]
-            hints = [f" (did you mean {match!r}?)" if match else "" for match in matches]
+        if missing := [column.name for column in self.columns if column.name not in table.columns]:
+            matches = {name: nearest(name, map(str, table.columns)) for name in missing}
+            hints = {name: f" (did you mean {match!r}?)" if match else "" for name, match in matches.items()}
             raise DataError(
-                "columns that the model was trained on are missing: "
-                f"{', '.join(f'{name!r}{hint}' for name, hint in zip(missing, hints, strict=True))}; "
+                f"columns that the model was trained on are missing: "
+                f"{', '.join(f'{name!r}{hint}' for name, hint in hints.items())}; "
                 "hand them in under these names (a value may be empty, a column may not be absent)."
             )
-        encoded: dict[str, Any] = {}
+        encoded: dict[str, np.ndarray] = {}
         for column in self.columns:
             encoded |= column.transform(table[column.name])
         return pd.DataFrame(encoded, index=table.index)
 
     def save(self, folder: Path) -> None:
         """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
+        saved = [_saved(column) for column in self.columns]
         description = {
             "format": FORMAT,
-            "columns": [_describe(column) for column in self.columns],
+            "columns": [described for described, _ in saved],
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
         }
         write_description(folder / DESCRIPTION, description)
-        write_arrays(folder / ARRAYS, self._arrays())
+        write_arrays(folder / ARRAYS, {name: array for _, arrays in saved for name, array in arrays.items()})
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
@@ -112,16 +123,6 @@ class Encoder:
         arrays = load_file(folder / ARRAYS)
         columns = [_restore(column, arrays) for column in description["columns"]]
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        for column in self.columns:
-            if isinstance(column, NumericColumn):
-                arrays[f"{column.name}/quantiles"] = column.quantiles
-                arrays[f"{column.name}/scores"] = column.scores
-            elif column.rare is not None and len(column.rare):
-                arrays[f"{column.name}/rare"] = column.rare
-        return arrays
 
 
 def fit_columns(
@@ -166,7 +167,7 @@ def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], featu
             f"no feature is left to learn from ({reasons or 'every column has another role'}). "
             "Check the raw data, dataset.exclude and dataset.sensitive."
         )
-    indicators = {indicator_name(column.name) for column in columns if isinstance(column, NumericColumn)}
+    indicators = {column.indicator_name for column in columns if isinstance(column, NumericColumn)}
     taken = sorted(indicators.intersection(features))
     if taken:
         raise DataError(
@@ -174,13 +175,15 @@ def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], featu
         )
 
 
-def _describe(column: EncodedColumn) -> dict[str, Any]:
+def _saved(column: EncodedColumn) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Description and arrays of a column."""
+    described: dict[str, object] = {"name": column.name, "kind": "numeric", "input": column.input}
     if isinstance(column, NumericColumn):
-        described = {"name": column.name, "kind": "numeric", "input": column.input}
-        return described | {"quantiles": len(column.quantiles), "indicator": column.indicator}
-    described = {"name": column.name, "kind": "categorical", "input": column.input}
+        described |= {"quantiles": len(column.quantiles), "indicator": column.indicator}
+        return described, {f"{column.name}/{part}": getattr(column, part) for part in ("quantiles", "scores")}
     rare = None if column.rare is None else len(column.rare)
-    return described | {"categories": list(column.categories), "known": column.known, "rare": rare}
+    described |= {"kind": "categorical", "categories": column.categories, "known": column.known, "rare": rare}
+    return described, {f"{column.name}/rare": column.rare} if column.rare is not None and rare else {}
 
 
 def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedColumn:
@@ -192,3 +195,76 @@ def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedCo
         return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
     quantiles, scores = arrays[f"{name}/quantiles"], arrays[f"{name}/scores"]
     return NumericColumn(name, raw, quantiles, scores, column["indicator"])
+
+
+def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
+    """Name the undeclared whole numbers of few values whose held-out log loss is lower as a category.
+
+    Each column is tried alone in both forms. As a category, a value has its own positive rate; as a number,
+    that of nearby values (kernel regression on ranks: Nadaraya 1964, Watson 1964), with the best of several
+    widths. A category must be better by more than one standard error of the paired losses.
+
+    `split` holds `label` and `fold` of the rows; rows without folds are held out in order of time.
+    """
+    if len(training) > MOST_ROWS:
+        return []
+    labels = split.loc[training.index, "label"].to_numpy(np.intp)
+    turns = _turns(training, split, dataset)
+    declared = {*dataset.numeric, *dataset.categorical}
+    return [
+        name
+        for name in feature_columns(training, dataset)
+        if name not in declared
+        and _few_whole_numbers(training[name])
+        and _jumps(training[name], labels, turns)
+    ]
+
+
+def _turns(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[tuple[Mask, Mask]]:
+    """Training and held-out rows of each turn."""
+    fold = split.loc[training.index, "fold"].to_numpy()
+    if (fold >= 0).all():
+        return [(fold != number, fold == number) for number in np.unique(fold)]
+    if dataset.time is None:
+        return []
+    block = np.ceil(training[dataset.time].rank(pct=True).to_numpy() * BLOCKS)
+    return [(block < number, block == number) for number in range(2, BLOCKS + 1)]
+
+
+def _few_whole_numbers(column: pd.Series) -> bool:
+    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return False
+    known = as_numbers(column.dropna())
+    values = np.unique(known)
+    whole = np.isfinite(values) & (np.floor(values) == values)
+    few = FEWEST_VALUES <= len(values) <= min(MOST_VALUES, len(known) // ROWS_A_VALUE)
+    return few and bool(whole.all())
+
+
+def _jumps(column: pd.Series, labels: Positions, turns: list[tuple[Mask, Mask]]) -> bool:
+    """Whether each value's own rate lowers the held-out log loss by more than its standard error."""
+    known = column.notna().to_numpy(bool)
+    turns = [(learnt[known], held[known]) for learnt, held in turns]
+    if not any(held.any() for _, held in turns):
+        return False
+    levels = np.unique(as_numbers(column[known]), return_inverse=True)[1]
+    rows = np.bincount(levels)
+    middles = (rows.cumsum() - rows / 2) / len(levels)
+    distances = middles[:, None] - middles
+    readings = [np.eye(len(rows)), *(np.exp(-0.5 * (distances / width) ** 2) for width in WIDTHS)]
+    category, *numbers = (
+        np.concatenate([_losses(levels, labels[known], learnt, held, kernel) for learnt, held in turns])
+        for kernel in readings
+    )
+    gains = min(numbers, key=np.mean) - category
+    return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
+
+
+def _losses(levels: Positions, labels: Positions, learnt: Mask, held: Mask, kernel: Floats) -> Floats:
+    """Log loss of held-out rows; `kernel` weights the training rows of other values."""
+    positive = np.bincount(levels[learnt], labels[learnt], len(kernel)) @ kernel
+    rows = np.bincount(levels[learnt], minlength=len(kernel)) @ kernel
+    # Never 0 or 1, whatever a value's rows say.
+    base = (labels[learnt].sum() + 1) / (learnt.sum() + 2)
+    rates = ((positive + SMOOTHING * base) / (rows + SMOOTHING))[levels[held]]
+    return log_losses(rates, labels[held])

@@ -14,10 +14,17 @@ import pandas as pd
 from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
-from lepton_pipeline.features.derive import columns_read
-from lepton_pipeline.features.noise import joint_auc, useless_features
+from lepton_pipeline.features.derive import columns_read, in_order
 from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
-from lepton_pipeline.features.strength import SAMPLED_ROWS, Alone, Codes, features_alone, rarer_rows
+from lepton_pipeline.features.strength import (
+    SAMPLED_ROWS,
+    Alone,
+    Codes,
+    features_alone,
+    joint_auc,
+    rarer_rows,
+    useless_features,
+)
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 
 # Fraction of the rarer class that may contradict a feature that settles the target.
@@ -35,21 +42,15 @@ MOST_COMMON = 0.95
 NEARLY_CHANCE = 0.53
 
 _EXCLUDE = "Exclude it (dataset.exclude)"
+_LATER = f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted"
 _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
     "duplicates the target": ("leak", f"{_EXCLUDE}: it encodes the target, or follows from it."),
     "an id": (
         "leak",
         f"{_EXCLUDE}, or declare it as dataset.id: an identifier does not generalise to new rows.",
     ),
-    "implausibly strong alone": (
-        "leak",
-        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted or "
-        "declare a higher leaks.max_auc.",
-    ),
-    "outshines all others": (
-        "suspect",
-        f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted.",
-    ),
+    "implausibly strong alone": ("leak", f"{_LATER} or declare a higher leaks.max_auc."),
+    "outshines all others": ("suspect", f"{_LATER}."),
     "constant": ("noise", f"{_EXCLUDE}; encoding leaves it out anyway."),
     "duplicate": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
     "pure noise": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
@@ -80,6 +81,9 @@ def check_features(
     features = features_alone(training, labels[train])
     found = find_leaks(training, labels[train], features, leaks, known_by_time(made or Features(), dataset))
     found += _noise(rows, labels, train, features, {finding.feature for finding in found})
+    kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in features}
+    truths = (name for name in features if pd.api.types.is_bool_dtype(feature_table[name].dtype))
+    kinds |= dict.fromkeys(truths, "boolean")
     return FeatureReport(
         rows=len(training),
         max_auc=_bound(leaks),
@@ -88,7 +92,7 @@ def check_features(
         features=[
             FeatureAlone(
                 name,
-                _kind(feature_table[name], training[name]),
+                kinds[name],
                 *(round(value, 4) for value in (alone.auc, *alone.interval, alone.missing)),
             )
             for name, alone in features.items()
@@ -120,24 +124,16 @@ def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     return pd.DataFrame(plain, index=table.index)
 
 
-def _kind(column: pd.Series, values: pd.Series) -> str:
-    if pd.api.types.is_bool_dtype(column.dtype):
-        return "boolean"
-    return "number" if values.dtype.kind == "f" else "category"
-
-
 def known_by_time(made: Features, dataset: Dataset) -> set[str]:
     """Derived columns that read only `dataset.time`, directly or not: no leaks, since the time is known."""
-    known: set[str] = set()
     if dataset.time is None:
-        return known
+        return set()
+    known = {dataset.time}
     reads = columns_read(Features(derive=made.derive), dataset)
-    while True:
-        sources = known | {dataset.time}
-        more = {name for name, columns in reads.items() if columns and sources.issuperset(columns)}
-        if more <= known:
-            return known
-        known |= more
+    for name in in_order(reads):
+        if reads[name] and known.issuperset(reads[name]):
+            known.add(name)
+    return known
 
 
 def find_leaks(
@@ -159,23 +155,16 @@ def find_leaks(
     for name, alone in features.items():
         if name in known:
             continue
-        named = _distinct(training[name])
         if alone.contradicted <= handful:
-            settled = (
-                f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
-            )
-            found.append(_finding(name, "duplicates the target", settled))
-        elif named:
+            said = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
+            found.append(_finding(name, "duplicates the target", said))
+        elif named := _distinct(training[name]):
             found.append(_finding(name, "an id", named))
-        elif alone.auc > _bound(leaks) and name not in leaks.trusted:
-            declared = leaks.max_auc is not None
-            limit = (
-                f"leaks.max_auc is {leaks.max_auc:g}"
-                if declared
-                else f"above {PLAUSIBLE:g}, few honest ones are"
-            )
-            strong = _finding(name, "implausibly strong alone", f"{_shown(alone)}; {limit}")
-            found.append(strong if declared else replace(strong, severity="suspect"))
+        elif alone.auc > (bound := _bound(leaks)) and name not in leaks.trusted:
+            guess = leaks.max_auc is None
+            limit = f"above {bound:g}, few honest ones are" if guess else f"leaks.max_auc is {bound:g}"
+            strong = _finding(name, "implausibly strong alone", f"{alone}; {limit}")
+            found.append(replace(strong, severity="suspect") if guess else strong)
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
     return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
@@ -205,7 +194,7 @@ def _outshining(
             if alone.auc - auc <= 2 * np.hypot(alone.error, error):
                 break
             beside = f"a boosted model of the other {rest.shape[1]} features reaches {auc:.3f}"
-            found.append(_finding(name, "outshines all others", f"{_shown(alone)}; {beside}"))
+            found.append(_finding(name, "outshines all others", f"{alone}; {beside}"))
             others = rest
     return found
 
@@ -228,7 +217,7 @@ def _noise(
         if name in rows
         and alone.interval[0] <= 0.5
         and alone.auc <= NEARLY_CHANCE
-        and _varied(rows[name][train])
+        and rows[name][train].value_counts(dropna=False).iloc[0] <= MOST_COMMON * train.sum()
     ]
     useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak)
     found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]
@@ -236,7 +225,7 @@ def _noise(
         found.append(_finding(name, f"duplicate of {first}", f"it equals {first!r} in every training row"))
     for name, (rise, error) in useless.items():
         permuted = f"permuting it raises the log loss of a boosted model by {rise:.5f} ± {error:.5f} in validation rows"
-        found.append(_finding(name, "pure noise", f"{_shown(features[name])}; {permuted}"))
+        found.append(_finding(name, "pure noise", f"{features[name]}; {permuted}"))
     return found
 
 
@@ -265,10 +254,6 @@ def _equal(training: pd.DataFrame) -> dict[str, str]:
     return equal
 
 
-def _varied(values: pd.Series) -> bool:
-    return bool(values.value_counts(dropna=False).iloc[0] <= MOST_COMMON * len(values))
-
-
 def _distinct(values: pd.Series) -> str:
     """Evidence that values identify rows; empty if they do not."""
     numbers = values.dropna().to_numpy()
@@ -289,11 +274,6 @@ def _distinct(values: pd.Series) -> str:
     spread = (np.sort(numbers) - numbers.min()) / np.ptp(numbers)
     uneven = np.abs(spread - np.linspace(0, 1, len(numbers))).max()
     return f"{said}, whole numbers spread evenly over their range" if uneven <= UNEVEN else ""
-
-
-def _shown(alone: Alone) -> str:
-    low, high = alone.interval
-    return f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
 
 
 def _finding(feature: str, finding: str, evidence: str) -> Finding:

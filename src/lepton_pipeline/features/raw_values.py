@@ -15,15 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data import numbers
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.data.texts import (
-    CANONICAL,
-    MOST_DIGITS,
-    Writing,
     date_codes,
-    matches,
-    missing_numbers,
-    read_number,
 )
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
@@ -55,27 +50,20 @@ class RawValues:
         changed = {name: column for name, column in read.items() if column is not known[name]}
         return rows.assign(**changed) if changed else rows
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return {"ingestion": self.ingestion.model_dump(mode="json"), "kinds": dict(self.kinds)}
-
-    @classmethod
-    def from_dict(cls, description: dict[str, Any]) -> RawValues:
-        """Restore the result of `to_dict`."""
-        return cls(Ingestion(**description["ingestion"]), dict(description["kinds"]))
-
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
         if kind == "number" and column.dtype == object and {type(value) for value in column} <= {int, float}:
             column = column.infer_objects()
         if kind == "number" and pd.api.types.is_timedelta64_dtype(column.dtype):
-            seconds: pd.Series = column.dt.total_seconds()
-            return seconds
+            return pd.Series(column.dt.total_seconds())
         if kind == "date" and pd.api.types.is_datetime64_any_dtype(column.dtype):
-            codes = date_codes(self.ingestion.missing, self._layout(column.name))
-            coded = column.dt.tz_localize(None).isin(codes)
+            coded = column.dt.tz_localize(None).isin(self._date_codes(str(column.name)))
             return column.mask(coded) if coded.any() else column
         if column.dtype == object or pd.api.types.is_string_dtype(column.dtype):
-            return self._objects(column, kind)
+            read = self._reader(str(column.name), kind)
+            # Every distinct value is read once; 1, 1.0 and True are equal, but not the same.
+            keys = [(type(value), value) for value in column.tolist()]
+            known = {key: read(key[1]) for key in dict.fromkeys(keys)}
+            return pd.Series([known[key] for key in keys], column.index, object, column.name)
         if self._codes and kind != "date" and pd.api.types.is_numeric_dtype(column.dtype):
             # In the precision of the column: -99.9 is another number in 32 bits.
             precision = np.float32 if column.dtype == np.float32 else np.float64
@@ -83,38 +71,40 @@ class RawValues:
             return column.astype("float64").mask(coded) if coded.any() else column
         return column
 
-    def _objects(self, column: pd.Series, kind: str) -> pd.Series:
-        read = self._reader(str(column.name), kind)
-        # Every distinct value is read once; 1, 1.0 and True are equal, but not the same.
-        keys = [(type(value), value) for value in column.tolist()]
-        known = {key: read(key[1]) for key in dict.fromkeys(keys)}
-        return pd.Series([known[key] for key in keys], index=column.index, name=column.name, dtype=object)
-
     def _reader(self, name: str, kind: str) -> Callable[[Any], Any]:
+        dates = self._date_codes(name) if kind == "date" else []
+
+        def is_coded_date(text: str) -> bool:
+            return bool(dates) and any(found in dates for found in date_codes([text], self._layout(name)))
+
         def read(value: Any) -> Any:
             if isinstance(value, str):
                 text = normalize("NFC", value.strip())
-                if text in self._missing or (kind == "date" and self._is_coded_date(name, text)):
+                if text in self.ingestion.missing or is_coded_date(text):
                     return None
                 if kind == "key":
-                    return int(text) if matches(CANONICAL, text) and len(text) <= MOST_DIGITS else text
+                    whole = numbers.matches(numbers.CANONICAL, text) and len(text) <= numbers.MOST_DIGITS
+                    return int(text) if whole else text
                 if kind == "truth":
                     return {"True": True, "False": False}.get(TRUTH.get(text.lower(), text), text)
                 return self._number(name, text) if kind == "number" else text
             if kind == "date":
-                return None if isinstance(value, date) and self._is_coded_date(name, str(value)) else value
+                return None if isinstance(value, date) and is_coded_date(str(value)) else value
             if isinstance(value, timedelta) and kind == "number":
                 return value.total_seconds()
             if isinstance(value, time) and kind == "number":
                 return timedelta(hours=value.hour, minutes=value.minute, seconds=value.second).total_seconds()
             if isinstance(value, int | float | np.number | Decimal) and not isinstance(value, bool):
-                return None if value in self._narrowed(value) else value
+                codes: Any = (
+                    np.array(self._codes, np.float32) if isinstance(value, np.float32) else self._codes
+                )
+                return None if value in codes else value
             return value
 
         return read
 
     def _number(self, name: str, text: str) -> int | float | None:
-        number = read_number(text, self._writing)
+        number = numbers.read_number(text, self._writing)
         if number is None:
             raise DataError(
                 f"column {name!r} must hold numbers, but {_short(text)} is no number; correct it, leave it empty, or "
@@ -122,27 +112,19 @@ class RawValues:
             )
         return None if number in self._codes else number
 
-    def _narrowed(self, value: Any) -> Any:
-        return np.array(self._codes, np.float32) if isinstance(value, np.float32) else self._codes
+    def _layout(self, name: str) -> str:
+        return self.ingestion.dates.get(name, ISO)
 
-    def _layout(self, name: object) -> str:
-        return self.ingestion.dates.get(str(name), ISO)
-
-    def _is_coded_date(self, name: str, text: str) -> bool:
-        codes = date_codes(self.ingestion.missing, self._layout(name))
-        return bool(codes) and any(found in codes for found in date_codes([text], self._layout(name)))
+    def _date_codes(self, name: str) -> list[pd.Timestamp]:
+        return date_codes(self.ingestion.missing, self._layout(name))
 
     @cached_property
-    def _missing(self) -> frozenset[str]:
-        return frozenset(self.ingestion.missing)
-
-    @cached_property
-    def _writing(self) -> Writing:
-        return Writing(self.ingestion)
+    def _writing(self) -> numbers.Writing:
+        return numbers.Writing(self.ingestion)
 
     @cached_property
     def _codes(self) -> list[float]:
-        return missing_numbers(self.ingestion.missing, self._writing)
+        return numbers.missing_numbers(self.ingestion.missing, self._writing)
 
 
 def _kind(column: pd.Series) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from lepton_pipeline.data.contracts.result import Example
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.features.column_encoders import CategoricalColumn
+from lepton_pipeline.features.column_encoders import NEW, RARE, SEEN, CategoricalColumn
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.unseen_causes import COMPARED, likely_cause, shown
 
@@ -28,28 +28,18 @@ _REMEMBERED = 1000
 
 @dataclass(frozen=True)
 class Unseen:
-    """Counts of one column.
-
-    Attributes:
-        seen: rows whose value has a code of its own.
-        rare: rows whose value was too rare in training for a code.
-        unseen: rows whose value no training row had.
-        known: share of training rows whose value has its own code; None if not kept.
-        certain: whether rare training values were kept; if not, they count as unseen.
-        examples: up to three unseen values with a row of each, the most frequent first.
-        cause: see `likely_cause`.
-    """
+    """Counts of one column."""
 
     column: str
     rows: int
     missing: int
-    seen: int
-    rare: int
-    unseen: int
-    known: float | None
-    certain: bool
-    examples: list[Example]
-    cause: str | None
+    seen: int  # rows whose value has a code of its own
+    rare: int  # rows whose value was too rare in training for a code
+    unseen: int  # rows whose value no training row had
+    known: float | None  # share of training rows whose value has its own code; None if not kept
+    certain: bool  # whether rare training values were kept; if not, they count as unseen
+    examples: list[Example]  # up to three unseen values with a row of each, the most frequent first
+    cause: str | None  # see `likely_cause`
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -119,13 +109,11 @@ class UnseenCounts:
 
     def add_given(self, rows: pd.DataFrame) -> None:
         """Count the given columns, as far as they are present."""
-        for name, values in self._given(rows).items():
-            self._tallies[name].add(values)
+        self._add(self._given(rows))
 
     def add_derived(self, rows: pd.DataFrame) -> None:
         """Count the derived columns; a `DataError` says that one cannot be computed."""
-        for name, values in self._derived(rows).items():
-            self._tallies[name].add(values)
+        self._add(self._derived(rows))
 
     def found(self, compared: int = COMPARED) -> list[Unseen]:
         """Columns with unseen values, in the order of the model; see `likely_cause` for `compared`."""
@@ -139,6 +127,10 @@ class UnseenCounts:
             for row, text in self._tallies[name].new(columns[name]):
                 told[row].append(f"{name} = {text}")
         return ["; ".join(of_row) for of_row in told]
+
+    def _add(self, columns: dict[str, pd.Series]) -> None:
+        for name, values in columns.items():
+            self._tallies[name].add(values)
 
     def _given(self, rows: pd.DataFrame) -> dict[str, pd.Series]:
         return {name: rows[name] for name in self._tallies if name not in self._made and name in rows.columns}
@@ -158,38 +150,33 @@ class _Tally:
         self._column = column
         self._rows = self._missing = self._seen = self._rare = self.unseen = 0
         self._counts: Counter[str] = Counter()
-        self._first: dict[str, Any] = {}
+        self._first: dict[str, Hashable] = {}
 
     def add(self, values: pd.Series) -> None:
-        looked = self._column.look_up(values)
-        here = looked.positions >= 0
-        rows = np.bincount(looked.positions[here], minlength=len(looked.keys))
-        new = ~looked.own & ~looked.rare
+        positions, texts, found = self._column.look_up(values)
+        here = positions >= 0
+        rows = np.bincount(positions[here], minlength=len(texts))
         self._rows += len(values)
         self._missing += int((~here).sum())
-        self._seen += int(rows[looked.own].sum())
-        self._rare += int(rows[looked.rare].sum())
-        self.unseen += int(rows[new].sum())
-        if new.any():
+        self._seen += int(rows[found == SEEN].sum())
+        self._rare += int(rows[found == RARE].sum())
+        self.unseen += int(rows[found == NEW].sum())
+        if NEW in found:
             # The values are numbered in the order of their first rows.
-            positions, firsts = np.unique(looked.positions, return_index=True)
-            first_of = dict(zip(positions.tolist(), firsts.tolist(), strict=True))
-            for at in np.flatnonzero(new).tolist():
-                self._remember(looked.keys[at], int(rows[at]), values.index[first_of[at]])
+            first_of = dict(zip(*np.unique(positions, return_index=True), strict=True))
+            for at in np.flatnonzero(found == NEW).tolist():
+                text, first = texts[at], cast("Hashable", values.index[first_of[at]])
+                if text in self._counts or len(self._counts) < _REMEMBERED:
+                    self._counts[text] += int(rows[at])
+                    self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
 
     def new(self, values: pd.Series) -> Iterator[tuple[int, str]]:
         """Position and text of each value that is unseen for certain."""
         if self._column.rare is not None:
-            looked = self._column.look_up(values)
+            positions, texts, found = self._column.look_up(values)
             # A missing value has position -1, which is the last entry.
-            new = np.append(~looked.own & ~looked.rare, False)
-            for row in np.flatnonzero(new[looked.positions]).tolist():
-                yield row, looked.keys[looked.positions[row]]
-
-    def _remember(self, text: str, rows: int, first: Any) -> None:
-        if text in self._counts or len(self._counts) < _REMEMBERED:
-            self._counts[text] += rows
-            self._first.setdefault(text, first.item() if isinstance(first, np.generic) else first)
+            for row in np.flatnonzero(np.append(found, SEEN)[positions] == NEW).tolist():
+                yield row, texts[positions[row]]
 
     def found(self, compared: int) -> Unseen:
         cause = likely_cause(self._counts, self._column, compared)

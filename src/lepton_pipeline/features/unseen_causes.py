@@ -37,6 +37,11 @@ _LOOK_ALIKE = str.maketrans(
 )
 
 
+# The name of a normalisation (or a function of new and known value), and the form it gives texts that differ in
+# nothing else.
+_Step = tuple[str | Callable[[str, str], str], Callable[[str], str]]
+
+
 @dataclass(frozen=True)
 class Cause:
     """Why `rows` values are unseen, in `words`; one of them, and the known value it stands for, if any."""
@@ -90,40 +95,26 @@ def shown(text: str) -> str:
 def _explained(
     unseen: Mapping[str, int], column: CategoricalColumn, known: list[str], steps: tuple[_Step, ...]
 ) -> Cause | None:
-    partner: dict[str, str] = {}
-    for text in known:
-        partner.setdefault(_written(text, steps), text)
+    # The most frequent of those with one form.
+    partner = {_written(text, steps): text for text in reversed(known)}
     changed = {text: _written(text, steps) for text in unseen}
     # Rare values are kept as hashes, which know one form only.
-    other = [text for text, form in changed.items() if form not in partner and form != text]
-    seen = column.seen_in_training(changed[text] for text in other)
-    partner |= {
-        changed[text]: changed[text] for text, known_form in zip(other, seen, strict=True) if known_form
-    }
+    other = [form for text, form in changed.items() if form not in partner and form != text]
+    seen = column.seen_in_training(other)
+    partner |= {form: form for form, known_form in zip(other, seen, strict=True) if known_form}
     explained = {text: unseen[text] for text, form in changed.items() if form and form in partner}
     if not explained:
         return None
     example = max(explained, key=explained.__getitem__)
     seems = partner[changed[example]]
-    words = " and ".join(step.words(example, seems) for step in steps)
+    words = " and ".join(name if isinstance(name, str) else name(example, seems) for name, _ in steps)
     return Cause(words, sum(explained.values()), example, seems)
 
 
 def _written(text: str, steps: tuple[_Step, ...]) -> str:
-    for step in steps:
-        text = step.form(text)
+    for _, form in steps:
+        text = form(text)
     return text
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A normalisation: texts that differ in nothing else have the same form."""
-
-    name: str | Callable[[str, str], str]
-    form: Callable[[str], str]
-
-    def words(self, new: str, known: str) -> str:
-        return self.name if isinstance(self.name, str) else self.name(new, known)
 
 
 def _fraction_or_exponent(new: str, known: str) -> str:
@@ -148,14 +139,6 @@ def _plain_number(text: str) -> str:
 def _few_digits(text: str) -> str:
     """Round to the precision of float32: 1.10000002 is 1.1."""
     return f"{float(text):.6g}" if _FRACTION.fullmatch(text) else text
-
-
-def _without_thousands(text: str) -> str:
-    return re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text
-
-
-def _decimal_point(text: str) -> str:
-    return text.replace(",", ".") if re.fullmatch(r"[+-]?\d*,\d+", text) else text
 
 
 def _look_alike(text: str) -> str:
@@ -189,18 +172,18 @@ def _without_marks(text: str) -> str:
 
 
 # The earlier one is named where two explain as much.
-_STEPS = (
-    _Step(_fraction_or_exponent, _plain_number),
-    _Step("capital and small letters", str.casefold),
-    _Step(_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
-    _Step("blanks", lambda text: re.sub(r"\s", "", text)),
-    _Step("quotation marks around the value", lambda text: text.strip("'\"").strip()),
-    _Step("characters that look alike", _look_alike),
-    _Step("the decimal mark", _decimal_point),
-    _Step("thousands marks", _without_thousands),
-    _Step("accents", _without_accents),
-    _Step("a file in another encoding than ingestion.encoding", _decoded),
-    _Step("other words for true and false", _truth),
-    _Step("rounding", _few_digits),
-    _Step("punctuation", _without_marks),
+_STEPS: tuple[_Step, ...] = (
+    (_fraction_or_exponent, _plain_number),
+    ("capital and small letters", str.casefold),
+    (_leading_zeros, lambda text: _LEADING_ZEROS.sub("", text)),
+    ("blanks", lambda text: re.sub(r"\s", "", text)),
+    ("quotation marks around the value", lambda text: text.strip("'\"").strip()),
+    ("characters that look alike", _look_alike),
+    ("the decimal mark", lambda text: re.sub(r"^([+-]?\d*),(\d+)\Z", r"\1.\2", text)),
+    ("thousands marks", lambda text: re.sub(r"[^\d+-]", "", text) if _THOUSANDS.fullmatch(text) else text),
+    ("accents", _without_accents),
+    ("a file in another encoding than ingestion.encoding", _decoded),
+    ("other words for true and false", _truth),
+    ("rounding", _few_digits),
+    ("punctuation", _without_marks),
 )

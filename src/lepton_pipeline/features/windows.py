@@ -39,9 +39,8 @@ def window_feature(
     Returns float64, indexed as `table`. Without a counted row 0 for count and sum, else NaN; `std` is the
     sample's, NaN below two values; NaN also where the row's own time is missing.
 
-    Raises:
-        DataError: a column is absent, `of` holds no numbers, times are neither dates nor numbers, or times
-            and durations of different kinds are compared.
+    Raises DataError if a column is absent, `of` holds no numbers, times are neither dates nor numbers, or
+    times and durations of different kinds are compared.
     """
     key = f"features.windows.{name}"
     times, known = _compared_times(table, key, window, dataset)
@@ -52,11 +51,11 @@ def window_feature(
 
     history = _History.of(_groups(table, window.by), known, table.index)
     spans = history.spans(until, since, window.rows)
-    result = (
-        _lagged(values[history.rows], spans)
-        if window.statistic == "lag"
-        else _aggregated(window.statistic, history.laid_out(values), spans)
-    )
+    if window.statistic == "lag":
+        result = np.full(len(table), np.nan)
+        result[spans.whole] = history.laid_out(values)[spans.start[spans.whole]]
+    else:
+        result = _aggregated(window.statistic, history.laid_out(values), spans)
     return pd.Series(np.where(times.isna(), np.nan, result), index=table.index, name=name, dtype=np.float64)
 
 
@@ -116,40 +115,26 @@ def _groups(table: pd.DataFrame, by: list[str]) -> Ints:
 
 @dataclass(frozen=True)
 class _Spans:
-    """The rows that count for each row: places `start` to before `stop` in `_History.rows`.
+    """The rows that count for each row: positions `start` to before `stop` in `_History.laid_out`."""
 
-    Attributes:
-        first: place where the row's group begins; `start` may lie before it.
-        own: place of the row itself, -1 if its known time is missing.
-        inside: whether `own` lies in the span, where it is skipped.
-        shift: from a place to the position in `_History.laid_out`.
-    """
-
-    first: Ints
+    whole: npt.NDArray[np.bool_]  # whether the row's group has as many rows as were asked for
     start: Ints
     stop: Ints
-    own: Ints
-    inside: npt.NDArray[np.bool_]
-    shift: Ints
+    own: Ints  # position of the row itself
+    inside: npt.NDArray[np.bool_]  # whether `own` lies in the span, where it is skipped
 
 
 @dataclass(frozen=True)
 class _History:
-    """The rows with a known time, by group, then known time, then index.
+    """The rows with a known time, by group, then known time, then index."""
 
-    Attributes:
-        groups: group number of every row of the table.
-        rows: positions in the table, in that order.
-        moments: distinct known times, ascending.
-        keys: of `rows`, ascending: group number * (moments + 1) + number of the moment.
-        sizes: rows in each group.
-    """
-
-    groups: Ints
-    rows: Ints
-    moments: npt.NDArray[Any]
-    keys: Ints
-    sizes: Ints
+    groups: Ints  # group number of every row of the table
+    rows: Ints  # positions in the table, in that order
+    moments: npt.NDArray[Any]  # distinct known times, ascending
+    keys: Ints  # of `rows`, ascending: group number * (moments + 1) + number of the moment
+    firsts: Ints  # place in `rows` where each group begins
+    shifts: Ints  # of each group, from a place to the position in `laid_out`
+    length: int  # of `laid_out`
 
     @classmethod
     def of(cls, groups: Ints, known: pd.Series, index: pd.Index) -> _History:
@@ -158,11 +143,18 @@ class _History:
         keys = groups[rows] * (len(moments) + 1) + numbers
         order = np.lexsort((index.to_numpy()[rows], keys))
         sizes = np.bincount(groups[rows], minlength=int(groups.max(initial=-1)) + 1)
-        return cls(groups, rows[order], moments, keys[order], sizes)
+        # The exponent of size - 1 is that of the next power of two.
+        room = np.where(sizes > 0, np.left_shift(1, np.frexp(sizes - 1)[1].astype(np.int64)), 0)
+        # From large to small, each begins at a multiple of its own room.
+        falling = np.argsort(-room, kind="stable")
+        bases = np.empty_like(room)
+        bases[falling] = np.cumsum(room[falling]) - room[falling]
+        firsts = np.cumsum(sizes) - sizes
+        return cls(groups, rows[order], moments, keys[order], firsts, bases - firsts, int(room.sum()))
 
     def spans(self, until: pd.Series, since: pd.Series | None, rows: int | None) -> _Spans:
         """Find the rows known before `until` and not before `since`, or the last `rows` of them."""
-        first = self._firsts()[self.groups]
+        first = self.firsts[self.groups]
         stop = self._place(until)
         own = np.full(len(self.groups), -1)
         own[self.rows] = np.arange(len(self.rows))
@@ -172,40 +164,18 @@ class _History:
         inside = (own >= np.maximum(start, first)) & (own < stop)
         if rows is not None:
             start = start - inside
-        return _Spans(first, start, stop, own, inside, (self._bases() - self._firsts())[self.groups])
+        shift = self.shifts[self.groups]
+        return _Spans(start >= first, np.maximum(start, first) + shift, stop + shift, own + shift, inside)
 
     def laid_out(self, values: Floats) -> Floats:
         """Align each group to a power of two with NaN between, so that blocks of `_fold` stay its own."""
-        groups = self.groups[self.rows]
-        laid = np.full(int(self._room().sum()), np.nan)
-        laid[np.arange(len(self.rows)) + (self._bases() - self._firsts())[groups]] = values[self.rows]
+        laid = np.full(self.length, np.nan)
+        laid[np.arange(len(self.rows)) + self.shifts[self.groups[self.rows]]] = values[self.rows]
         return laid
 
     def _place(self, moment: pd.Series) -> Ints:
         numbers = np.searchsorted(self.moments, moment.to_numpy())
         return np.searchsorted(self.keys, self.groups * (len(self.moments) + 1) + numbers)
-
-    def _firsts(self) -> Ints:
-        return np.cumsum(self.sizes) - self.sizes
-
-    def _room(self) -> Ints:
-        # The exponent of size - 1 is that of the next power of two.
-        return np.where(self.sizes > 0, np.left_shift(1, np.frexp(self.sizes - 1)[1].astype(np.int64)), 0)
-
-    def _bases(self) -> Ints:
-        room = self._room()
-        # From large to small, each begins at a multiple of its own room.
-        order = np.argsort(-room, kind="stable")
-        bases = np.empty_like(room)
-        bases[order] = np.cumsum(room[order]) - room[order]
-        return bases
-
-
-def _lagged(values: Floats, spans: _Spans) -> Floats:
-    there = spans.start >= spans.first
-    result = np.full(len(there), np.nan)
-    result[there] = values[spans.start[there]]
-    return result
 
 
 def _aggregated(statistic: str, values: Floats, spans: _Spans) -> Floats:
@@ -242,12 +212,9 @@ def _merge_moments(first: Floats, second: Floats) -> Floats:
 
 def _over_spans(leaves: Floats, spans: _Spans, merge: Merge, empty: float) -> Floats:
     """Merge the leaves [k, positions] of every span except the row itself, [k, rows]."""
-    places = np.maximum(spans.start, spans.first), spans.stop, spans.own
-    start, stop, own = (place + spans.shift for place in places)
-    merged = _fold(leaves, start, np.where(spans.inside, own, stop), merge, empty)
-    if spans.inside.any():
-        merged = merge(merged, _fold(leaves, np.where(spans.inside, own + 1, stop), stop, merge, empty))
-    return merged
+    before, after = (np.where(spans.inside, spans.own + step, spans.stop) for step in (0, 1))
+    merged = _fold(leaves, spans.start, before, merge, empty)
+    return merge(merged, _fold(leaves, after, spans.stop, merge, empty)) if spans.inside.any() else merged
 
 
 def _fold(leaves: Floats, start: Ints, stop: Ints, merge: Merge, empty: float) -> Floats:

@@ -42,7 +42,7 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Fix present and input before runs are opened and their parameters recorded; see `RunHook`."""
-        from lepton_pipeline.hooks.scoring_input import replace_scoring_input
+        from lepton_pipeline.hooks.declaration import replace_scoring_input
 
         # What nodes that the runner leaves out have made must stay.
         self._keep = bool(run_params.get("only_missing_outputs"))
@@ -55,15 +55,13 @@ class ProjectHooks:
         """Start the clock of a stage."""
         self._run.before_node_run(node)
 
-    @hook_impl
-    def before_node_run(self, node: Node) -> None:
-        """Start the clock of a stage that loads nothing."""
-        self._run.before_node_run(node)
+    # For a stage that loads nothing.
+    before_node_run = before_dataset_loaded
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Remove what the new results of this node make stale, before they are written."""
-        from lepton_pipeline.hooks.freshness import remove_stale
+        from lepton_pipeline.hooks.run import remove_stale
 
         if not self._keep:
             remove_stale(node, catalog)

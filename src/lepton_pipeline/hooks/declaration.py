@@ -12,9 +12,10 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.parameters import Vertical, utc_text
-from lepton_pipeline.parameters.jobs import MONITORING, QUERY, TRAINING, Job
+from lepton_pipeline.parameters import utc_text
+from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
@@ -28,14 +29,17 @@ class DeclarationHook:
     def after_context_created(self, context: KedroContext) -> None:
         """Validate the verticals of this run only, so that a broken one affects no other.
 
-        Raises:
-            ConfigurationError: all errors, one line a key.
+        Raises ConfigurationError with all errors, one line a key.
         """
         self._context, self._by_clock = context, set[str]()
         clock = utc_text(datetime.now(UTC))
         parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
-        _refuse_unknown_keys(parameters, verticals)
+        if unknown := [key for key in parameters if key not in verticals]:
+            raise ConfigurationError(
+                f"{unknown[0]}: no such vertical; {did_you_mean(unknown[0], verticals)}"
+                f"the top key of a parameters file is the name of its folder, one of {', '.join(verticals)}."
+            )
         # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
         asked = pipelines._requested_pipelines
         wanted = {Job.named(name).vertical for name in asked or ()}
@@ -49,7 +53,10 @@ class DeclarationHook:
                 _require_query(vertical, declared.sql)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
-                parameters = {**parameters, vertical: _with_present(declared, clock)}
+                plain, known_at = declared.model_dump(), declared.dataset.known_at
+                # The moment at which labels are known: as declared, else now.
+                plain["dataset"]["present"] = clock if known_at is None else known_at
+                parameters = {**parameters, vertical: plain}
             except ConfigurationError as error:
                 problems.append(str(error))
         if problems:
@@ -76,11 +83,14 @@ class DeclarationHook:
         self._context.config_loader["parameters"] = parameters
 
 
-def _with_present(declared: Vertical, clock: str) -> dict[str, Any]:
-    """The declaration with the moment at which labels are known: as declared, else now."""
-    plain = declared.model_dump()
-    known_at = declared.dataset.known_at
-    return {**plain, "dataset": {**plain["dataset"], "present": clock if known_at is None else known_at}}
+def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Replace the entry `scoring_input` of every scored vertical that declares `scoring.input`."""
+    jobs = {Job.of(node) for node in pipeline.nodes}
+    for vertical in sorted(job.vertical for job in jobs if job.purpose == SCORING):
+        declared = context.config_loader["parameters"][vertical]["scoring"]["input"]
+        if declared is not None:
+            path = declared if "://" in declared else str(context.project_path / Path(declared).expanduser())
+            catalog[f"{vertical}.scoring_input"] = RawTableDataset(filepath=path)
 
 
 def _require_tables(vertical: str, declared: list[str]) -> None:
@@ -107,13 +117,3 @@ def _require_query(vertical: str, text: str | None) -> None:
         from lepton_pipeline.data import sql
 
         sql.check_query(text, f"{vertical}/{QUERY}")
-
-
-def _refuse_unknown_keys(parameters: dict[str, Any], verticals: list[str]) -> None:
-    for key in parameters:
-        if key not in verticals:
-            hint = did_you_mean(key, verticals)
-            raise ConfigurationError(
-                f"{key}: no such vertical; {hint}the top key of a parameters file is the name of its folder, "
-                f"one of {', '.join(verticals)}."
-            )

@@ -26,8 +26,7 @@ from lepton_pipeline.hooks.results import PAGES, PRINTED, WRITTEN, Results, kind
 from lepton_pipeline.parameters.jobs import KIND, MONITORING, PARTIAL, TRAINING, Job
 from lepton_pipeline.project.slice import slice_words
 from lepton_pipeline.project.user_errors import store_lost
-from lepton_pipeline.registry.champion import champion_of
-from lepton_pipeline.registry.champion_pages import keep_champion_pages
+from lepton_pipeline.registry.champion import champion_of, keep_champion_pages
 from lepton_pipeline.reporting.pages.data_docs import DataDocsDataset
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
@@ -57,10 +56,9 @@ class RunHook:
 
     def __init__(self) -> None:
         self._runs: dict[Job, _Run] = {}
-        self._locks: list[JobLock] = []
         self.decisions: dict[str, GateDecision] = {}
         self._working_on: Job | None = None
-        self._signals = ExitStack()
+        self._held = ExitStack()
         # A signal unwinds the process without Kedro telling any hook; what is open at its end was killed.
         atexit.register(self._close_killed)
 
@@ -73,18 +71,18 @@ class RunHook:
     ) -> None:
         """Lock every job, open a run for each and hand its id to training nodes as `<vertical>.run_id`.
 
-        Raises:
-            BusyError: another process works on one of the pipelines.
+        Raises BusyError if another process works on one of the pipelines.
         """
         self._close_killed()
         self._catalog = catalog
         self._working_on = None
         jobs = sorted({Job.of(node) for node in pipeline.nodes})
         with self._failing():
-            require_writable(self._written(pipeline))
+            paths = [getattr(catalog.get(name), "path", None) for name in pipeline.all_outputs()]
+            require_writable(path for path in paths if isinstance(path, Path))
             self._lock(jobs)
             self._log = self._connect()
-            self._signals.enter_context(unwinding())
+            self._held.enter_context(unwinding())
             installed = lineage.environment()
             tags = {
                 **lineage.code_tags(self._context.project_path),
@@ -131,7 +129,14 @@ class RunHook:
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""
         with self._failing():
-            results = {job: self._results(job, run) for job, run in self._runs.items()}
+            parameters = self._context.config_loader["parameters"]
+            kept = Results(self._catalog, parameters, self._context.project_path)
+            results = {
+                job: kept.of_part(job, run.run_id, run.made)
+                if run.kind == PARTIAL
+                else kept.of(job, run.run_id)
+                for job, run in self._runs.items()
+            }
             for job, run in self._runs.items():
                 with log_failure(job, run.run_id, "the text at the head of its page"):
                     self._log.describe(run.run_id, WRITTEN[run.kind](results[job]), PAGES[run.kind])
@@ -148,7 +153,7 @@ class RunHook:
                 self._log.metrics(run.run_id, seconds)
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
-                    metric = self._context.config_loader["parameters"][job.vertical]["gate"]["metric"]
+                    metric = parameters[job.vertical]["gate"]["metric"]
                     with log_failure(job, run.run_id, "the view of its experiment"):
                         present_experiment(self._log.client, run.run_id, metric)
         finished = self._end()
@@ -173,32 +178,20 @@ class RunHook:
             self.on_pipeline_error(error)
             raise
 
-    def _written(self, pipeline: Pipeline) -> list[Path]:
-        paths = [getattr(self._catalog.get(name), "path", None) for name in sorted(pipeline.all_outputs())]
-        return [path for path in paths if isinstance(path, Path)]
-
     def _lock(self, jobs: list[Job]) -> None:
         """Lock the jobs; a retraining job that runs them already holds the lock of the training."""
         for job in jobs:
             lock = JobLock(self._context.project_path / JOB_LOCKS, job.name, "kedro run")
-            if (holder := lock.acquire()) is not None:
+            if (holder := self._held.enter_context(lock)) is not None:
                 raise BusyError(
                     f"{job.name}: another process is at work on it ({holder}); wait for its end, or stop it."
                 )
-            self._locks.append(lock)
 
     def _end(self) -> dict[Job, _Run]:
         """Release locks and signals, and return the runs that were open."""
         ended, self._runs = self._runs, {}
-        while self._locks:
-            self._locks.pop().release()
-        self._signals.close()
+        self._held.close()
         return ended
-
-    def _results(self, job: Job, run: _Run) -> dict[str, Any]:
-        parameters = self._context.config_loader["parameters"]
-        found = Results(self._catalog, parameters, self._context.project_path)
-        return found.of_part(job, run.run_id, run.made) if run.kind == PARTIAL else found.of(job, run.run_id)
 
     def _keep_pages(self, job: Job, run: _Run, decision: GateDecision) -> None:
         """Keep the report of a version that became champion and still is."""
@@ -253,18 +246,15 @@ class RunHook:
 
     def _close(self, job: Job, run: _Run, status: str, error: Exception | str) -> None:
         """End an unfinished run, unless the store cannot be reached."""
-        gone = isinstance(error, Exception) and store_lost(error)
-        if not gone:
+        if not isinstance(error, Exception) or not store_lost(error):
             try:
                 self._log.close(run.run_id, status, error)
             except Exception as refused:
                 if not store_lost(refused):
                     raise
-                gone = True
-        if gone:
-            logger.warning(
-                "%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id
-            )
+            else:
+                return
+        logger.warning("%s: the next run that reaches MLflow's store ends run %s there", job.name, run.run_id)
 
 
 def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
@@ -275,3 +265,13 @@ def _chosen(vertical: str, run_params: Mapping[str, Any]) -> str:
     shown = [f"{key.removeprefix('training.')}={each}" for key, each in own.items()]
     words = [*(["slice"] if slice_words(os.environ) else []), *shown]
     return " ".join(words)[:_NAME_CHARACTERS] or "as declared"
+
+
+def remove_stale(node: Node, catalog: DataCatalog) -> None:
+    """Remove a node's outputs and those of all nodes downstream, before new ones are written."""
+    # The last first: after a crash, a resumed run must not fill a gap before stale results.
+    for stale in reversed(pipelines[Job.of(node).name].from_nodes(node.name).nodes):
+        for name in stale.outputs:
+            remove = getattr(catalog.get(name), "remove", None)
+            if remove is not None:
+                remove()

@@ -16,13 +16,12 @@ from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_nested
 from lepton_pipeline.features.unseen import UnseenCounts
-from lepton_pipeline.model.attribution import Reason, shapley_effects
+from lepton_pipeline.model.attribution import Reason, shapley_effects, show, typical_row
 from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.model.typical import show, typical_row
 from lepton_pipeline.parameters import Features, Ingestion
 from lepton_pipeline.statistics.estimates import Metrics
-from lepton_pipeline.system.descriptions import require_format
-from lepton_pipeline.system.seal import open_sealed, read_seal, seal
+from lepton_pipeline.system.descriptions import open_sealed, require_format, seal
+from lepton_pipeline.system.records import from_plain, to_plain
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
@@ -51,20 +50,15 @@ def assemble_artefact(
 
 @dataclass(frozen=True)
 class Artefact:
-    """From raw rows to probability, decision and reasons.
-
-    Attributes:
-        threshold: smallest probability of a positive decision, chosen on the validation rows.
-        reference: the typical row, see `typical_row`, that effects are measured against; columns of `inputs`.
-        raw_values: reader of the values that clients send; None in older models.
-    """
+    """From raw rows to probability, decision and reasons."""
 
     derivation: Derivation
     encoder: Encoder
     classifier: Classifier
-    threshold: float
+    threshold: float  # smallest probability of a positive decision, chosen on the validation rows
+    # the typical row, see `typical_row`, that effects are measured against; columns of `inputs`
     reference: dict[str, Any]
-    raw_values: RawValues | None = None
+    raw_values: RawValues | None = None  # reader of the values that clients send; None in older models
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -81,15 +75,13 @@ class Artefact:
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Select the columns of `inputs`, with raw values of clients converted as by ingestion.
 
-        Raises:
-            DataError: a column is missing or duplicate, or a value is nested, infinite, or no number in a
-                numeric column.
+        Raises DataError if a column is missing or duplicate, or a value is nested, infinite, or no number in
+        a numeric column.
         """
         self._require(rows)
         if not rows.columns.is_unique:
-            raise DataError(
-                f"column {rows.columns[rows.columns.duplicated()][0]!r} stands twice; hand each in once."
-            )
+            twice = rows.columns[rows.columns.duplicated()][0]
+            raise DataError(f"column {twice!r} stands twice; hand each in once.")
         known = rows[list(self.inputs)]
         refuse_nested(known)
         read = known if self.raw_values is None else self.raw_values.read(known)
@@ -113,11 +105,7 @@ class Artefact:
         other rows and add up to the difference; float64, indexed as `rows`, one column for each of `inputs`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-
-        def score(mixed: pd.DataFrame) -> np.ndarray:
-            return self.classifier.log_odds(self._encode(mixed))
-
-        effects = shapley_effects(score, typed, reference)
+        effects = shapley_effects(lambda some: self.classifier.log_odds(self._encode(some)), typed, reference)
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
@@ -141,32 +129,33 @@ class Artefact:
             for of_row in self.explain(rows, count)
         ]
 
-    def save(self, folder: Path) -> None:
-        """Write the parts below `folder`, and `artefact.json` with their hashes."""
+    def save(self, folder: Path) -> str:
+        """Write the parts below `folder`, and `artefact.json` with their hashes; return the hash of all."""
         self.encoder.save(folder / "encoder")
         self.classifier.save(folder / "model")
         description = {
             "format": FORMAT,
             "threshold": self.threshold,
-            "derivation": self.derivation.to_dict(),
+            "derivation": to_plain(self.derivation),
             "reference": self.reference,
-            "raw_values": None if self.raw_values is None else self.raw_values.to_dict(),
+            "raw_values": None if self.raw_values is None else to_plain(self.raw_values),
         }
-        seal(folder, DESCRIPTION, description)
+        return seal(folder, DESCRIPTION, description)
 
     @classmethod
     def load(cls, folder: Path, sha256: str | None = None) -> Artefact:
         """Read what `save` wrote; `DataError` if a file was altered, or the registered `sha256` differs."""
         description = open_sealed(folder, DESCRIPTION, sha256)
         require_format(folder / DESCRIPTION, description, FORMAT)
+        # Absent in older artefacts.
+        raw_values = description.get("raw_values")
         return cls(
-            Derivation.from_dict(description["derivation"]),
+            from_plain(Derivation, description["derivation"], DESCRIPTION),
             Encoder.load(folder / "encoder"),
             Classifier.load(folder / "model"),
             description["threshold"],
             description["reference"],
-            # Absent in older artefacts.
-            RawValues.from_dict(description["raw_values"]) if description.get("raw_values") else None,
+            raw_values and from_plain(RawValues, raw_values, DESCRIPTION),
         )
 
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -190,11 +179,6 @@ class Artefact:
         """Create an empty counter of unseen categories."""
         categorical = [column for column in self.encoder.columns if isinstance(column, CategoricalColumn)]
         return UnseenCounts(categorical, self.derivation)
-
-
-def hash_artefact(folder: Path) -> str:
-    """Hash of all files of a saved artefact; `DataError` if `artefact.json` was altered or is missing."""
-    return read_seal(folder, DESCRIPTION)
 
 
 def _numeric(encoder: Encoder) -> list[str]:

@@ -58,7 +58,8 @@ def _regress_by_plan(
         best = int(np.argmin([log_loss(sigmoid(part), labels[fold.held_out]) for part in logits]))
         kept = tried[best]
         if plan.kind != "holdout":
-            (kept,) = _regress(encoded.iloc[plan.fitted], labels[plan.fitted], STRENGTHS[best : best + 1])
+            everything = plan.everything
+            (kept,) = _regress(encoded.iloc[everything], labels[everything], STRENGTHS[best : best + 1])
         held_out = np.full(len(encoded), np.nan)
         held_out[fold.held_out] = logits[best]
         return kept.decision_function(test), held_out

@@ -1,27 +1,28 @@
-"""Calibrate probabilities on held-out rows."""
+"""Blend the parts of a model, and calibrate their mean, by held-out rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from lepton_pipeline.statistics.losses import Floats, log_losses, sigmoid
+from lepton_pipeline.statistics.losses import Floats, log_loss, log_losses, sigmoid
 
+EQUAL = 0.5
+# Neither part is ever left out: what held-out rows like least may be what later rows need.
+WEIGHTS = tuple(tenths / 10 for tenths in range(2, 9))
+# One standard error is too little for rows of one stretch of time, which are dependent.
+STANDARD_ERRORS = 2
 _HALVES = 2
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A rising line through logits, which keeps ranks; slope 1 and intercept 0 change nothing.
+    """A rising line through logits, which keeps ranks; slope 1 and intercept 0 change nothing."""
 
-    Attributes:
-        slope: below 1 for an overconfident model; the inverse of the temperature.
-        intercept: above 0 for probabilities that are too low.
-    """
-
-    slope: float = 1.0
-    intercept: float = 0.0
+    slope: float = 1.0  # below 1 for an overconfident model; the inverse of the temperature
+    intercept: float = 0.0  # above 0 for probabilities that are too low
 
     def apply(self, logits: Floats) -> Floats:
         """Turn logits [n] into calibrated probabilities [n]."""
@@ -70,3 +71,54 @@ def _fit(logits: Floats, labels: np.ndarray, with_intercept: bool) -> Calibratio
             break
     slope = float(np.clip(line[0], 0.05, 5.0))
     return Calibration(slope, float(line[1]) if with_intercept else 0.0)
+
+
+def weigh(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
+    """Choose the weight of boosting, one of `WEIGHTS`, with the lowest log loss of out-of-fold logits [n].
+
+    Ties go to the weight nearest to equal ones. See `weigh_by_time` for rows that stopped all fits.
+    """
+    losses = {weight: log_loss(sigmoid(_mean(network, boosting, weight)), labels) for weight in WEIGHTS}
+    return min(WEIGHTS, key=lambda weight: (losses[weight], abs(weight - EQUAL)))
+
+
+def weigh_by_time(network: Floats, boosting: Floats, labels: np.ndarray) -> float:
+    """Choose a weight from 0.35 to 0.65 on later validation rows, which stopped the fits; logits are [n].
+
+    The target is the weight nearest to equal ones within two (paired) standard errors of the lowest log loss,
+    as in Breiman et al., "Classification and regression trees", 1984, section 3.4.3; half of the way there is
+    taken, since the rows are of one stretch of time. Each blend is first shifted to the base rate of these
+    rows, whose level says little about the next stretch.
+    """
+    losses = {
+        weight: log_losses(sigmoid(_levelled(_mean(network, boosting, weight), labels)), labels)
+        for weight in WEIGHTS
+    }
+    best = min(WEIGHTS, key=lambda weight: losses[weight].mean())
+    excess = {weight: losses[weight] - losses[best] for weight in WEIGHTS}
+    unsure = {weight: STANDARD_ERRORS * excess[weight].std() / len(labels) ** 0.5 for weight in WEIGHTS}
+    as_good = [weight for weight in WEIGHTS if excess[weight].mean() <= unsure[weight]]
+    return (EQUAL + min(as_good, key=lambda weight: (abs(weight - EQUAL), losses[weight].mean()))) / 2
+
+
+def mix(logits: Mapping[str, Floats], weight: float) -> Floats:
+    """Mean of the logits of `network` and, if present, of `boosting` with its weight, [n]."""
+    if "boosting" not in logits:
+        return logits["network"]
+    return _mean(logits["network"], logits["boosting"], weight)
+
+
+def _mean(network: Floats, boosting: Floats, weight: float) -> Floats:
+    return (1 - weight) * network + weight * boosting
+
+
+def _levelled(logits: Floats, labels: np.ndarray) -> Floats:
+    """Shift logits by Newton's method until their probabilities have the mean of the labels."""
+    for _ in range(50):
+        probabilities = sigmoid(logits)
+        slope = (probabilities * (1 - probabilities)).mean().clip(1e-6)
+        step = (labels.mean() - probabilities.mean()) / slope
+        logits = logits + np.clip(step, -0.5, 0.5)
+        if abs(step) < 1e-9:
+            break
+    return logits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
@@ -12,17 +11,15 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.boosting.fit import boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
-from lepton_pipeline.model.calibration import Calibration, fit_calibration
+from lepton_pipeline.model.calibration import EQUAL, Calibration, fit_calibration, mix, weigh, weigh_by_time
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
-from lepton_pipeline.model.networks.device import Device
-from lepton_pipeline.model.networks.epoch import Epoch
 from lepton_pipeline.model.networks.estimator import TorchClassifier
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats, sigmoid, to_logits
-from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
+from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 
 FORMAT = 1
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
@@ -38,10 +35,7 @@ def train_model(
 
     Returns the model, its history (one row per network and epoch), and out-of-fold scores of all held-out
     rows: float64 columns `model`, `uncalibrated`, `network` and, if fitted, `boosting`.
-
-    Raises:
-        LeptonError: training diverged.
-        ConfigurationError: the declared model, device or precision is not available.
+    Raises LeptonError if training diverges, ConfigurationError if the device or precision is not available.
     """
     plan = choose_plan(split, training)
     labels = split["label"].to_numpy()
@@ -52,13 +46,10 @@ def train_model(
         boosting, logits["boosting"] = boost_by_plan(encoded, labels, plan, training)
     held_out = np.isfinite(logits["network"])
     scores, truth = {name: part[held_out] for name, part in logits.items()}, labels[held_out]
-    weight = 0.0
-    if boosting is not None:
-        weight = EQUAL
-        if len(plan.folds) > 1:
-            weight = weigh(scores["network"], scores["boosting"], truth)
-        elif plan.refit:
-            weight = weigh_by_time(scores["network"], scores["boosting"], truth)
+    weight = 0.0 if boosting is None else EQUAL
+    if boosting is not None and plan.kind != "holdout":
+        choose = weigh_by_time if plan.refit else weigh
+        weight = choose(scores["network"], scores["boosting"], truth)
     calibration = Calibration()
     # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
     # test rows of every vertical that was tried were calibrated worse by it.
@@ -98,32 +89,25 @@ class Classifier:
     @property
     def weights_sha256(self) -> str:
         """Hash of everything that was learnt."""
-        digest = hashlib.sha256(self.network.weights_sha256.encode())
-        digest.update(repr((self.boosting_weight, *astuple(self.calibration))).encode())
-        if self.boosting is not None:
-            for name, array in sorted(self.boosting.arrays().items()):
-                digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode() + array.tobytes())
-        return digest.hexdigest()
+        others = repr((self.boosting_weight, *astuple(self.calibration)))
+        trees = {} if self.boosting is None else self.boosting.arrays()
+        return hash_arrays(trees, before=self.network.weights_sha256 + others)
 
-    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+    def predict_proba(self, features: pd.DataFrame) -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        On a CPU, a row gets the same bits alone and among other rows.
-
-        Raises:
-            DataError: names missing or unknown columns.
-            ConfigurationError: the device is not available.
+        A row gets the same bits alone and among other rows. A `DataError` names missing or unknown columns.
         """
-        positive = self.scores(features, device)["model"].to_numpy()
+        positive = self.scores(features)["model"].to_numpy()
         return np.column_stack([1 - positive, positive])
 
-    def scores(self, features: pd.DataFrame, device: Device = "cpu") -> pd.DataFrame:
+    def scores(self, features: pd.DataFrame) -> pd.DataFrame:
         """Positive probability by `model`, `uncalibrated`, `network` and, if present, `boosting`."""
-        return pd.DataFrame(self.blend(self._logits(features, device)), index=features.index)
+        return pd.DataFrame(self.blend(self._logits(features)), index=features.index)
 
-    def log_odds(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+    def log_odds(self, features: pd.DataFrame) -> Floats:
         """Log-odds of the positive class, float64 [n]; see `predict_proba`."""
-        return self.calibration.correct(mix(self._logits(features, device), self.boosting_weight))
+        return self.calibration.correct(mix(self._logits(features), self.boosting_weight))
 
     def blend(self, logits: dict[str, Floats]) -> dict[str, Floats]:
         """Turn the logits of the parts, [n] each, into the columns of `scores`."""
@@ -131,8 +115,8 @@ class Classifier:
         model = {"model": self.calibration.apply(mean), "uncalibrated": sigmoid(mean)}
         return model | {name: sigmoid(part) for name, part in logits.items()}
 
-    def _logits(self, features: pd.DataFrame, device: Device) -> dict[str, Floats]:
-        logits = {"network": to_logits(self.network.predict_proba(features, device)[:, 1])}
+    def _logits(self, features: pd.DataFrame) -> dict[str, Floats]:
+        logits = {"network": to_logits(self.network.predict_proba(features)[:, 1])}
         if self.boosting is not None:
             logits["boosting"] = self.boosting.logits(features)
         return logits
@@ -140,15 +124,14 @@ class Classifier:
     def save(self, folder: Path) -> None:
         """Write networks and trees as plain arrays, and `classifier.json` with the rest."""
         self.network.save(folder / "network")
-        description: dict[str, Any] = {
+        description = {
             "format": FORMAT,
             "weights_sha256": self.weights_sha256,
             "calibration": asdict(self.calibration),
             "boosting_weight": self.boosting_weight,
-            "boosting": None,
+            "boosting": self.boosting and self.boosting.columns,
         }
         if self.boosting is not None:
-            description["boosting"] = self.boosting.columns
             write_arrays(folder / BOOSTING, self.boosting.arrays())
         write_description(folder / DESCRIPTION, description)
 
@@ -158,10 +141,8 @@ class Classifier:
         from safetensors.numpy import load_file
 
         description = read_description(folder / DESCRIPTION, FORMAT)
-        network, calibration = (
-            TorchClassifier.load(folder / "network"),
-            Calibration(**description["calibration"]),
-        )
+        network = TorchClassifier.load(folder / "network")
+        calibration = Calibration(**description["calibration"])
         columns = description["boosting"]
         boosting = columns and Trees.from_arrays(load_file(folder / BOOSTING), columns)
         model = cls(network, boosting, description["boosting_weight"], calibration)

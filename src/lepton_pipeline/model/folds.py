@@ -36,11 +36,6 @@ class Plan:
         return np.unique(np.concatenate(parts))
 
     @property
-    def fitted(self) -> Positions:
-        """Positions of the rows that the kept model is fitted to; others only stop it."""
-        return self.folds[0].train if self.kind == "holdout" else self.everything
-
-    @property
     def kind(self) -> str:
         """Kind of `plan_fits`: "folds", "holdout" or "refit"."""
         return "refit" if self.refit else "folds" if len(self.folds) > 1 else "holdout"

@@ -20,14 +20,8 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class WatchedVersion(ModelVersion):
-    """A champion with its reference for monitoring.
+    """A champion with its reference for monitoring."""
 
-    Attributes:
-        trained_until: latest time of the rows it learnt from; None without a column of time.
-        trained_rows: their number.
-        test: metrics of its test rows that have an interval.
-    """
-
-    trained_until: str | None
-    trained_rows: int
-    test: dict[str, Estimate]
+    trained_until: str | None  # latest time of the rows it learnt from; None without a column of time
+    trained_rows: int  # their number
+    test: dict[str, Estimate]  # metrics of its test rows that have an interval

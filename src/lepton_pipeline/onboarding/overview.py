@@ -12,7 +12,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.project.declaration import find_verticals
-from lepton_pipeline.registry.champion import CHAMPION
+from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 
@@ -132,18 +132,11 @@ def _runs(client: Any, name: str) -> dict[str, Any]:
 
 
 def _promoted(client: Any, name: str) -> dict[str, Any]:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        version = client.get_registered_model(name).aliases.get(CHAMPION)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
+    version = champion_of(client, name)
     if version is None:
         return {}
     tags = client.get_model_version(name, str(version)).tags
-    return {"champion": Champion(int(version), _number(tags.get("test.auc")))}
+    return {"champion": Champion(version, _number(tags.get("test.auc")))}
 
 
 def _number(text: str | None) -> float | None:

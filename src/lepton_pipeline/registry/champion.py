@@ -1,44 +1,52 @@
-"""The champion, its history and its replacement, kept as tags of the model versions."""
+"""The champion, its history and its replacement, kept as tags of the model versions; and its report."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.registry.versions import all_versions, find_version, load_artefact, name_filter
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.permissions import user_name
+from lepton_pipeline.system.records import from_plain
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 EVENT = "champion.event."
-BY_GATE, BY_ROLLBACK, BY_PROMOTION = "gate", "rollback", "promote"
 _REASON_CHARACTERS = 1000
+REPORTS = Path("data/08_reporting")
+# Tag of a version: the run with its report, if another run registered it.
+REPORT_RUN = "report.run_id"
+_REPORT = "report/report.html"
+_KEPT = ("report", "evaluation", "explanation")
+
+How = Literal["gate", "rollback", "promote"]
 
 
 @dataclass(frozen=True)
 class Move:
     """A move of the alias `champion`, in UTC; `from_version` is None if there was no champion.
 
-    `how` is "gate", "rollback" or "promote"; `run_id` is the run of the gate.
+    `run_id` is the run of the gate.
     """
 
-    at: datetime
+    at: AwareDatetime
     version: int
     from_version: int | None
-    how: str
+    how: How
     reason: str
     run_id: str | None
     user: str
-
-    @property
-    def tag(self) -> str:
-        """Key of the tag that stores the move."""
-        return f"{EVENT}{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
 
 
 @dataclass(frozen=True)
@@ -61,19 +69,11 @@ def require_model(client: Any, name: str) -> None:
 
     `client` is None where nothing was ever registered.
     """
-    from mlflow import MlflowException
-
-    known: list[str] = []
-    if client is not None:
-        try:
-            # No other name is a vertical's.
-            if re.fullmatch("[a-z][a-z0-9_]*", name):
-                client.get_registered_model(name)
-                return
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-        known = sorted(str(model.name) for model in client.search_registered_models())
+    # No other name is a vertical's.
+    possible = client is not None and re.fullmatch("[a-z][a-z0-9_]*", name)
+    if possible and client.search_registered_models(name_filter(name)):
+        return
+    known = [] if client is None else sorted(str(model.name) for model in client.search_registered_models())
     there = f"there are models of {', '.join(known)}" if known else "no model was registered yet"
     raise ConfigurationError(f"{name!r} has no registered model; {there}.")
 
@@ -88,17 +88,19 @@ def champion_of(client: Any, name: str) -> int | None:
 
 def read_moves(client: Any, name: str) -> list[Move]:
     """Every recorded move of the alias, the earliest first; malformed tags are skipped."""
-    found = [
-        _read(int(version.version), key, text)
-        for version in all_versions(client, name)
-        for key, text in version.tags.items()
-        if key.startswith(EVENT)
-    ]
-    return sorted((move for move in found if move is not None), key=lambda move: move.at)
+    found = []
+    for version in all_versions(client, name):
+        for key, text in version.tags.items():
+            # Anyone may edit a tag.
+            with suppress(DataError, TypeError, ValueError):
+                if key.startswith(EVENT):
+                    at = {"at": key.removeprefix(EVENT), "version": version.version}
+                    found.append(from_plain(Move, {"run_id": None, **json.loads(text), **at}))
+    return sorted(found, key=lambda move: move.at)
 
 
 def move_champion(
-    client: Any, name: str, version: int, how: str, reason: str, run_id: str | None = None
+    client: Any, name: str, version: int, how: How, reason: str, run_id: str | None = None
 ) -> Move:
     """Write the event, then move the alias, so that an alias never lacks its reason.
 
@@ -110,9 +112,9 @@ def move_champion(
         # Keep the order of events even if clocks differ.
         now = max(now, moves[-1].at + timedelta(microseconds=1))
     move = Move(now, version, current, how, reason, run_id, user_name())
-    event = {"how": how, "from_version": current, "reason": reason, "run_id": run_id}
-    event |= {"user": move.user, "at": now.isoformat()}
-    client.set_model_version_tag(name, str(version), move.tag, json.dumps(event, ensure_ascii=False))
+    event = {key: getattr(move, key) for key in ("how", "from_version", "reason", "run_id", "user")}
+    text = json.dumps({**event, "at": now.isoformat()}, ensure_ascii=False)
+    client.set_model_version_tag(name, str(version), f"{EVENT}{now:%Y-%m-%dT%H:%M:%S.%fZ}", text)
     client.set_registered_model_alias(name, CHAMPION, str(version))
     return move
 
@@ -122,11 +124,10 @@ def history(client: Any, name: str) -> list[Reign]:
     current = champion_of(client, name)
     moves = _happened(read_moves(client, name), current)
     reigns: list[Reign] = []
-    for position, move in enumerate(moves):
+    for move, follower in zip_longest(moves, moves[1:]):
         before = reigns[-1].version if reigns else None
         if move.from_version is not None and move.from_version != before:
             reigns.append(Reign(move.from_version, None, move.at, None, current=False))
-        follower = moves[position + 1] if position + 1 < len(moves) else None
         until = follower.at if follower is not None and follower.from_version == move.version else None
         still = follower is None and current == move.version
         reigns.append(Reign(move.version, move.at, until, move, current=still))
@@ -147,7 +148,9 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
     if current is None:
         raise ConfigurationError(f"{name} has no champion, so there is nothing to roll back.")
     if to is None:
-        to = _replaced_by(current, _happened(read_moves(client, name), current))
+        moves = _happened(read_moves(client, name), current)
+        own = [move for move in moves if move.version == current and move.how != "rollback"]
+        to = own[-1].from_version if own else None
         if to is None:
             raise ConfigurationError(
                 f"no champion before version {current} of {name} is known; name one with --to."
@@ -162,7 +165,7 @@ def roll_back(client: Any, name: str, reason: str, to: int | None = None) -> Mov
             f"kedro champion promote {name} {to} --force --reason TEXT"
         )
     _require_loadable(client, name, to)
-    return move_champion(client, name, to, BY_ROLLBACK, reason)
+    return move_champion(client, name, to, "rollback", reason)
 
 
 def promote(client: Any, name: str, version: int, reason: str) -> Move:
@@ -176,36 +179,38 @@ def promote(client: Any, name: str, version: int, reason: str) -> Move:
     if champion_of(client, name) == version:
         raise ConfigurationError(f"version {version} of {name} is the champion already.")
     _require_loadable(client, name, version)
-    move = move_champion(client, name, version, BY_PROMOTION, reason)
+    move = move_champion(client, name, version, "promote", reason)
     challenger = client.get_registered_model(name).aliases.get(CHALLENGER)
     if challenger is not None and int(challenger) == version:
         client.delete_registered_model_alias(name, CHALLENGER)
     return move
 
 
-def _read(version: int, key: str, text: str) -> Move | None:
-    """A move from its tag, which anyone may edit."""
-    try:
-        event = json.loads(text)
-        at = datetime.fromisoformat(key.removeprefix(EVENT)).astimezone(UTC)
-        source = event["from_version"]
-        source = None if source is None else int(source)
-        how, reason, user = (str(event[key]) for key in ("how", "reason", "user"))
-        return Move(at, version, source, how, reason, event.get("run_id"), user)
-    except (KeyError, TypeError, ValueError):
-        return None
+def keep_champion_pages(client: Any, name: str, version: int, project: Path, run_id: str = "") -> Path | None:
+    """Copy report, card and figures of a version to `data/08_reporting/<name>/champion`; return the report.
+
+    The folder is replaced as a whole, and removed (None is returned) if no run has the version's report any
+    more. `run_id` is the run that wrote the report, by default the one that the registry names.
+    """
+    from lepton_pipeline.datasets import FolderDataset
+
+    registered = client.get_model_version(name, str(version))
+    folder = FolderDataset(filepath=str(project / REPORTS / name / "champion"))
+    for each in dict.fromkeys([run_id, registered.tags.get(REPORT_RUN), registered.run_id]):
+        pages = _pages(client, each) if each else {}
+        if _REPORT in pages:
+            if each != registered.run_id:
+                client.set_model_version_tag(name, str(version), REPORT_RUN, each)
+            folder.save(pages)
+            return folder.path / _REPORT
+    folder.remove()
+    return None
 
 
 def _happened(moves: Sequence[Move], current: int | None) -> list[Move]:
     """Skip events whose alias never moved: the next one found the same champion as before."""
     followers = [*(move.from_version for move in moves[1:]), current]
     return [move for move, found in zip(moves, followers, strict=bool(moves)) if found != move.from_version]
-
-
-def _replaced_by(version: int, moves: Sequence[Move]) -> int | None:
-    """The champion that a version replaced, not by a rollback, when it last became champion."""
-    own = [move for move in moves if move.version == version and move.how != BY_ROLLBACK]
-    return own[-1].from_version if own else None
 
 
 def _checked_reason(reason: str) -> str:
@@ -222,3 +227,19 @@ def _require_loadable(client: Any, name: str, version: int) -> None:
         load_artefact(client, name, version)
     except DataError as error:
         raise DataError(f"version {version} of {name} cannot become champion: {error}") from error
+
+
+def _pages(client: Any, run_id: str) -> dict[str, bytes]:
+    """Files to keep of a run's artefacts; empty if they are gone."""
+    from mlflow import MlflowException
+
+    from lepton_pipeline.datasets import FolderDataset
+
+    with TemporaryDirectory() as brought:
+        try:
+            for artefact in client.list_artifacts(run_id):
+                if artefact.path in _KEPT:
+                    client.download_artifacts(run_id, artefact.path, brought)
+        except (OSError, MlflowException):
+            return {}
+        return dict(FolderDataset(filepath=brought).load())

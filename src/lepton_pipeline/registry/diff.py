@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -18,20 +18,11 @@ from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tracking.experiment_page import PRESENT
-from lepton_pipeline.tracking.flat import INTERVALS
+from lepton_pipeline.tracking.flat import tagged_figure
 
 _DATA = (
-    "data.sha256",
-    "data.rows",
-    "trained.rows",
-    "trained.until",
-    "configuration.sha256",
-    "git.commit",
-    "environment.sha256",
-    "seed",
-    "device",
-    "weights.sha256",
-    "gate.decision",
+    *("data.sha256", "data.rows", "trained.rows", "trained.until", "configuration.sha256", "git.commit"),
+    *("environment.sha256", "seed", "device", "weights.sha256", "gate.decision"),
 )
 _METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _NONE = "–"
@@ -80,8 +71,9 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     """
     versions = [find_version(client, name, each) for each in (a, b)]
     tags = [version.tags for version in versions]
-    parameters = [_parameters(client, version.run_id) for version in versions]
-    numbers = (int(versions[0].version), int(versions[1].version))
+    ours, theirs = (_parameters(client, version.run_id) for version in versions)
+    differing = sorted(key for key in {*ours, *theirs} - {PRESENT} if ours.get(key) != theirs.get(key))
+    numbers = int(versions[0].version), int(versions[1].version)
     same_rows, remark = None, "no test rows on disk; run the vertical to have some"
     if held is not None:
         try:
@@ -92,7 +84,7 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
         name,
         numbers,
         [(key, tags[0].get(key, _NONE), tags[1].get(key, _NONE)) for key in _DATA],
-        _differing(*parameters),
+        [(key, ours.get(key, _NONE), theirs.get(key, _NONE)) for key in differing],
         [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
         same_rows,
         remark and f"not compared on the same rows: {remark}",
@@ -104,9 +96,9 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
     artefacts = {}
-    for version in versions:
+    for model, version in zip("ab", versions, strict=True):
         try:
-            artefacts[version] = load_artefact(client, name, version)
+            artefacts[model] = load_artefact(client, name, version)
             learnt = load_training_rows(client, name, version)
             unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
@@ -116,15 +108,14 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     if problem := too_few(held.split.loc[rows, "label"], units):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
-    a, b = versions
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
-    for model, version in (("a", a), ("b", b)):
-        scored[model] = artefacts[version].predict(held.table.loc[rows])["probability"]
-    cuts = {"a": artefacts[a].threshold, "b": artefacts[b].threshold}
-    values = [measure_once(scored, model, cuts[model]) for model in ("a", "b")]
+    for model, artefact in artefacts.items():
+        scored[model] = artefact.predict(held.table.loc[rows])["probability"]
+    cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
+    a, b = (measure_once(scored, model, cut) for model, cut in cuts.items())
     return SameRows(
         len(rows),
-        {metric: (values[0][metric], values[1][metric]) for metric in _METRICS},
+        {metric: (a[metric], b[metric]) for metric in _METRICS},
         paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
     )
 
@@ -140,18 +131,6 @@ def _parameters(client: Any, run_id: str) -> dict[str, str]:
         return {}
 
 
-def _differing(a: Mapping[str, str], b: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    keys = sorted(key for key in (a.keys() | b.keys()) - {PRESENT} if a.get(key) != b.get(key))
-    return [(key, a.get(key, _NONE), b.get(key, _NONE)) for key in keys]
-
-
 def _registered(tags: Mapping[str, str], metric: str) -> str:
-    """A figure from a version's tags, which anyone may edit."""
-    try:
-        figure = Estimate(float(tags[f"test.{metric}"]), approximate=INTERVALS in tags)
-        if f"test.{metric}.low" in tags:
-            low, high = (float(tags[f"test.{metric}.{end}"]) for end in ("low", "high"))
-            figure = replace(figure, low=low, high=high)
-    except (KeyError, ValueError):
-        return _NONE
-    return f"{figure.value:.4f} {bracket(figure)}"
+    figure = tagged_figure(tags, metric)
+    return _NONE if figure is None else f"{figure.value:.4f} {bracket(figure)}"

@@ -10,8 +10,7 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion, WatchedVersion
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
 from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
-from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.tracking.flat import INTERVALS
+from lepton_pipeline.tracking.flat import tagged_figure
 
 # Metrics of a gate.
 _METRICS = ("auc", "average_precision", "f1")
@@ -29,8 +28,16 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
     versions = sorted(int(each.version) for each in all_versions(client, name))
     champion = champion_of(client, name) if versions else None
     chosen = champion if version is None else version
+    if chosen is None and not versions:
+        raise ConfigurationError(
+            f"{name} has no model yet, so nothing to score or compare with; train one: kedro run --pipelines {name}"
+        )
     if chosen is None:
-        raise ConfigurationError(_no_champion(name, versions))
+        raise ConfigurationError(
+            f"{name} has no champion: the gate has promoted none of its versions ({', '.join(map(str, versions))}). "
+            f"Train another, kedro run --pipelines {name}, or choose one: "
+            f"--params {name}.scoring.version={versions[-1]}"
+        )
     if chosen not in versions:
         known = f"there are {', '.join(map(str, versions))}" if versions else "none is registered yet"
         raise ConfigurationError(
@@ -68,22 +75,11 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any],
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    test = {}
-    for metric in _METRICS:
-        keys = (f"test.{metric}", f"test.{metric}.low", f"test.{metric}.high")
-        if all(key in tags for key in keys):
-            value, low, high = (float(tags[key]) for key in keys)
-            test[metric] = Estimate(value, low, high, INTERVALS in tags)
-    rows = len(learnt.hashes)
-    watched = WatchedVersion(**vars(version), trained_until=learnt.until, trained_rows=rows, test=test)
-    return artefact, watched, reference, learnt, seen
-
-
-def _no_champion(name: str, versions: list[int]) -> str:
-    if not versions:
-        return f"{name} has no model yet, so nothing to score or compare with; train one: kedro run --pipelines {name}"
-    shown = ", ".join(map(str, versions))
-    return (
-        f"{name} has no champion: the gate has promoted none of its versions ({shown}). Train another, "
-        f"kedro run --pipelines {name}, or choose one: --params {name}.scoring.version={versions[-1]}"
+    figures = {metric: figure for metric in _METRICS if (figure := tagged_figure(tags, metric))}
+    watched = WatchedVersion(
+        **vars(version),
+        trained_until=learnt.until,
+        trained_rows=len(learnt.hashes),
+        test={metric: figure for metric, figure in figures.items() if figure.low is not None},
     )
+    return artefact, watched, reference, learnt, seen

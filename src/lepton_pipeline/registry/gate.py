@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
 
+from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
+from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation import gate_checks
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
-from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.resampling import find_units, resampling_units
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING, LINEAR
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
-from lepton_pipeline.registry.challenger import Challenger, compare_with_champion
-from lepton_pipeline.registry.champion import (
-    BY_GATE,
-    CHALLENGER,
-    CHAMPION,
-    champion_of,
-    move_champion,
-    read_moves,
-)
+from lepton_pipeline.registry.champion import CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.registry.versions import CHECKSUM
+from lepton_pipeline.registry.versions import CHECKSUM, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A version at the gate: registration, test scores, threshold, and rows with their declared split."""
+
+    registration: Registration
+    scores: pd.DataFrame
+    threshold: float
+    feature_table: pd.DataFrame
+    split: pd.DataFrame
+    dataset: Dataset
+    declared_split: Split
 
 
 def gate_model(
@@ -59,7 +66,12 @@ def gate_model(
     champion = champion_of(client, name)
     if champion == version:
         return _standing_decision(client, name, version)
-    same = champion is not None and _same_artefact(client, name, version, champion)
+    same = False
+    if champion is not None:
+        both = (client.get_model_version(name, str(each)) for each in (version, champion))
+        # The same files: encoder, weights and threshold.
+        one, other = (registered.tags.get(CHECKSUM) for registered in both)
+        same = one is not None and one == other
     if champion is not None and same:
         checks = [gate_checks.same_model(champion)]
     elif not (checks := gate_checks.check_cases(metrics)):
@@ -75,7 +87,10 @@ def gate_model(
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
-        checks.append(_replaced_meanwhile(name, champion, now))
+        was, became = (f"version {each}" if each is not None else "none" for each in (champion, now))
+        text = f"the champion was {was} when the comparison began and is {became} now"
+        advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
+        checks.append(Check("champion unchanged", False, text, next=advice))
     promoted = None if same else all(check.passed for check in checks)
     alias = "" if same else CHAMPION if promoted else CHALLENGER
     reason = checks[0].text if same else gate_checks.first_reason(checks, metrics, gate)
@@ -83,24 +98,44 @@ def gate_model(
     client.log_text(run_id, to_json(decision), _DECISION)
     _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
     if promoted:
-        move_champion(client, name, version, BY_GATE, reason, run_id=run_id)
+        move_champion(client, name, version, "gate", reason, run_id=run_id)
     elif not same:
         client.set_registered_model_alias(name, CHALLENGER, str(version))
     return decision
 
 
-def _same_artefact(client: Any, name: str, version: int, champion: int) -> bool:
-    """Whether two versions have the same files: encoder, weights and threshold."""
-    both = (client.get_model_version(name, str(each)) for each in (version, champion))
-    one, other = (registered.tags.get(CHECKSUM) for registered in both)
-    return one is not None and one == other
+def compare_with_champion(
+    client: Any, challenger: Challenger, champion: int, evaluation: Evaluation, gate: Gate
+) -> Check:
+    """Check a challenger against the champion, both scored on its test rows, see `check_champion`.
 
-
-def _replaced_meanwhile(name: str, compared: int | None, now: int | None) -> Check:
-    was, became = (f"version {each}" if each is not None else "none" for each in (compared, now))
-    text = f"the champion was {was} when the comparison began and is {became} now"
-    advice = f"run the gate again: kedro run --pipelines {name} --from-nodes {name}.gate_model"
-    return Check("champion unchanged", False, text, next=advice)
+    Rows that the champion was trained on are left out. The champion scores with its own columns, encoder,
+    weights and threshold; where it cannot be compared, the check fails.
+    """
+    name, dataset, table = challenger.registration.name, challenger.dataset, challenger.feature_table
+    version = challenger.registration.version
+    way_past = f"to replace it all the same: kedro champion promote {name} {version} --force --reason TEXT"
+    try:
+        artefact = load_artefact(client, name, champion)
+        learnt = load_training_rows(client, name, champion)
+        unseen = unseen_rows(learnt, table, challenger.split, dataset, challenger.declared_split)
+        rows = unseen.index[unseen]
+        theirs = artefact.predict(table.loc[rows])["probability"]
+    except LeptonError as error:
+        return replace(gate_checks.incomparable(champion, str(error).rstrip(".")), next=way_past)
+    labels, ours = challenger.split.loc[rows, "label"], challenger.scores.loc[rows, "model"]
+    compared = pd.DataFrame({"label": labels, "challenger": ours, "champion": theirs})
+    thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
+    units = resampling_units(table.loc[rows], dataset)
+    new = gate_checks.NEW if dataset.id is not None else gate_checks.NEW_BY_VALUES
+    check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, units, new)
+    if check.passed:
+        return check
+    if check.value is not None:
+        diff = f"compare: kedro champion diff {name} champion challenger"
+        return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
+    advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
+    return replace(check, next=f"{advice}{advice and '; '}{way_past}")
 
 
 def _standing_decision(client: Any, name: str, version: int) -> GateDecision:

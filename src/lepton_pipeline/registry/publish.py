@@ -13,23 +13,25 @@ import pandas as pd
 
 import lepton_pipeline
 from lepton_pipeline.data.training_rows import TrainingRows, as_text
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
-from lepton_pipeline.model.artefact import Artefact, hash_artefact
+from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import About, Dataset, Split
 from lepton_pipeline.registry import versions
-from lepton_pipeline.registry.recorded import RecordedPyfunc
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.registry.signature import example_rows, input_schema, signature_of
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.descriptions import seal
+from lepton_pipeline.system.file_hashes import record_files
 from lepton_pipeline.system.markdown import as_markdown
-from lepton_pipeline.system.seal import read_seal, seal
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
 # The packages that the served model imports.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 # Width of the registry's column, which PostgreSQL enforces.
 _DESCRIPTION_CHARACTERS = 5000
+_ISO = "%Y-%m-%dT%H:%M:%S"
+_LONG = 2**63
 _HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
 _LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
 
@@ -58,25 +60,23 @@ def register_model(
 
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
-    name = client.get_experiment(run.info.experiment_id).name
-    model = artefact.classifier
+    experiment, kind = run.info.experiment_id, "classifier"
+    name, model = client.get_experiment(experiment).name, artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
-    experiment, kind = run.info.experiment_id, "classifier"
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
-        folder, monitoring = Path(temporary) / "artefact", Path(temporary) / versions.REFERENCE
-        artefact.save(folder)
-        checksum = hash_artefact(folder)
+        places = ("artefact", versions.TRAINING_ROWS, versions.REFERENCE)
+        folder, learnt, monitoring = (Path(temporary) / place for place in places)
+        checksum = artefact.save(folder)
         # Before there is a version, so that every version has it.
-        learnt_from.save(Path(temporary) / "gate")
-        client.log_artifacts(run_id, str(Path(temporary) / "gate"), versions.TRAINING_ROWS)
+        learnt_from.save(learnt)
+        client.log_artifacts(run_id, str(learnt), versions.TRAINING_ROWS)
         # All rows of all parts: any other row is new.
         seen = TrainingRows.of(feature_table, split.assign(part="train"), artefact.inputs, dataset)
         seen.save(monitoring)
         (monitoring / versions.REFERENCE_FILE).write_text(json.dumps(reference, ensure_ascii=False), "utf-8")
-        seal(monitoring, versions.REFERENCE_SEAL, {})
-        reference_checksum = read_seal(monitoring, versions.REFERENCE_SEAL)
+        reference_checksum = seal(monitoring, versions.REFERENCE_SEAL, {})
         client.log_artifacts(run_id, str(monitoring), versions.REFERENCE)
         flavour = RecordedPyfunc()
         info = Model.log(
@@ -147,3 +147,76 @@ def describe_version(registration: Registration, card: str) -> None:
     if len(card) > _DESCRIPTION_CHARACTERS:
         card = card[: _DESCRIPTION_CHARACTERS - len(rest)].rpartition("\n")[0].rstrip() + rest
     mlflow.MlflowClient().update_model_version(registration.name, str(registration.version), card)
+
+
+def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
+    """The type of every column of `Artefact.inputs` in typed rows, by the table in docs/scoring.md."""
+    if artefact.raw_values is None:
+        raise DataError("the model has no record of how raw values are read; train again.")
+    types = {"truth": "boolean", "key": "string", "text": "string", "date": "string"}
+    kinds = artefact.raw_values.kinds
+    return {name: types.get(kinds[name]) or _number_type(table[name]) for name in artefact.inputs}
+
+
+def signature_of(schema: dict[str, str]) -> Any:
+    """MLflow's signature of a model with such inputs."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    outputs = [
+        ColSpec("double", "probability"),
+        ColSpec("boolean", "decision"),
+        # Only on request.
+        ColSpec("string", "reasons", required=False),
+        ColSpec("string", "unseen", required=False),
+    ]
+    params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
+    inputs = Schema([ColSpec(kind, name) for name, kind in schema.items()])
+    return ModelSignature(inputs, Schema(outputs), params)
+
+
+def example_rows(artefact: Artefact, table: pd.DataFrame, schema: dict[str, str]) -> pd.DataFrame:
+    """Three rows as a client would send them: typed as in the signature, dates as text."""
+    rows = table[list(schema)].head(3).reset_index(drop=True)
+    columns = {column.name: column for column in artefact.encoder.columns}
+    dates = {}
+    for name in map(str, rows.select_dtypes(["datetime", "datetimetz"])):
+        layout = artefact.derivation.dates.get(name, "ISO8601")
+        iso = layout == "ISO8601" or (rows[name].dt.tz is not None and "%z" not in layout.lower())
+        # A time with an offset needs it written out.
+        dates[name] = rows[name].dt.strftime(_ISO + "%z" * (rows[name].dt.tz is not None) if iso else layout)
+    texts = [name for name, kind in schema.items() if kind == "string"]
+    keys = [name for name in texts if pd.api.types.is_numeric_dtype(rows[name])]
+    numbers = [name for name, kind in schema.items() if kind == "double"]
+    return rows.assign(
+        **dates,
+        **{name: columns[name].texts(rows[name]) for name in keys},  # type: ignore[union-attr]  # keys are categories
+        **{name: rows[name].astype("float64") for name in numbers},
+    )
+
+
+def _number_type(column: pd.Series) -> str:
+    """`long` only where no value can be missing or have a fraction: MLflow's `long` holds neither."""
+    whole = pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any()
+    return "long" if whole and (column.empty or column.max() < _LONG) else "double"
+
+
+class RecordedPyfunc:
+    """The flavour for `Model.log`; `sha256` is that of the files saved last, see `record_files`."""
+
+    sha256 = ""
+
+    def save_model(self, path: str, mlflow_model: Any, validate_serving_input: bool, **options: Any) -> None:
+        """As `mlflow.pyfunc.save_model`; `validate_serving_input` is an option of `Model.log`."""
+        import mlflow
+
+        mlflow.pyfunc.save_model(path, mlflow_model=mlflow_model, **options)
+        # Drop the folders that files were saved from; MLflow finds them beside `MLmodel`.
+        described = mlflow.models.Model.load(path)
+        described.artifact_path = None
+        flavour = described.flavors["python_function"]
+        flavour["model_code_path"] = Path(flavour["model_code_path"]).name
+        for artifact in flavour["artifacts"].values():
+            artifact["uri"] = artifact["path"]
+        described.save(str(Path(path) / "MLmodel"))
+        self.sha256 = record_files(Path(path))

@@ -11,8 +11,9 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.system.descriptions import open_sealed
 from lepton_pipeline.system.file_hashes import find_altered
-from lepton_pipeline.system.seal import open_sealed
+from lepton_pipeline.tracking.store import pages
 
 CHECKSUM = "artefact.sha256"
 # Hash of all files, see `record_files`; absent in old versions.
@@ -43,14 +44,7 @@ def find_version(client: Any, name: str, version: int | str) -> Any:
 
 def all_versions(client: Any, name: str) -> list[Any]:
     """Every version of a model, with its tags."""
-    found: list[Any] = []
-    token = None
-    while True:
-        page = client.search_model_versions(name_filter(name), page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
+    return list(pages(client.search_model_versions, name_filter(name)))
 
 
 def name_filter(name: str) -> str:
@@ -149,13 +143,8 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
 
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:
     """By run: its latest version of a registered model, with that version's aliases."""
-    aliases: dict[int, list[str]] = {}
-    for model in client.search_registered_models(name_filter(name)):
-        for alias, version in model.aliases.items():
-            aliases.setdefault(int(version), []).append(alias)
-    found: dict[str, tuple[int, tuple[str, ...]]] = {}
-    for version in all_versions(client, name):
-        number = int(version.version)
-        if version.run_id and number > found.get(version.run_id, (0, ()))[0]:
-            found[version.run_id] = number, tuple(sorted(aliases.get(number, [])))
-    return found
+    models = client.search_registered_models(name_filter(name))
+    aliases = sorted((alias, int(of)) for model in models for alias, of in model.aliases.items())
+    numbers = sorted((int(version.version), version.run_id) for version in all_versions(client, name))
+    latest = {run_id: number for number, run_id in numbers if run_id}
+    return {run_id: (at, tuple(alias for alias, of in aliases if of == at)) for run_id, at in latest.items()}

@@ -27,7 +27,9 @@ def replacing(path: Path, *, alone: bool = False) -> Iterator[Path]:
         if temporary.is_dir():
             share(temporary)
         else:
-            _flush(temporary)
+            # Before its name says that it is complete.
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
         if path.is_dir():
             # A folder cannot be replaced in one step; a crash in between leaves it absent, not mixed.
             remove(path)
@@ -81,12 +83,6 @@ def remove(path: Path) -> None:
             path.replace(doomed)
     else:
         path.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Sync a file before its name says that it is complete."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def _delete(path: Path) -> None:

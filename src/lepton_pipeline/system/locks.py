@@ -5,24 +5,21 @@ On a network file system they need its support (NFS since version 4). Copies of 
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 
 from lepton_pipeline.system.files import write_json
-from lepton_pipeline.system.permissions import share, shared_folder
+from lepton_pipeline.system.permissions import REFUSALS, share, shared_folder
 
 JOB_LOCKS = Path("data/.locks")
 _LOOK = 0.05
-_HELD = (errno.EACCES, errno.EAGAIN)
 _Holder = tuple[int, threading.Thread, Path]
 # By process (a fork has its own locks), thread and file: the lock and its depth.
 _held: dict[_Holder, tuple[FileLock, int]] = {}
@@ -84,25 +81,21 @@ class FileLock:
     def _open(self) -> int:
         shared_folder(self._file.parent)
         while True:
-            try:
+            with suppress(FileNotFoundError):
                 return _open_existing(self._file)
-            except FileNotFoundError:
-                pass
-            try:
+            with suppress(FileExistsError):
                 descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-            except FileExistsError:
-                continue
-            share(self._file)
-            return descriptor
+                share(self._file)
+                return descriptor
 
 
 class JobLock:
     """The lock of one pipeline, by which only one process writes its files; reentrant within a thread.
 
-    `what` is the command that takes it, as shown to the next one.
+    `what` is the command that takes it, as shown to the next one. A block gets what `acquire` returns.
     """
 
-    def __init__(self, folder: Path, name: str, what: str):
+    def __init__(self, folder: Path, name: str, what: str = "kedro retrain"):
         self._file = (folder / f"{name}.lock").absolute()
         self._note = self._file.with_suffix(".json")
         self._what = what
@@ -118,11 +111,12 @@ class JobLock:
             if not lock.acquire():
                 return self._holder()
         self._key, _held[key] = key, (lock, times + 1)
-        if times:
-            return None
-        # The note is a courtesy: a full disk must not prevent the lock.
-        with suppress(OSError):
-            self._write()
+        if not times:
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
+            # The note is a courtesy: a full disk must not prevent the lock.
+            with suppress(OSError):
+                write_json(self._note, holder, alone=True)
         return None
 
     def release(self) -> None:
@@ -140,10 +134,11 @@ class JobLock:
         del _held[key]
         lock.release()
 
-    def _write(self) -> None:
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "what": self._what}
-        write_json(self._note, holder, alone=True)
+    def __enter__(self) -> str | None:
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def _holder(self) -> str:
         try:
@@ -154,27 +149,13 @@ class JobLock:
             return "another process"
 
 
-@contextmanager
-def only_job(folder: Path, name: str, what: str = "kedro retrain") -> Iterator[str | None]:
-    """Hold the lock of a pipeline; yields None, or a description of another holder (see `JobLock`)."""
-    lock = JobLock(folder, name, what)
-    holder = lock.acquire()
-    try:
-        yield holder
-    finally:
-        if holder is None:
-            lock.release()
-
-
 def _open_existing(file: Path) -> int:
     try:
         return os.open(file, os.O_RDWR)
-    except PermissionError:
-        # Enough to lock it, but on NFS.
-        return os.open(file, os.O_RDONLY)
     except OSError as error:
-        if error.errno != errno.EROFS:
+        if error.errno not in REFUSALS:
             raise
+        # Enough to lock it, but on NFS.
         return os.open(file, os.O_RDONLY)
 
 
@@ -182,8 +163,6 @@ def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file until it is closed; False if another one holds the lock and `wait` is not set."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError as error:
-        if error.errno in _HELD:
-            return False
-        raise
+    except (BlockingIOError, PermissionError):
+        return False
     return True

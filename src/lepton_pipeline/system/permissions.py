@@ -8,8 +8,10 @@ import grp
 import os
 import pwd
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
 
@@ -44,7 +46,7 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
         found = path.parent
     facts = found.stat()
     missing = "read" if not os.access(found, os.R_OK) else "written"
-    if read_only or (missing == "written" and _on_read_only(found)):
+    if read_only or (missing == "written" and os.statvfs(found).f_flag & os.ST_RDONLY):
         return ConfigurationError(
             f"{found} cannot be written: its file system is read-only. Mount it so that it can be written, or copy the "
             "project to where it can."
@@ -54,7 +56,8 @@ def refusal(path: Path, *, read_only: bool = False) -> ConfigurationError:
             f"{path} cannot be used by {user_name()}: permission was denied. Look at what owns and limits it: its "
             "folders, a container, a sandbox."
         )
-    owner, group = _owner(facts.st_uid), _group(facts.st_gid)
+    owner = _name(pwd.getpwuid, facts.st_uid) or f"user {facts.st_uid}"
+    group = _name(grp.getgrgid, facts.st_gid) or str(facts.st_gid)
     what = "folder" if found.is_dir() else "file"
     return ConfigurationError(
         f"{found} cannot be {missing} by {user_name()}: the {what} belongs to {owner}, group {group}, mode "
@@ -90,11 +93,9 @@ def shared_folder(path: Path) -> Path:
     """Make a folder, if needed; others may write to it if they may write to its parent."""
     if not path.is_dir():
         shared_folder(path.parent)
-        try:
+        with suppress(FileExistsError):
             path.mkdir()
-        except FileExistsError:
-            return path
-        share(path)
+            share(path)
     return path
 
 
@@ -105,19 +106,8 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _on_read_only(path: Path) -> bool:
-    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-
-
-def _owner(number: int) -> str:
+def _name(look_up: Callable[[int], Sequence[Any]], number: int) -> str:
     try:
-        return pwd.getpwuid(number).pw_name
+        return str(look_up(number)[0])
     except KeyError:
-        return f"user {number}"
-
-
-def _group(number: int) -> str:
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
+        return ""

@@ -11,7 +11,9 @@ import os
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import IO, Any
 
@@ -59,18 +61,16 @@ def clipped(text: str, most: int) -> str:
 
 def readable_logs() -> None:
     """Pass the log records of all libraries through `shown`, as their errors quote addresses."""
-    make = logging.getLogRecordFactory()
-    if isinstance(make, _Records):
-        return
-    logging.setLogRecordFactory(_Records(make))
+    if not isinstance(make := logging.getLogRecordFactory(), _Records):
+        logging.setLogRecordFactory(_Records(make))
 
 
+@dataclass(frozen=True)
 class _Records:
-    def __init__(self, make: Any) -> None:
-        self._make = make
+    make: Callable[..., logging.LogRecord]
 
     def __call__(self, *arguments: Any, **options: Any) -> logging.LogRecord:
-        record: logging.LogRecord = self._make(*arguments, **options)
+        record = self.make(*arguments, **options)
         try:
             text = record.getMessage()
         except (TypeError, ValueError):  # Arguments that do not fit: whoever logs must not fail of it.
@@ -133,14 +133,9 @@ def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
     if escaped == 0:
         # An undecodable byte of a file name is written unchanged.
         return bytes([ord(found[0]) - 0xDC00]), error.start + 1
-    return "".join(_replacement(character) for character in found[:escaped]), error.start + escaped
-
-
-def _replacement(character: str) -> str:
-    if character in _NEAREST:
-        return _NEAREST[character]
-    plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return plain or "?"
+    plain = (unicodedata.normalize("NFKD", each).encode("ascii", "ignore").decode() for each in found)
+    nearest = dict(zip(found, plain, strict=True)) | _NEAREST
+    return "".join(nearest[each] or "?" for each in found[:escaped]), error.start + escaped
 
 
 codecs.register_error(_ERRORS, _nearest)

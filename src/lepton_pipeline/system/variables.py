@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import Node
@@ -22,42 +22,31 @@ _WHY = (
 
 def read_variable(name: str, default: Any = ..., *, _node_: Node) -> str | None:
     """`${oc.env:NAME}` of a parameters file: recorded and shown, so only `alerts` may hold one."""
-    key = _key(_node_)
-    if not re.match(r"\w+\.alerts\b", key):
+    if not re.match(r"\w+\.alerts\b", _key(_node_)):
         return f"\0oc.env:{name}\0"
-    return _environment(name, default, _node_)
+    return _environment(name, default, _node_=_node_)
 
 
 def refused_variables(declared: Any, key: str = "") -> list[str]:
     """A line for each value with a variable where none may be read."""
-    return [f"{at}: ${{oc.env:{name}}} {_WHY}" for at, name in _refused(declared, key)]
-
-
-def _refused(declared: Any, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(declared, Mapping):
-        for name, each in declared.items():
-            yield from _refused(each, f"{key}.{name}" if key else str(name))
+        parts = {f"{key}.{name}" if key else str(name): each for name, each in declared.items()}
     elif isinstance(declared, list):
-        for place, each in enumerate(declared):
-            yield from _refused(each, f"{key}[{place}]")
-    elif isinstance(declared, str):
-        yield from ((key, found) for found in _REFUSED.findall(declared))
+        parts = {f"{key}[{place}]": each for place, each in enumerate(declared)}
+    else:
+        names = _REFUSED.findall(declared) if isinstance(declared, str) else []
+        return [f"{key}: ${{oc.env:{name}}} {_WHY}" for name in names]
+    return [line for at, each in parts.items() for line in refused_variables(each, at)]
 
 
 def reader(kind: str) -> Callable[..., str | None]:
     """The resolver of `oc.env` for one kind of configuration, such as `catalog`."""
-    if kind in ("parameters", "globals"):
-        return read_variable
-
-    def read(name: str, default: Any = ..., *, _node_: Node) -> str | None:
-        return _environment(name, default, _node_)
-
-    return read
+    return read_variable if kind in ("parameters", "globals") else _environment
 
 
-def _environment(name: str, default: Any, node: Node) -> str | None:
+def _environment(name: str, default: Any = ..., *, _node_: Node) -> str | None:
     value = oc.env(name) if default is ... else oc.env(name, default)
-    learn(value, _key(node).rpartition(".")[2], secret=True)
+    learn(value, _key(_node_).rpartition(".")[2], secret=True)
     return value
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.permissions import refusal
-from lepton_pipeline.tracking.local_store import SQLITE
+from lepton_pipeline.tracking.local_store import SQLITE, existing_database
 
 # Errors of SQLite and PostgreSQL that do not pass.
 _LASTING = ("unable to open database file", "readonly database", "authentication failed", "does not exist")
 _SERVERS = ("postgresql", "mysql", "mssql")
 _DAMAGED = ("file is not a database", "disk image is malformed")
-_SECONDS = 5
 # Half a minute for an absent server, not four; three minutes for a hanging one, not ten.
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4", "MLFLOW_HTTP_REQUEST_TIMEOUT": "30"}
 _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
@@ -26,17 +24,15 @@ _FIRST_CONTACT = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_T
 @contextmanager
 def first_contact() -> Iterator[None]:
     """Let MLflow retry a server once and briefly, unless the environment says otherwise."""
-    before = {name: os.environ.get(name) for name in _FIRST_CONTACT}
-    ours = [name for name, value in before.items() if value in (None, PATIENCE[name])]
+    before = {name: value for name, value in os.environ.items() if name in _FIRST_CONTACT}
+    ours = [name for name in _FIRST_CONTACT if before.get(name) in (None, PATIENCE[name])]
     os.environ.update({name: _FIRST_CONTACT[name] for name in ours})
     try:
         yield
     finally:
         for name in ours:
-            if (value := before[name]) is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def require_database(uri: str) -> None:
@@ -71,9 +67,8 @@ def _require_file(file: Path) -> None:
         raise refusal(file)
     # With write access SQLite first rolls back what a killed process left.
     mode = "rw" if os.access(file, os.W_OK) else "ro"
-    address = f"file:{quote(str(file))}?mode={mode}"
     try:
-        with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
+        with existing_database(file, mode) as store:
             store.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.DatabaseError as error:
         if (problem := damaged(str(error), file)) is not None:

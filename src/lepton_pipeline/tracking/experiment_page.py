@@ -1,4 +1,4 @@
-"""The page of an experiment in the MLflow UI: a note on how to read it, and a saved view of its runs.
+"""Pages of the MLflow UI: their addresses, and that of an experiment with a note and a saved view of its runs.
 
 The UI keeps a saved view as a tag of the experiment, with columns, order and charts as JSON.
 """
@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.tracking.ui_links import runs_page
+from lepton_pipeline.system.credentials import masked
 
 PRESENT = "dataset.present"
+_WORKFLOW = "workflowType=machine_learning"
 # Lets the UI open on the pages of model training.
 EXPERIMENT = {"mlflow.experimentKind": "custom_model_development"}
 VIEW = "overview"
@@ -69,7 +70,7 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     chosen.sort(key=lambda name: not name.startswith("training."))
-    runs = runs_page(experiment_id, f"viewStateShareKey={VIEW}")
+    runs = f"#/experiments/{experiment_id}/runs?{_WORKFLOW}&viewStateShareKey={VIEW}"
     charts = f"{runs}&compareRunsMode=CHART"
     note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
     state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
@@ -88,29 +89,30 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
     others = [name for name in _FIGURES if name != decisive]
     against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
     columns = [
-        _column("tags", "gate.decision"),
-        *(_column("metrics", name) for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
-        *(_column("params", name) for name in parameters),
-        *(_column("metrics", name) for name in (*others, against)),
+        "tags.`gate.decision`",
+        *(f"metrics.`{name}`" for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
+        *(f"params.`{name}`" for name in parameters),
+        *(f"metrics.`{name}`" for name in (*others, against)),
     ]
     charts = [
         _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),
         *(_chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in _EPOCHS),
     ]
+    flags = {"isReordered": True, "deleted": False, "isGenerated": False}
+    sections = ((VIEW, "Overview", True), ("Model metrics", "Model metrics", False))
     return {
-        "orderByKey": _column("metrics", decisive),
+        "orderByKey": f"metrics.`{decisive}`",
         "orderByAsc": False,
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
         "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},
         "compareRunCharts": charts,
-        "compareRunSections": [_section(VIEW, shown=True), _section("Model metrics", shown=False)],
+        "compareRunSections": [
+            {"uuid": uuid, "name": name, "display": shown, "columns": 2, **flags}
+            for uuid, name, shown in sections
+        ],
         "isAccordionReordered": True,
     }
-
-
-def _column(kind: str, name: str) -> str:
-    return f"{kind}.`{name}`"
 
 
 def _chart(kind: str, **fields: Any) -> dict[str, Any]:
@@ -119,7 +121,12 @@ def _chart(kind: str, **fields: Any) -> dict[str, Any]:
     return {**common, "type": kind, "deleted": False, "isGenerated": False, **fields}
 
 
-def _section(name: str, *, shown: bool) -> dict[str, Any]:
-    title = name.capitalize() if name == VIEW else name
-    flags = {"isReordered": True, "deleted": False, "isGenerated": False}
-    return {"uuid": name, "name": title, "display": shown, "columns": 2, **flags}
+def run_page(info: Any, artefact: str = "") -> str:
+    """Page of a run or of one of its artefacts; `info` is MLflow's."""
+    shown = f"/artifacts/{artefact}" if artefact else ""
+    return f"#/experiments/{info.experiment_id}/runs/{info.run_id}{shown}?{_WORKFLOW}"
+
+
+def run_link(uri: str, info: Any) -> str | None:
+    """Address of a run's page on the server at `uri`, without credentials; None if the store is no server."""
+    return f"{masked(uri).rstrip('/')}/{run_page(info)}" if uri.startswith("http") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isnan
 from time import time
 from typing import Any
@@ -51,10 +52,13 @@ def log_epoch(
     if isnan(validation_log_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    held_out = {"log_loss": validation_log_loss, "auc": validation_auc}
-    values = {f"{prefix}train.loss": train_loss}
-    values |= {f"{prefix}validation.{name}": value for name, value in held_out.items()}
-    log_metrics(mlflow.MlflowClient(), run_id, values, number)
+    values = {
+        "train.loss": train_loss,
+        "validation.log_loss": validation_log_loss,
+        "validation.auc": validation_auc,
+    }
+    prefixed = {f"{prefix}{name}": value for name, value in values.items()}
+    log_metrics(mlflow.MlflowClient(), run_id, prefixed, number)
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:
@@ -75,6 +79,18 @@ def interval_tags(metrics: Metrics) -> dict[str, str]:
     """The tag that marks approximate intervals, if they are."""
     rough = any(figure.approximate for figure in metrics.model.values())
     return {INTERVALS: "approximate"} if rough else {}
+
+
+def tagged_figure(tags: Mapping[str, str], metric: str) -> Estimate | None:
+    """A metric on test rows by the tags of a version, which anyone may edit; None if absent or malformed."""
+    name = f"test.{metric}"
+    try:
+        figure = Estimate(float(tags[name]), approximate=INTERVALS in tags)
+        if f"{name}.low" in tags:
+            figure = replace(figure, low=float(tags[f"{name}.low"]), high=float(tags[f"{name}.high"]))
+    except (KeyError, ValueError):
+        return None
+    return figure
 
 
 def flat_intervals(prefix: str, figures: Mapping[str, Estimate]) -> dict[str, float]:

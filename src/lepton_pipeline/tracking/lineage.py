@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import lepton_pipeline
+from lepton_pipeline.system.file_hashes import hash_files
 
 # What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
@@ -39,13 +40,10 @@ def code_tags(project: Path) -> dict[str, str]:
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
-    changes = {"git.diff.sha256": hashlib.sha256(code_diff(project)).hexdigest()} if dirty else {}
-    return {
-        "git.commit": commit.decode(),
-        "git.dirty": str(dirty).lower(),
-        **changes,
-        "mlflow.source.git.commit": commit.decode(),
-    }
+    tags = {"git.commit": commit.decode(), "git.dirty": str(dirty).lower()}
+    if dirty:
+        tags["git.diff.sha256"] = hashlib.sha256(code_diff(project)).hexdigest()
+    return tags | {"mlflow.source.git.commit": commit.decode()}
 
 
 def code_diff(project: Path) -> bytes:
@@ -71,13 +69,8 @@ def code_diff(project: Path) -> bytes:
 
 def package_sha256() -> str:
     """Hash of every file of the imported package."""
-    package = Path(lepton_pipeline.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and path.suffix != ".pyc":
-            name = path.relative_to(package).as_posix()
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    hashes = hash_files(Path(lepton_pipeline.__file__).parent, "__pycache__")
+    return sha256("".join(f"{name}\0{each}\n" for name, each in hashes.items()))
 
 
 def environment() -> str:
@@ -88,7 +81,12 @@ def environment() -> str:
 
 def machine_tags() -> dict[str, str]:
     """Interpreter and processor, which may change the last bits."""
-    return {"python": platform.python_version(), "processor": _processor()}
+    try:
+        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    except OSError:  # not Linux
+        found = None
+    processor = found[1] if found else platform.processor() or "unknown"
+    return {"python": platform.python_version(), "processor": f"{processor}, {platform.machine()}"}
 
 
 def sha256(content: str | dict[str, Any]) -> str:
@@ -99,20 +97,13 @@ def sha256(content: str | dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Origin of a run.
-
-    Attributes:
-        started: UTC, ISO 8601, to the second.
-        tags: those of `TAGS` that it has.
-        parameters: the declaration with all defaults.
-        packages: version by name.
-    """
+    """Origin of a run."""
 
     run_id: str
-    started: str
-    tags: dict[str, str]
-    parameters: dict[str, Any]
-    packages: dict[str, str]
+    started: str  # UTC, ISO 8601, to the second
+    tags: dict[str, str]  # those of `TAGS` that it has
+    parameters: dict[str, Any]  # the declaration with all defaults
+    packages: dict[str, str]  # version by name
 
 
 def read_run(run_id: str) -> Lineage:
@@ -138,14 +129,6 @@ def _is_checkout(project: Path) -> bool:
         return False
     own = Path(os.fsdecode(top)).resolve() == project.resolve()
     return own or bool(_git(project, "ls-files", "--", *_CODE))
-
-
-def _processor() -> str:
-    try:
-        found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    except OSError:  # not Linux
-        found = None
-    return f"{found[1] if found else platform.processor() or 'unknown'}, {platform.machine()}"
 
 
 def _git(

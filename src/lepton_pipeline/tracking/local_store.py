@@ -24,7 +24,7 @@ _ADDRESSES = (
     ("model_versions", "storage_location", "1"),
     ("trace_tags", "value", "key = 'mlflow.artifactLocation'"),
 )
-_SECONDS = 10
+_SECONDS, _SECONDS_TO_READ = 10, 5
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,9 @@ class LocalStore:
         """Former folders of the project, by the addresses of its experiments."""
         depth = len(self.artifact_root.parts)
         found = set()
-        for name, location in self._experiments():
-            path = _as_path(location)
+        for name, path in self._experiments():
             # Others were put elsewhere on purpose.
-            if path is None or path.name != name or path.parts[-depth - 1 : -1] != self.artifact_root.parts:
+            if path.name != name or path.parts[-depth - 1 : -1] != self.artifact_root.parts:
                 continue
             project = path.parents[depth]
             if project != self.project and not _same(project / self.artifact_root, self.artifacts):
@@ -75,10 +74,9 @@ class LocalStore:
     def missing(self, projects: Iterable[Path]) -> list[Path]:
         """Experiment folders below the artefacts of other projects that are absent below this one's."""
         roots = [project / self.artifact_root for project in projects]
-        paths = [path for _, location in self._experiments() if (path := _as_path(location)) is not None]
         return [
             path
-            for path in paths
+            for _, path in self._experiments()
             # MLflow makes the folder of an experiment with its first artefact.
             if path.parent in roots and path.is_dir() and not (self.artifacts / path.name).is_dir()
         ]
@@ -89,32 +87,31 @@ class LocalStore:
             return
         new = (self.artifacts.as_uri(), str(self.artifacts))
         with closing(sqlite3.connect(self.database, timeout=_SECONDS)) as store, store:
-            found = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {name for (name,) in found}
+            found = store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             for project in projects:
                 root = project / self.artifact_root
                 for old, own in zip((root.as_uri(), str(root)), new, strict=True):
-                    for table, column, chosen in _ADDRESSES:
-                        if table in tables:
-                            store.execute(
-                                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
-                                f"WHERE {chosen} AND substr({column}, 1, ?) = ?",
-                                (own, len(old) + 1, len(old) + 1, f"{old}/"),
-                            )
+                    for table, column, chosen in (each for each in _ADDRESSES if (each[0],) in found):
+                        store.execute(
+                            f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608
+                            f"WHERE {chosen} AND substr({column}, 1, ?) = ?",
+                            (own, len(old) + 1, len(old) + 1, f"{old}/"),
+                        )
 
-    def _experiments(self) -> list[tuple[str, str]]:
+    def _experiments(self) -> list[tuple[str, Path]]:
+        """Name and folder of each experiment with a local address."""
         if not self.database.is_file():
             return []
-        address = f"file:{quote(str(self.database))}?mode=ro"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=_SECONDS)) as store:
+            with existing_database(self.database) as store:
                 query = "SELECT name, artifact_location FROM experiments WHERE artifact_location IS NOT NULL"
-                return store.execute(query).fetchall()
+                found = store.execute(query).fetchall()
         except sqlite3.OperationalError as error:
             # The store is being created.
             if "no such table" in str(error):
                 return []
             raise
+        return [(name, path) for name, location in found if (path := _as_path(location)) is not None]
 
 
 def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
@@ -122,6 +119,13 @@ def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> 
     if not tracking_uri.startswith(SQLITE) or artifact_root is None or Path(artifact_root).is_absolute():
         return None
     return LocalStore(project / tracking_uri.removeprefix(SQLITE), project, Path(artifact_root))
+
+
+def existing_database(file: Path, mode: str = "ro") -> closing[sqlite3.Connection]:
+    """Open a SQLite file, which is not created, for a block; a locked one is waited for."""
+    return closing(
+        sqlite3.connect(f"file:{quote(str(file))}?mode={mode}", uri=True, timeout=_SECONDS_TO_READ)
+    )
 
 
 def _as_path(location: str) -> Path | None:
@@ -134,12 +138,9 @@ def _as_path(location: str) -> Path | None:
 def _is_there(path: Path) -> bool:
     """Whether a path exists; one without permission to look counts as existing."""
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return True
+        return bool(path.lstat())
+    except OSError as error:
+        return not isinstance(error, (FileNotFoundError, NotADirectoryError))
 
 
 def _same(one: Path, other: Path) -> bool:

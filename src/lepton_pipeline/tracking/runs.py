@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
 from lepton_pipeline.system.credentials import learn, masked
@@ -27,9 +28,8 @@ from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.system.signals import ignore_sigterm
 from lepton_pipeline.tracking import flat
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
-from lepton_pipeline.tracking.experiment_page import EXPERIMENT
+from lepton_pipeline.tracking.experiment_page import EXPERIMENT, run_link, run_page
 from lepton_pipeline.tracking.local_store import SQLITE, local_store
-from lepton_pipeline.tracking.ui_links import run_link, run_page
 
 Access = Literal["write", "load", "view"]
 _Texts = Mapping[str, str]
@@ -55,6 +55,11 @@ class Tracking(Declaration):
     tracking_uri: str = Field(min_length=1, description="MLflow server, or sqlite:/// and a project file")
     artifact_root: str | None = Field(None, description="folder of artefacts in the project; not for servers")
 
+    def sqlite_file(self, project: Path) -> Path | None:
+        """The file of a SQLite store; None for a server."""
+        address = self.tracking_uri
+        return project / address.removeprefix(SQLITE) if address.startswith(SQLITE) else None
+
 
 class RunLog:
     """The only writer of runs to MLflow.
@@ -70,9 +75,7 @@ class RunLog:
         readable_logs()
         uri = tracking.tracking_uri
         learn(tracking.model_dump())
-        file = project / "mlflow.db"
-        if uri.startswith(SQLITE):
-            file = project / uri.removeprefix(SQLITE)
+        if (file := tracking.sqlite_file(project)) is not None:
             uri = f"{SQLITE}{file}"
             if found := re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
                 raise ConfigurationError(
@@ -80,17 +83,20 @@ class RunLog:
                     "the folder, or keep runs elsewhere (mlflow.yml: tracking_uri)."
                 )
             if access == "write":
-                _require_writable(file)
+                # Its journal lies beside it; SQLite itself would open a read-only file for reading.
+                require_writable([file])
+                if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+                    raise refusal(file)
         local = local_store(tracking.tracking_uri, tracking.artifact_root, project)
         self._artifact_root = (project / tracking.artifact_root).resolve() if tracking.artifact_root else None
-        self._artifacts = self._artifact_root.as_uri() if self._artifact_root else None
         # Functions of MLflow that take no address (logging a model, loading one by alias) read these.
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         # The first use of a database makes its tables; two processes must not do that at the same time.
-        self._lock = None if uri.startswith("http") else FileLock(Path(f"{file}.lock"))
+        lock = Path(f"{file or project / 'mlflow.db'}.lock")
+        self._lock = None if uri.startswith("http") else FileLock(lock)
         # A database server, or read access, needs no lock of ours.
-        self._lock_needed = access == "write" and uri.startswith(SQLITE)
+        self._lock_needed = access == "write" and file is not None
         self.uri = uri
         with self._alone(), first_contact():
             try:
@@ -100,7 +106,7 @@ class RunLog:
                 self.client = mlflow.MlflowClient(uri)
                 self.client.search_experiments(max_results=1)
             except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-                if (problem := damaged(str(error), file)) is not None:
+                if (problem := damaged(str(error), file or "MLflow's database")) is not None:
                     raise problem from error
                 reason = masked(str(error).splitlines()[0])
                 # A scheduler retries unless the exit code is 2.
@@ -117,20 +123,19 @@ class RunLog:
         """
         with self._alone():
             experiment = self.client.get_experiment_by_name(experiment_name)
-            if experiment is None:
-                location = f"{self._artifacts}/{experiment_name}" if self._artifacts else None
-                if self._artifact_root is not None:
-                    # MLflow would restrict it to this user.
-                    shared_folder(self._artifact_root / experiment_name / "models")
-                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
-            elif experiment.lifecycle_stage != "active":
+            if experiment is not None and experiment.lifecycle_stage != "active":
                 raise ConfigurationError(
                     f"experiment {experiment_name!r} was deleted in MLflow; restore it with "
                     f"`mlflow experiments restore --experiment-id {experiment.experiment_id}`, or remove it with "
                     "`mlflow gc`."
                 )
-            else:
-                experiment_id = experiment.experiment_id
+            experiment_id, location = experiment and experiment.experiment_id, None
+            if experiment is None:
+                if self._artifact_root is not None:
+                    # MLflow would restrict it to this user.
+                    shared_folder(self._artifact_root / experiment_name / "models")
+                    location = f"{self._artifact_root.as_uri()}/{experiment_name}"
+                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
         self.close_orphans(experiment_name)
         process = {**identity(), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=masked(name), tags=masked({**tags, **process}))
@@ -192,9 +197,8 @@ class RunLog:
             self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
             return
         with TemporaryDirectory() as folder:
-            file = Path(folder) / "code.diff"
-            file.write_bytes(diff)
-            self.client.log_artifact(run_id, str(file))
+            Path(folder, "code.diff").write_bytes(diff)
+            self.client.log_artifacts(run_id, folder)
 
     def metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
         """Log the metrics of one step."""
@@ -216,12 +220,11 @@ class RunLog:
 
     def where(self, run_id: str) -> str:
         """How to see a run in the MLflow UI."""
-        info = self.client.get_run(run_id).info
-        if link := run_link(self.uri, info):
+        if link := self.link(run_id):
             return link
         local = self.uri.startswith(SQLITE)
         start = "make ui" if local else f"mlflow ui --backend-store-uri '{masked(self.uri)}'"
-        return f"{start}, then http://127.0.0.1:5000/{run_page(info)}"
+        return f"{start}, then http://127.0.0.1:5000/{run_page(self.client.get_run(run_id).info)}"
 
     def record(self, run_id: str, dataset: Any, data: Any, *, earlier: bool = False) -> None:
         """Record a data set as the `metadata.mlflow` of its catalog entry says.
@@ -238,7 +241,7 @@ class RunLog:
         if "tags" in marks:
             self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
         if marks.get("dataset"):
-            self._log_dataset(run_id, data)
+            self._log_dataset(run_id, record)
         if marks.get("metrics") is True:
             self.metrics(run_id, flat.flat_metrics(record))
             if tags := flat.interval_tags(record):
@@ -257,16 +260,16 @@ class RunLog:
             for epoch in data.itertuples(index=False):
                 flat.log_epoch(run_id, *epoch)
 
-    def _log_dataset(self, run_id: str, record: Mapping[str, Any]) -> None:
+    def _log_dataset(self, run_id: str, record: IngestionRecord) -> None:
         """Log the table of `ingest_table` as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         dataset = Dataset(
-            name=", ".join(record["files"]) or "table",
-            digest=record["sha256"][:_DIGEST_CHARACTERS],
-            source_type="local" if record["files"] else "catalog",
-            source=json.dumps({"files": record["files"]}),
-            profile=json.dumps({"num_rows": record["rows"], "num_columns": len(record["columns"])}),
+            name=", ".join(record.files) or "table",
+            digest=record.sha256[:_DIGEST_CHARACTERS],
+            source_type="local" if record.files else "catalog",
+            source=json.dumps({"files": record.files}),
+            profile=json.dumps({"num_rows": record.rows, "num_columns": len(record.columns)}),
         )
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
@@ -301,26 +304,19 @@ def read_tracking(declared: Mapping[str, Any]) -> Tracking:
     try:
         return Tracking.model_validate(dict(declared))
     except ValidationError as refused:
-        pairs = [(".".join(map(str, error["loc"])), error["msg"]) for error in refused.errors()]
-        problems = [f"mlflow.yml: {key}: {message}" for key, message in pairs]
+        problems = [
+            f"mlflow.yml: {'.'.join(map(str, each['loc']))}: {each['msg']}" for each in refused.errors()
+        ]
         known = ", ".join(Tracking.model_fields)
         raise ConfigurationError("\n".join(problems) + f"; valid keys are {known}.") from refused
 
 
 def existing_store(tracking: Tracking, project: Path, access: Access = "load") -> Any:
     """A client of the store, None if its SQLite file does not exist yet; for `access` see `RunLog`."""
-    uri = tracking.tracking_uri
-    if uri.startswith(SQLITE) and not (project / uri.removeprefix(SQLITE)).is_file():
+    file = tracking.sqlite_file(project)
+    if file is not None and not file.is_file():
         return None
     return RunLog(tracking, project, access).client
-
-
-def _require_writable(database: Path) -> None:
-    """Refuse a read-only SQLite file, which SQLite itself would open for reading."""
-    # Its journal lies beside it.
-    require_writable([database])
-    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
-        raise refusal(database)
 
 
 def _short(text: str) -> str:

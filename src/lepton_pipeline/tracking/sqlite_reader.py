@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import quote
 
-from lepton_pipeline.tracking.local_store import SQLITE
+from lepton_pipeline.tracking.local_store import existing_database
 from lepton_pipeline.tracking.runs import Tracking
 
 # The revision of MLflow's schema that is read here.
 REVISION = "dc11669786a5"
-_SECONDS = 5
 _VERSION = "SELECT name, version, run_id, creation_time FROM model_versions"
 _PRESENT = "name = ? AND workspace = 'default' AND current_stage != 'Deleted_Internal'"
 _RUN = "SELECT run_uuid, experiment_id, status, start_time, end_time FROM runs"
@@ -29,11 +26,9 @@ class MissingError(LookupError):
 
 def open_reader(tracking: Tracking, project: Path) -> SqliteReader | None:
     """A reader of the store; None if it is no SQLite file, has another schema, or cannot be read now."""
-    if not tracking.tracking_uri.startswith(SQLITE):
-        return None
-    file = project / tracking.tracking_uri.removeprefix(SQLITE)
+    file = tracking.sqlite_file(project)
     # MLflow refuses such names with a message.
-    if not file.is_file() or re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
+    if file is None or not file.is_file() or re.search(r"\?|%[0-9A-Fa-f]{2}", str(file)):
         return None
     reader = SqliteReader(file)
     try:
@@ -46,11 +41,11 @@ class SqliteReader:
     """The methods of an MLflow client that `kedro status` needs, with their names and results."""
 
     def __init__(self, file: Path) -> None:
-        self._address = f"file:{quote(str(file.resolve()))}?mode=ro"
+        self._file = file.resolve()
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        with closing(sqlite3.connect(self._address, uri=True, timeout=_SECONDS)) as connection:
+        with existing_database(self._file) as connection:
             return connection.execute(query, values).fetchall()
 
     def search_registered_models(self, where: str) -> list[Any]:

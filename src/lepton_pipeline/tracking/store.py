@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,17 +44,20 @@ def latest_runs(client: Any, vertical: str, most: int) -> list[Any]:
         known = ", ".join(sorted(name for name in names if name != "Default")) or "none"
         raise ConfigurationError(f"no run of {vertical!r}; {hint}there are runs of: {known}.")
     experiment = client.get_experiment_by_name(vertical).experiment_id
-    found: list[Any] = []
+    order = {"order_by": ["attributes.start_time DESC"], "max_results": min(_PAGE, most)}
+    # A filter of MLflow would drop runs without the tag.
+    whole = (run for run in pages(client.search_runs, [experiment], **order) if not is_partial(run.data.tags))
+    return list(islice(whole, most))
+
+
+def pages(search: Callable[..., Any], *arguments: Any, **options: Any) -> Iterator[Any]:
+    """All results of a search of MLflow, one page after the other."""
     token = None
-    while len(found) < most:
-        order = {"order_by": ["attributes.start_time DESC"], "max_results": min(_PAGE, most)}
-        page = client.search_runs([experiment], **order, page_token=token)
-        # A filter of MLflow would drop runs without the tag.
-        found += [run for run in page if not is_partial(run.data.tags)]
-        token = page.token
-        if not token:
-            break
-    return found[:most]
+    while True:
+        page = search(*arguments, **options, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def recent_runs(client: Any, experiment_name: str, most: int, where: str = "") -> list[Any]:

@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from lepton_pipeline.model.boosting import fit as boosting
 from lepton_pipeline.model.boosting.fit import boost, boost_by_plan, code_columns, folded
@@ -32,20 +31,20 @@ def stopped(rows, labels, cut=250, training=TRAINING, **options):
 
 
 def logits(boosted, rows):
-    return Trees.average([(boosted.model, boosted.trees)]).logits(rows)
+    return Trees.average([boosted]).logits(rows)
 
 
 def test_it_stops_and_keeps_the_trees_with_the_lowest_log_loss_of_the_stop_rows():
     rows, labels = table()
     before = rows.copy(deep=True)
-    boosted = stopped(rows, labels)
-    assert 1 < boosted.trees < boosted.model.n_iter_ < boosting.MOST_TREES
+    boosted = model, trees = stopped(rows, labels)
+    assert 1 < trees < model.n_iter_ < boosting.MOST_TREES
     losses = [
         -np.log(np.where(labels[250:] == 1, staged[:, 1], staged[:, 0])).mean()
-        for staged in boosted.model.staged_predict_proba(folded(rows.iloc[250:]))
+        for staged in model.staged_predict_proba(folded(rows.iloc[250:]))
     ]
-    assert boosted.trees == np.argmin(losses) + 1
-    assert boosted.model.n_iter_ == boosted.trees + 100
+    assert trees == np.argmin(losses) + 1
+    assert model.n_iter_ == trees + 100
     unseen, theirs = table(seed=1)
     assert auc(logits(boosted, unseen), theirs) > 0.8
     pd.testing.assert_frame_equal(rows, before)
@@ -53,23 +52,17 @@ def test_it_stops_and_keeps_the_trees_with_the_lowest_log_loss_of_the_stop_rows(
 
 def test_a_given_number_of_trees_is_fitted_without_stopping():
     rows, labels = table()
-    boosted = boost(rows, labels, TRAINING, trees=17)
-    assert boosted.trees == boosted.model.n_iter_ == 17
-    assert boosted.learning_rate == 0.03
-
-
-def test_without_stop_rows_and_trees_it_says_what_to_give():
-    rows, labels = table()
-    with pytest.raises(ValueError, match="neither stop rows nor a number of trees"):
-        boost(rows, labels, TRAINING)
+    model, trees = boost(rows, labels, TRAINING, trees=17)
+    assert trees == model.n_iter_ == 17
+    assert model.learning_rate == 0.03
 
 
 def test_many_rows_are_learnt_at_a_faster_rate_unless_one_is_given(monkeypatch):
     monkeypatch.setattr(boosting, "MANY_ROWS", 399)
     rows, labels = table()
-    assert boost(rows, labels, TRAINING, trees=2).learning_rate == 0.06
-    assert boost(rows.iloc[:399], labels[:399], TRAINING, trees=2).learning_rate == 0.03
-    assert boost(rows, labels, TRAINING, trees=2, learning_rate=0.03).model.learning_rate == 0.03
+    assert boost(rows, labels, TRAINING, trees=2)[0].learning_rate == 0.06
+    assert boost(rows.iloc[:399], labels[:399], TRAINING, trees=2)[0].learning_rate == 0.03
+    assert boost(rows, labels, TRAINING, trees=2, learning_rate=0.03)[0].learning_rate == 0.03
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_one_others():
@@ -88,13 +81,13 @@ def test_balanced_classes_raise_the_odds_of_the_rarer():
     )
     assert logits(plain, rows).mean() < logits(balanced, rows).mean() - 1
     # Were the stop rows not weighted, too, the loss would rise from the first trees on.
-    assert balanced.trees > 20
+    assert balanced[1] > 20
 
 
 def test_a_few_dozen_rows_are_learnt_from():
     rows, labels = table(n=48)
     boosted = boost(rows[["a"]], labels, TRAINING, trees=50)
-    assert boosted.model.min_samples_leaf == 5
+    assert boosted[0].min_samples_leaf == 5
     unseen, theirs = table(seed=1)
     assert auc(logits(boosted, unseen), theirs) > 0.65
 
@@ -131,7 +124,7 @@ def test_a_refit_takes_as_many_trees_at_the_same_rate_on_all_rows(monkeypatch):
     trees, held_out = boost_by_plan(rows, labels, plan, Training(seed=5))
     first = stopped(rows.iloc[:300], labels[:300], cut=200, seed=5)
     np.testing.assert_array_equal(held_out[200:300], logits(first, rows.iloc[200:300]))
-    again = boost(rows.iloc[:300], labels[:300], TRAINING, trees=first.trees, learning_rate=0.03, seed=5)
+    again = boost(rows.iloc[:300], labels[:300], TRAINING, trees=first[1], learning_rate=0.03, seed=5)
     np.testing.assert_array_equal(trees.logits(rows), logits(again, rows))
 
 

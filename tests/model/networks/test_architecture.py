@@ -10,9 +10,8 @@ from torch import nn
 
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import find_architecture
 from lepton_pipeline.model.networks.estimator import TorchClassifier
-from lepton_pipeline.model.networks.network import Network
+from lepton_pipeline.model.networks.network import Network, find_architecture
 from lepton_pipeline.parameters import MODELS, Training
 
 COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
@@ -33,8 +32,8 @@ def test_the_default_of_the_declaration_is_an_architecture():
     assert Training().model in MODELS
 
 
-def test_reading_the_registry_imports_no_torch():
-    code = "import lepton_pipeline.model.networks.architecture, sys; print('torch' in sys.modules)"
+def test_the_estimator_is_imported_without_torch():
+    code = "import lepton_pipeline.model.networks.estimator, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

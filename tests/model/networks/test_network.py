@@ -1,8 +1,13 @@
 import pytest
 import torch
 
-from lepton_pipeline.model.networks.architecture import find_architecture
-from lepton_pipeline.model.networks.network import BLOCK, CategoryTable, block_probabilities, shared_dropout
+from lepton_pipeline.model.networks.network import (
+    BLOCK,
+    CategoryTable,
+    block_probabilities,
+    find_architecture,
+    shared_dropout,
+)
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import MODELS
 

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from lepton_pipeline.model.folds import Fold
-from lepton_pipeline.model.networks import side_by_side as module
-from lepton_pipeline.model.networks.architecture import MODELS, find_architecture
+from lepton_pipeline.model.networks import fit as module
+from lepton_pipeline.model.networks.fit import fit_networks, stack_states
+from lepton_pipeline.model.networks.network import find_architecture
 from lepton_pipeline.model.networks.shape import Shape
-from lepton_pipeline.model.networks.side_by_side import fit_networks, stack_states
 from lepton_pipeline.model.networks.step import Rows
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.parameters import MODELS, Training
 
 SHAPE = Shape(numeric=2, category_levels=(4,), members=2, bins=4, embedding=2, layers=2, width=6, dropout=0.2)
 FOLDS = [
@@ -61,7 +61,8 @@ def test_each_network_is_the_one_that_its_fold_alone_gives(rows):
 @pytest.mark.parametrize("model", ["default", "mlp"])
 def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side(rows, model):
     after, _ = fit_networks(SHAPE, still(model=model), rows, FOLDS)
-    beside, epochs = module._fit(SHAPE, still(model=model), rows, FOLDS, 0, None)
+    network, epochs = module._fit_together(SHAPE, still(model=model), rows, FOLDS, 0, None)
+    beside = network.state_dict()
     parameters = {name for name, _ in find_architecture(model)(SHAPE).named_parameters()}
     assert [epoch.network for epoch in epochs] == [1, 2, 3]
     assert after.keys() == beside.keys()
@@ -72,7 +73,7 @@ def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side
 def test_side_by_side_learns_as_one_after_the_other_does(rows):
     longer = training(epochs=20, patience=20)
     _, after = fit_networks(SHAPE, longer, rows, FOLDS)
-    _, beside = module._fit(SHAPE, longer, rows, FOLDS, 0, None)
+    _, beside = module._fit_together(SHAPE, longer, rows, FOLDS, 0, None)
     for number in (1, 2, 3):
         for epochs in (after, beside):
             assert min(epoch.validation_log_loss for epoch in epochs if epoch.network == number) < 0.45

@@ -24,7 +24,7 @@ from lepton_pipeline.operations.backfill.walk import (
 from lepton_pipeline.operations.retraining.facts import RowCounts
 from lepton_pipeline.operations.retraining.job import Request, Trained
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.champion import BY_GATE, champion_of, move_champion
+from lepton_pipeline.registry.champion import champion_of, move_champion
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime(2026, 6, 15, tzinfo=UTC)
@@ -74,7 +74,7 @@ class MadeUp:
             log.client.create_registered_model("shop")
         version = int(log.client.create_model_version("shop", "nowhere", run_id).version)
         if promoted:
-            move_champion(log.client, "shop", version, BY_GATE, "better", run_id=run_id)
+            move_champion(log.client, "shop", version, "gate", "better", run_id=run_id)
         return Trained(run_id, version, promoted, "better" if promoted else "not significantly above it")
 
     def train_anyway(self):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,15 +27,6 @@ MOST_TREES = 3000
 Labels = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Boosted:
-    """A fitted model, of which the first `trees` count; their number holds at this learning rate."""
-
-    model: HistGradientBoostingClassifier
-    trees: int
-    learning_rate: float
-
-
 def boost(
     features: pd.DataFrame,
     labels: Labels,
@@ -46,21 +36,19 @@ def boost(
     trees: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
-) -> Boosted:
+) -> tuple[HistGradientBoostingClassifier, int]:
     """Fit a given number of trees, or until the log loss of the `stop` rows stops falling.
 
     Codes beyond its limit count as unseen. Class weight "balanced" gives both classes the same total weight,
-    in stop rows by the same factors. `learning_rate` None follows the number of rows. A `ValueError` says
-    that neither `stop` nor `trees` was given.
+    in stop rows by the same factors. `learning_rate` None follows the number of rows.
+    Returns the fitted model, and how many of its trees count.
     """
     given: dict[str, Labels | pd.DataFrame] = {}
     balanced = training.class_weight == "balanced"
     factors = len(labels) / (2 * np.bincount(labels, minlength=2)) if balanced else np.ones(2)
     if balanced:
         given["sample_weight"] = factors[labels]
-    if trees is None:
-        if stop is None:
-            raise ValueError("boost has neither stop rows nor a number of trees; give one of them.")
+    if stop is not None:
         given |= {"X_val": folded(stop[0]), "y_val": stop[1]}
         if balanced:
             given["sample_weight_val"] = factors[stop[1]]
@@ -73,21 +61,17 @@ def boost(
         learning_rate=rate,
         max_iter=trees or MOST_TREES,
         max_leaf_nodes=15,
-        min_samples_leaf=_smallest_leaf(len(features)),
+        # In small tables fewer than 30, which lowered the log loss by .002 to .007.
+        min_samples_leaf=max(5, min(30, len(features) // 80)),
         l2_regularization=1.0,
         max_features=0.5,
         categorical_features=code_columns(features),
-        early_stopping=trees is None,
+        early_stopping=stop is not None,
         n_iter_no_change=round(PATIENCE / rate),
         random_state=seed,
     )
     # Entry 0 is the score before the first tree.
-    return Boosted(model, trees or max(int(np.argmax(model.validation_score_)), 1), rate)
-
-
-def _smallest_leaf(rows: int) -> int:
-    """Fewest rows of a leaf; in small tables fewer than 30, which lowered the log loss by .002 to .007."""
-    return max(5, min(30, rows // 80))
+    return model, trees or max(int(np.argmax(model.validation_score_)), 1)
 
 
 def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
@@ -100,16 +84,17 @@ def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Trai
     held_out = np.full(len(encoded), np.nan)
     fitted = []
     for number, fold in enumerate(plan.folds):
-        train, stop, seed = encoded.iloc[fold.train], encoded.iloc[fold.held_out], training.seed + number
-        boosted = boost(train, labels[fold.train], training, stop=(stop, labels[fold.held_out]), seed=seed)
-        held_out[fold.held_out] = Trees.average([(boosted.model, boosted.trees)]).logits(stop)
-        fitted.append(boosted)
+        stop, seed = encoded.iloc[fold.held_out], training.seed + number
+        train = encoded.iloc[fold.train], labels[fold.train]
+        fitted.append(boost(*train, training, stop=(stop, labels[fold.held_out]), seed=seed))
+        held_out[fold.held_out] = Trees.average(fitted[-1:]).logits(stop)
     if plan.refit:
-        last = fitted[-1]
-        table, truth = encoded.iloc[plan.everything], labels[plan.everything]
-        count, rate = last.trees, last.learning_rate
-        fitted = [boost(table, truth, training, trees=count, learning_rate=rate, seed=training.seed)]
-    return Trees.average([(boosted.model, boosted.trees) for boosted in fitted]), held_out
+        everything = encoded.iloc[plan.everything], labels[plan.everything]
+        model, trees = fitted[-1]
+        # The number of trees holds at this learning rate.
+        rate = model.learning_rate
+        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=training.seed)]
+    return Trees.average(fitted), held_out
 
 
 def code_columns(rows: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.column_encoders import UNSEEN
+from lepton_pipeline.statistics.losses import Floats
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -27,7 +28,6 @@ CELLS, STEP_BYTES = 1 << 20, 1 << 22
 BLOCKS, WORDS_OF_A_READ = (16, 32, 64, 128, 256), 64
 
 Array = npt.NDArray[Any]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,33 +36,20 @@ class Trees:
 
     Leaves are numbered from left to right, so a split is its test and the leaves on its left side. A row that
     fails the test of a number (`<=`) or a code goes right.
-
-    Attributes:
-        columns: the encoded columns, in the order of `column`.
-        leaves: number of leaves of each tree, uint8 [trees].
-        leaf_values: tree after tree, float64 [all leaves].
-        tree: tree of each split, int32 [splits].
-        column: column that it tests, int32 [splits].
-        threshold: largest number that goes left, float32 [splits]; 0 for a test of codes.
-        first: first leaf on its left side, uint8 [splits].
-        end: one past the last leaf on its left side, uint8 [splits].
-        missing_left: 1 where a missing number goes left, uint8 [splits].
-        codes: its row in `left_codes`, int32 [splits]; -1 for a test of numbers.
-        left_codes: one bit a code, 1 goes left, uint8 [splits of codes, 32]; lowest bit first.
     """
 
-    columns: list[str]
+    columns: list[str]  # the encoded columns, in the order of `column`
     baseline: float
-    leaves: Array
-    leaf_values: Array
-    tree: Array
-    column: Array
-    threshold: Array
-    first: Array
-    end: Array
-    missing_left: Array
-    codes: Array
-    left_codes: Array
+    leaves: Array  # number of leaves of each tree, uint8 [trees]
+    leaf_values: Array  # tree after tree, float64 [all leaves]
+    tree: Array  # tree of each split, int32 [splits]
+    column: Array  # column that it tests, int32 [splits]
+    threshold: Array  # largest number that goes left, float32 [splits]; 0 for a test of codes
+    first: Array  # first leaf on its left side, uint8 [splits]
+    end: Array  # one past the last leaf on its left side, uint8 [splits]
+    missing_left: Array  # 1 where a missing number goes left, uint8 [splits]
+    codes: Array  # its row in `left_codes`, int32 [splits]; -1 for a test of numbers
+    left_codes: Array  # one bit a code, 1 goes left, uint8 [splits of codes, 32]; lowest bit first
 
     @classmethod
     def average(cls, models: Sequence[tuple[HistGradientBoostingClassifier, int]]) -> Trees:
@@ -203,8 +190,7 @@ class _Lookup:
         left = np.bitwise_and.reduce(self.table.take(rows.swapaxes(0, 1), axis=0), axis=0)
         left = left.reshape(len(bins), -1)
         leaf = np.bitwise_count(~left & (left - self.word.type(1)))
-        sums: Floats = self.values.take(leaf + self.first_value).sum(axis=1)
-        return sums
+        return np.asarray(self.values.take(leaf + self.first_value).sum(axis=1))
 
     def _arrange(self, trees: Trees, blocks: int) -> None:
         """Fill `table`, and `position`: its row for each block and bin; row 0 rules nothing out."""
@@ -240,16 +226,11 @@ class _Lookup:
 
 @dataclass(frozen=True)
 class _Bins:
-    """Numbered intervals or codes of one column that its splits distinguish.
-
-    Attributes:
-        thresholds: ascending, infinity last; the bin after it is for missing numbers.
-        codes: number of distinguished codes, the highest for all above it; 0 for numbers.
-    """
+    """Numbered intervals or codes of one column that its splits distinguish."""
 
     column: int
-    thresholds: npt.NDArray[np.float32]
-    codes: int
+    thresholds: npt.NDArray[np.float32]  # ascending, infinity last; the bin after it is for missing numbers
+    codes: int  # number of distinguished codes, the highest for all above it; 0 for numbers
 
     @classmethod
     def of(cls, trees: Trees, column: int) -> _Bins:
@@ -299,5 +280,4 @@ def _best_block(trees: Trees) -> int:
 def _low_bits(count: Array, word: np.dtype[Any]) -> Array:
     """Words with the lowest `count` bits set."""
     one = word.type(1)
-    bits: Array = (one << count.astype(word)) - one
-    return bits
+    return np.asarray((one << count.astype(word)) - one)

@@ -5,16 +5,12 @@ from __future__ import annotations
 
 def batch_size(rows: int) -> int:
     """Rows a step: large tables need no noisier steps."""
-    if rows < 32_000:
-        return 256
-    return 512 if rows <= 108_000 else 1024
+    return 256 if rows < 32_000 else 512 if rows <= 108_000 else 1024
 
 
 def patience(rows: int) -> int:
     """Epochs without a better log loss before stopping: large tables have more steps an epoch."""
-    if rows < 32_000:
-        return 12
-    return 8 if rows <= 108_000 else 5
+    return 12 if rows < 32_000 else 8 if rows <= 108_000 else 5
 
 
 def embedding(columns: int) -> int:
@@ -24,6 +20,4 @@ def embedding(columns: int) -> int:
 
 def networks_by_time(rows: int) -> int:
     """Networks from different initial weights without folds: fewer in large tables, where they agree."""
-    if rows <= 20_000:
-        return 4
-    return 2 if rows <= 60_000 else 1
+    return 4 if rows <= 20_000 else 2 if rows <= 60_000 else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,19 +16,17 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.architecture import find_architecture
-from lepton_pipeline.model.networks.device import Device, choose_device, choose_precision, cpu_threads
-from lepton_pipeline.model.networks.epoch import Epoch
-from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
+from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
+from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
+from lepton_pipeline.system.records import from_plain
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from lepton_pipeline.model.networks.network import Network
-    from lepton_pipeline.model.networks.step import Rows
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
@@ -64,15 +61,13 @@ class TorchClassifier:
 
         `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
         of `features`. Returns out-of-fold probabilities of the positive class, float64 [n], NaN for rows
-        never held out.
-
-        Raises:
-            LeptonError: training diverged.
-            ConfigurationError: the declared device or precision is not available.
+        never held out. Raises LeptonError if training diverges, ConfigurationError if the declared device or
+        precision is not available.
         """
         import torch
 
-        from lepton_pipeline.model.networks.side_by_side import fit_networks
+        from lepton_pipeline.model.networks.fit import fit_networks
+        from lepton_pipeline.model.networks.step import Rows
 
         training = self.training
         # By name: the order in which columns come changes nothing then.
@@ -83,9 +78,13 @@ class TorchClassifier:
         device = choose_device(training.device)
         precision = choose_precision(training.precision, device)
         resolved = training.model_copy(update={"precision": precision})
-        rows = self._rows(features, labels, device)
-        folds = self._folds(plan)
-
+        arrays = (*self._arrays(features), labels.astype(np.float32))
+        rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
+        folds = plan.folds
+        if len(folds) == 1:
+            # Several networks share it.
+            usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
+            folds = folds * (training.networks or usual)
         state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
@@ -109,26 +108,20 @@ class TorchClassifier:
         }
         return scores
 
-    def predict_proba(self, features: pd.DataFrame, device: Device = "cpu") -> Floats:
+    def predict_proba(self, features: pd.DataFrame) -> Floats:
         """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
 
-        On a CPU a row gets the same bits alone, among other rows, and after `save` and `load`.
-
-        Raises:
-            DataError: names missing or unknown columns.
-            ConfigurationError: the device is not available.
+        A row gets the same bits alone, among other rows, and after `save` and `load`. A `DataError` names
+        missing or unknown columns.
         """
-        positive = self._probabilities(features, device).mean(axis=0)
+        self._network = self._network or self._build(slice(None))
+        positive = self._probabilities(features, self._network).mean(axis=0)
         return np.column_stack([1 - positive, positive])
 
     @property
     def weights_sha256(self) -> str:
-        """Hash of names, shapes, types and little-endian bytes of all weights."""
-        digest = hashlib.sha256()
-        for name, value in sorted(self._weights.items()):
-            digest.update(f"{name} {value.shape} {value.dtype.name}\n".encode())
-            digest.update(value.astype(value.dtype.newbyteorder("<")).tobytes())
-        return digest.hexdigest()
+        """Hash of all weights, see `hash_arrays`."""
+        return hash_arrays(self._weights)
 
     def save(self, folder: Path) -> None:
         """Write `weights.safetensors`, and `networks.json` with the rest."""
@@ -152,8 +145,7 @@ class TorchClassifier:
 
         description = read_description(folder / DESCRIPTION, FORMAT)
         model = cls(Training(**description["training"]))
-        shape = description["shape"]
-        model.shape = Shape(**shape | {"category_levels": tuple(shape["category_levels"])})
+        model.shape = from_plain(Shape, description["shape"], DESCRIPTION)
         model.numeric, model.categorical = description["numeric"], description["categorical"]
         model.trained = description["trained"]
         model.history = pd.DataFrame(description["history"])
@@ -178,13 +170,6 @@ class TorchClassifier:
             dropout=training.dropout,
         )
 
-    def _folds(self, plan: Plan) -> list[Fold]:
-        """Rows of each network: several networks share a single fold."""
-        if len(plan.folds) > 1:
-            return plan.folds
-        usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
-        return plan.folds * (self.training.networks or usual)
-
     def _keep(self, state: dict[str, Tensor], networks: int) -> None:
         self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
         self.trained = {"networks": networks}
@@ -192,56 +177,41 @@ class TorchClassifier:
     def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> Floats:
         total, count = np.zeros(len(features)), np.zeros(len(features))
         for index, fold in enumerate(folds):
-            total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], "cpu", index)[0]
+            network = self._build(slice(index, index + 1))
+            total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], network)[0]
             count[fold.held_out] += 1
         scores: Floats = np.full(len(features), np.nan)
         return np.divide(total, count, out=scores, where=count > 0)
 
-    def _probabilities(self, features: pd.DataFrame, device: Device, index: int | None = None) -> Floats:
-        """Probability of the positive class by every network, or by one of them, [networks, n]."""
+    def _probabilities(self, features: pd.DataFrame, network: Network) -> Floats:
+        """Probability of the positive class by each network, [networks, n]."""
         import torch
 
         from lepton_pipeline.model.networks.network import block_probabilities
 
-        numeric, codes = self._arrays(features)
-        where = choose_device(device)
+        tensors = (torch.from_numpy(array)[None] for array in self._arrays(features))
         with cpu_threads(self.training.threads):
-            built = self._network if index is None else None
-            network = (built or self._build(index)).to(where)
-            if index is None:
-                self._network = network
-            if len(features) == 0:
-                return np.empty((network.networks, 0))
-            tensors = (torch.from_numpy(array).to(where)[None] for array in (numeric, codes))
-            probabilities: Floats = block_probabilities(network, *tensors).cpu().numpy()
-            return probabilities
+            return np.asarray(block_probabilities(network, *tensors))
 
     def _fitted(self) -> Shape:
         if self.shape is None:
             raise DataError("the classifier has no weights yet; call fit or load first.")
         return self.shape
 
-    def _build(self, index: int | None = None) -> Network:
-        """Build the torch module of all networks, or of one."""
+    def _build(self, chosen: slice) -> Network:
+        """Build the torch module of the chosen networks."""
         import torch
 
+        from lepton_pipeline.model.networks.network import find_architecture
+
         shape = self._fitted()
-        chosen = slice(None) if index is None else slice(index, index + 1)
+        count = len(range(self.trained["networks"])[chosen])
         with torch.random.fork_rng(devices=[]):
-            count = self.trained["networks"] if index is None else 1
             network = find_architecture(self.training.model)(shape, count)
         own = dict(network.named_parameters())
         arrays = {name: value[chosen] if name in own else value for name, value in self._weights.items()}
         network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in arrays.items()})
         return network
-
-    def _rows(self, features: pd.DataFrame, labels: np.ndarray, device: str) -> Rows:
-        import torch
-
-        from lepton_pipeline.model.networks.step import Rows
-
-        arrays = (*self._arrays(features), labels.astype(np.float32))
-        return Rows(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def _arrays(self, features: pd.DataFrame) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
         """Split encoded rows into numbers and codes, [n, columns]; unknown codes count as unseen."""

@@ -1,4 +1,7 @@
-"""The training loop: rows are tensors on the device, batches slices of a permutation made there."""
+"""Fit networks: side by side on a card, one after the other on a CPU.
+
+Rows are tensors on the device, batches slices of a permutation made there.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,79 @@ import torch
 from torch import Tensor
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.epoch import Epoch
-from lepton_pipeline.model.networks.network import Network, block_probabilities
+from lepton_pipeline.model.networks.device import reproducible
+from lepton_pipeline.model.networks.network import Network, block_probabilities, find_architecture
+from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.model.networks.step import Rows, Step, class_weights
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import SMALLEST
 
 logger = logging.getLogger(__name__)
+# Quantiles of more rows are the same to the eye.
+_ROWS_LOOKED_AT = 100_000
+
+State = dict[str, Tensor]
+
+
+def fit_networks(
+    shape: Shape,
+    training: Training,
+    rows: Rows,
+    folds: Sequence[Fold],
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[State, list[Epoch]]:
+    """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
+
+    On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
+    and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
+    CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
+    """
+    groups = [folds] if rows.labels.is_cuda else [[fold] for fold in folds]
+    fitted = [
+        _fit_together(shape, training, rows, group, number, on_epoch) for number, group in enumerate(groups)
+    ]
+    networks = [network.cpu() for network, _ in fitted]
+    state = stack_states(networks[0], [network.state_dict() for network in networks])
+    return state, [epoch for _, epochs in fitted for epoch in epochs]
+
+
+def stack_states(network: Network, states: Sequence[State]) -> State:
+    """Put networks side by side; buffers are the same in all."""
+    parameters = {name for name, _ in network.named_parameters()}
+    return {
+        name: torch.cat([state[name] for state in states]) if name in parameters else states[0][name]
+        for name in states[0]
+    }
+
+
+def _fit_together(
+    shape: Shape,
+    training: Training,
+    rows: Rows,
+    folds: Sequence[Fold],
+    first: int,
+    on_epoch: Callable[[Epoch], None] | None,
+) -> tuple[Network, list[Epoch]]:
+    """Fit networks side by side; `first` numbers the first of them, for seeds."""
+    device = rows.labels.device
+    architecture = find_architecture(training.model)
+    positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
+    parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
+    longest = max(len(part.train) for part in parts)
+    training = training.model_copy(update={"seed": training.seed + first})
+    with reproducible(training.seed, training.threads, device.type, training.precision):
+        states = []
+        for number in range(len(folds)):
+            torch.manual_seed(training.seed + number)
+            states.append(architecture(shape).state_dict())
+        network = architecture(shape, len(folds))
+        network.load_state_dict(stack_states(network, states))
+        network.fit_inputs(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
+        network.to(device)
+        size = training.batch_size or defaults.batch_size(longest)
+        return network, fit(network, rows, parts, training, size, on_epoch, first)
 
 
 @dataclass(frozen=True)
@@ -36,21 +104,20 @@ def fit(
     training: Training,
     batch_size: int,
     on_epoch: Callable[[Epoch], None] | None = None,
+    first: int = 0,
 ) -> list[Epoch]:
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
     loss; each network stops on the log loss of its own held-out rows, by its members' mean probability. The
     host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
-
-    Raises:
-        LeptonError: a loss is not finite.
-        torch.OutOfMemoryError: not even a batch of two rows fits the card.
+    Epochs count networks from `first` + 1.
+    Raises LeptonError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
     """
     initial = {name: value.clone() for name, value in network.state_dict().items()}
     while True:
         try:
-            return _fit(network, rows, parts, training, batch_size, on_epoch)
+            return _fit(network, rows, parts, training, batch_size, on_epoch, first)
         except torch.OutOfMemoryError:
             if batch_size < 4:
                 raise
@@ -72,6 +139,7 @@ def _fit(
     training: Training,
     batch_size: int,
     on_epoch: Callable[[Epoch], None] | None,
+    first: int,
 ) -> list[Epoch]:
     generator = torch.Generator(rows.labels.device).manual_seed(training.seed)
     balanced = training.class_weight == "balanced"
@@ -98,7 +166,7 @@ def _fit(
                 )
             # Without held-out rows the last epoch counts as the best.
             improved = previous is None or not log_loss >= previous.validation_log_loss
-            epoch = Epoch(index + 1, number, loss, log_loss, auc, improved)
+            epoch = Epoch(first + index + 1, number, loss, log_loss, auc, improved)
             history.append(epoch)
             if improved:
                 best[index] = epoch

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from importlib import import_module
 
 import torch
 from torch import Tensor, nn
 
 from lepton_pipeline.features.column_encoders import FIRST_CATEGORY
 from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.parameters import MODELS
 
 # Rows of a forward pass outside training, always: BLAS picks its kernel, and so the order of sums, by the
 # shape. Small, as a request of one row pays for a whole block.
@@ -52,6 +54,13 @@ class Network(nn.Module, ABC):
         others = [parameter for parameter in self.parameters() if id(parameter) not in identities]
         groups = [{"params": decaying, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
+
+
+def find_architecture(name: str) -> type[Network]:
+    """Import the class of an architecture by its name in `training.model`."""
+    module, _, attribute = MODELS[name].partition(":")
+    architecture: type[Network] = getattr(import_module(module), attribute)
+    return architecture
 
 
 class CategoryTable(nn.Module):

@@ -1,4 +1,4 @@
-"""The shape of a network, readable without torch."""
+"""Shape and epochs of networks, without torch."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Shape:
-    """What builds a network before its weights are filled in.
-
-    Attributes:
-        category_levels: codes of each categorical input, "missing" and "unseen" included.
-        members: predictors in one network.
-        bins: pieces of the embedding of a number.
-        embedding: size of the embedding of one input.
-        dropout: fraction of hidden units dropped while training, in [0, 1).
-    """
+    """What builds a network before its weights are filled in."""
 
     numeric: int
-    category_levels: tuple[int, ...]
-    members: int
-    bins: int
-    embedding: int
+    category_levels: tuple[int, ...]  # codes of each categorical input, "missing" and "unseen" included
+    members: int  # predictors in one network
+    bins: int  # pieces of the embedding of a number
+    embedding: int  # size of the embedding of one input
     layers: int
     width: int
-    dropout: float
+    dropout: float  # fraction of hidden units dropped while training, in [0, 1)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass of one network over its training rows; both are counted from 1."""
+
+    network: int
+    number: int
+    train_loss: float  # mean log loss of the members during the pass, with dropout
+    validation_log_loss: float  # log loss of held-out rows after the pass; NaN without them
+    validation_auc: float  # AUC of those rows; NaN where they hold one class
+    best: bool  # whether no earlier epoch had a validation log loss as low

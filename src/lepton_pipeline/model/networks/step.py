@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -70,10 +70,7 @@ class Step:
         with _without_denormals():
             for batch in batches:
                 self.batch.copy_(batch)
-                if self.graph is None:
-                    self._step()
-                else:
-                    self.graph.replay()
+                (self._step if self.graph is None else self.graph.replay)()
         return self.losses * self.batch_size / order.shape[1]
 
     def _step(self) -> None:
@@ -83,7 +80,8 @@ class Step:
     def _learn(self) -> None:
         """Take one step on the rows of `self.batch` with cleared gradients; can be captured."""
         rows, batch = self.rows, self.batch
-        with self._autocast():
+        half = self.precision == "bf16"
+        with torch.autocast(self.batch.device.type, dtype=torch.bfloat16, enabled=half):
             logits = self.network(take(rows.numeric, batch), take(rows.codes, batch))
         labels = take(rows.labels, batch).unsqueeze(2).expand(logits.shape)
         weights = None if self.weights is None else self.weights.gather(1, batch).unsqueeze(2)
@@ -123,11 +121,6 @@ class Step:
             )
             return
         self.graph = graph
-
-    def _autocast(self) -> AbstractContextManager[object]:
-        if self.precision != "bf16":
-            return nullcontext()
-        return torch.autocast(self.batch.device.type, dtype=torch.bfloat16)
 
 
 @contextmanager

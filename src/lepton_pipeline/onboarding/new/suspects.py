@@ -11,9 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.features.leaks import BRIGHT, LEARNABLE, OTHERS, SURELY, repeating
-from lepton_pipeline.features.noise import additive_auc
-from lepton_pipeline.features.noise import joint_auc as boosted_auc
-from lepton_pipeline.features.strength import Alone, rarer_rows
+from lepton_pipeline.features.strength import Alone, additive_auc, rarer_rows
+from lepton_pipeline.features.strength import joint_auc as boosted_auc
 from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
 
 # Few honest tables exceed the first; a single feature beyond the second follows from the target.
@@ -207,9 +206,7 @@ def _evidence(
     suspects: list[str],
     features: int,
 ) -> str:
-    low, high = alone.interval
-    count = features - len(suspects)
-    said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+    count, said = features - len(suspects), str(alone)
     if count:
         said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
     if len(suspects) > 1:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.operations.schedule.policies import Policy
 from lepton_pipeline.system.files import write_json
-from lepton_pipeline.system.locks import only_job
+from lepton_pipeline.system.locks import JobLock
 
 FOLDER = Path("data/.scheduler")
 # Bad usage, broken data and a refusal by the gate: a retry does not help.
@@ -107,7 +107,7 @@ def open_state(path: Path, say: Callable[[str], None]) -> State:
 @contextmanager
 def only_scheduler(folder: Path) -> Iterator[None]:
     """Be the project's only scheduler; LeptonError, which names the other one, if it is running."""
-    with only_job(folder, "scheduler", "kedro schedule") as holder:
+    with JobLock(folder, "scheduler", "kedro schedule") as holder:
         if holder is not None:
             raise LeptonError(f"a scheduler of this project is at work already: {holder}; stop it first.")
         yield

@@ -21,9 +21,9 @@ from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.readable import clipped, span_text
 from lepton_pipeline.system.records import from_json
+from lepton_pipeline.tracking.experiment_page import run_link
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 from lepton_pipeline.tracking.sqlite_reader import open_reader
-from lepton_pipeline.tracking.ui_links import run_link
 
 REPORTS = Path("data/08_reporting")
 _PAGES = {
