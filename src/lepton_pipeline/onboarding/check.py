@@ -35,12 +35,19 @@ _RESULTS = (
 _NOTABLE_SECONDS = 0.1
 
 
+class Counts(NamedTuple):
+    """Rows, and quarantined ones among them."""
+
+    rows: int
+    quarantined: int
+
+
 @dataclass(frozen=True)
 class Checked:
     """What a check found in a vertical that can be trained.
 
     Attributes:
-        tables: rows and quarantined rows of each raw table with a contract of its own.
+        tables: counts of each raw table with a contract of its own.
         parts: rows and base rate of each part of the split; the gap has no base rate.
         findings: leaks, useless features and rows on both sides of the split, as sentences.
         seconds: by stage, in the order of execution.
@@ -51,7 +58,7 @@ class Checked:
     vertical: str
     rows: int
     quarantined: int
-    tables: dict[str, tuple[int, int]]
+    tables: dict[str, Counts]
     warnings: list[str]
     parts: dict[str, tuple[int, float | None]]
     findings: list[str]
@@ -159,32 +166,28 @@ def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: s
 def _collect(
     name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], seconds: dict[str, float]
 ) -> Checked:
-    contracts = {
-        dataset.removeprefix(f"{name}.").rpartition(".")[0]: catalog.load(dataset)
-        for dataset in sorted(stages.all_outputs())
-        if dataset.endswith(".contract_result")
-    }
+    def load(dataset: str) -> Any:
+        return catalog.load(f"{name}.{dataset}")
+
+    def of_tables(kind: str) -> dict[str, Any]:
+        names = sorted(each.removeprefix(f"{name}.") for each in stages.all_outputs())
+        return {each.rpartition(".")[0]: load(each) for each in names if f".{each}".endswith(f".{kind}")}
+
+    contracts, readings = of_tables("contract_result"), of_tables("reading")
     main = contracts.pop("")
-    encoder = catalog.load(f"{name}.encoder")
-    readings = {
-        dataset.split(".")[-2]: catalog.load(dataset)
-        for dataset in sorted(stages.all_outputs())
-        if dataset.endswith(".reading")
-    }
-    report = catalog.load(f"{name}.feature_report")
-    record, split = catalog.load(f"{name}.ingestion_record"), catalog.load(f"{name}.split")
+    report, encoder, record, split = map(load, ("feature_report", "encoder", "ingestion_record", "split"))
     return Checked(
         vertical=name,
         rows=main.rows,
         quarantined=main.quarantined,
-        tables={table: (result.rows, result.quarantined) for table, result in contracts.items()},
+        tables={table: Counts(result.rows, result.quarantined) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts=_split_parts(split),
         findings=[
             *finding_sentences(report.findings, encoder.dropped),
-            *describe_found_copies(catalog.load(f"{name}.copies_found")),
+            *describe_found_copies(load("copies_found")),
         ],
-        columns=read_columns(catalog.load(f"{name}.columns")),
+        columns=read_columns(load("columns")),
         seconds=seconds,
         reading=record.reading,
         readings=readings,
@@ -205,9 +208,8 @@ def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -
 
 def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
     parts = ("train", "validation", "test", "gap")
-    labels = {part: split.loc[split["part"] == part, "label"] for part in parts}
-    rates = {part: None if part == "gap" else float(own.mean()) for part, own in labels.items() if len(own)}
-    return {part: (len(labels[part]), rate) for part, rate in rates.items()}
+    labels = {part: own for part in parts if len(own := split.loc[split["part"] == part, "label"])}
+    return {part: (len(own), None if part == "gap" else float(own.mean())) for part, own in labels.items()}
 
 
 def _parts_table(checked: Checked) -> Table:
@@ -232,8 +234,7 @@ def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
 
 def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for raw in {**checked.readings, **checked.tables}:
-        counts = checked.tables.get(raw)
-        yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
+        yield from reading_facts(checked.readings.get(raw), checked.tables.get(raw), raw)
     yield from reading_facts(checked.reading, checked) + checked.waiting + columns
     yield from _notes(checked)
     shown = [f"{stage} {value:.1f}" for stage, value in checked.seconds.items() if value >= _NOTABLE_SECONDS]
@@ -242,11 +243,6 @@ def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[s
 
 def _notes(checked: Checked) -> list[tuple[str, str]]:
     return [("warning", each) for each in checked.warnings] + [("finding", each) for each in checked.findings]
-
-
-class _Counts(NamedTuple):
-    rows: int
-    quarantined: int
 
 
 @contextmanager

@@ -16,8 +16,12 @@ _FEWEST_CODES = 3
 _SHOWN = 3
 
 
+def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
+    """Columns whose digits are codes, with the reason; from distinct values stripped of missing ones."""
+    return {name: why for name, values in columns.items() if (why := _why_codes(values)) is not None}
+
+
 def _why_codes(values: pd.Series) -> str | None:
-    """Why a column of digits holds codes; None where it does not."""
     if pd.api.types.is_integer_dtype(values):
         is_long = len(values) and values.abs().max() >= 10 ** (_KEY_DIGITS - 1)
         return _LONG.format(values.max()) if is_long else None
@@ -47,9 +51,7 @@ def missing_among_codes(
     suspected = {text for text in ingestion.missing if text.isalpha()}
     among: dict[str, dict[str, pd.Series]] = {}
     elsewhere: set[str] = set()
-    for name in map(str, rows):
-        if not pd.api.types.is_string_dtype(rows[name]):
-            continue
+    for name in (str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])):
         counts = rows[name].str.strip().value_counts()
         regular = counts.index[~counts.index.isin(ingestion.missing)]
         for text in suspected & set(counts.index):
@@ -75,16 +77,13 @@ def missing_among_codes(
     return codes, reasons, doubts
 
 
-def _alike(text: str, regular: Iterable[str]) -> bool:
+def _alike(text: str, others: pd.Index) -> bool:
     """Whether all other values have the same number of letters and the same case."""
-    others = list(regular)
-    return len(others) >= _FEWEST_CODES - 1 and all(
-        len(other) == len(text)
-        and other.isalpha()
-        and other.isupper() == text.isupper()
-        and other.islower() == text.islower()
-        for other in others
-    )
+
+    def shape(each: str) -> tuple[int, bool, bool, bool]:
+        return len(each), each.isalpha(), each.isupper(), each.islower()
+
+    return len(others) >= _FEWEST_CODES - 1 and all(shape(other) == shape(text) for other in others)
 
 
 def _of_countries(name: str, counts: pd.Series) -> bool:
@@ -95,8 +94,3 @@ def _of_countries(name: str, counts: pd.Series) -> bool:
 def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
     others = [code for code in counts.index if code not in set(missing)]
     return ", ".join(others[:_SHOWN]) + (" .." if len(others) > _SHOWN else "")
-
-
-def code_columns(columns: Mapping[str, pd.Series]) -> dict[str, str]:
-    """Columns whose digits are codes, with the reason; from distinct values stripped of missing ones."""
-    return {name: why for name, values in columns.items() if (why := _why_codes(values)) is not None}

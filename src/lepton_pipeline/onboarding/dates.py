@@ -29,7 +29,7 @@ _LOOKS_LIKE_A_DATE = re.compile(
     re.IGNORECASE,
 )
 _FIRST_YEAR, _LAST_YEAR = 1850, 2200
-_EPOCHS = {"s": (1, "seconds"), "ms": (1_000, "milliseconds"), "us": (1_000_000, "microseconds")}
+_EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 # The years 1990 to 2039.
 _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
@@ -56,14 +56,15 @@ def date_format(texts: pd.Series) -> DateFormat | None:
     sample = distinct.iloc[:_SAMPLE]
     if sample.empty or not sample.map(looks_like_a_date).all():
         return None
-    fitting = [form for form in ("ISO8601", *map("".join, product(_DAYS, _TIMES))) if _fits(sample, form)]
-    fitting = [form for form in fitting if _fits(distinct, form)]
-    if len(fitting) < 2 or fitting[0] == "ISO8601":
+    forms = (ISO, *map("".join, product(_DAYS, _TIMES)))
+    fitting = [form for form in forms if _fits(sample, form) and _fits(distinct, form)]
+    if len(fitting) < 2 or fitting[0] == ISO:
         return DateFormat(fitting[0]) if fitting else None
-    ordered = [form for form in fitting if _in_order(texts, form)]
-    if len(ordered) == 1:
-        return DateFormat(ordered[0])
-    return DateFormat(fitting[0], fitting[1])
+    dates = {form: pd.to_datetime(texts, format=form) for form in fitting}
+    ordered = [
+        form for form, each in dates.items() if each.is_monotonic_increasing or each.is_monotonic_decreasing
+    ]
+    return DateFormat(ordered[0]) if len(ordered) == 1 else DateFormat(fitting[0], fitting[1])
 
 
 def looks_like_a_date(text: str) -> bool:
@@ -83,11 +84,12 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
     Returns:
         The latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
-    short = [name for name, form in dates.items() if "%y" in form]
-    whole = [table[name] for name in dates if name not in short and table[name].notna().any()]
-    latest = max((column.max().year for column in whole), default=datetime.now(tz=UTC).year)
+    whole = [
+        table[name].max() for name, form in dates.items() if "%y" not in form and table[name].notna().any()
+    ]
+    latest = max((each.year for each in whole), default=datetime.now(tz=UTC).year)
     centuries, asked = {}, {}
-    for name in short:
+    for name in (name for name, form in dates.items() if "%y" in form):
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""
@@ -108,16 +110,13 @@ def within_century(dates: pd.Series, latest: int) -> pd.Series:
 def epochs(table: pd.DataFrame) -> dict[str, str]:
     """What to ask about whole-number columns that look like seconds since 1970 or a fraction of them."""
     asked = {}
-    for name in map(str, table):
-        column = table[name]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            continue
-        present = column.dropna()
-        for unit, (second, word) in _EPOCHS.items():
+    for name in map(str, table.select_dtypes("number")):
+        present = table[name].dropna()
+        for word, second in _EPOCHS.items():
             seconds = present / second
-            named = EPOCHS & set(name_words(name)) or (unit != "s" and (present % 1 == 0).all())
+            named = EPOCHS & set(name_words(name)) or (second > 1 and (present % 1 == 0).all())
             in_range = seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
-            if len(present) and named and in_range and present.nunique() > 2:
+            if named and in_range and present.nunique() > 2:
                 ends = (seconds.min(), seconds.max())
                 first, last = (pd.Timestamp(end, unit="s").strftime("%Y-%m-%d") for end in ends)
                 asked[name] = (
@@ -137,9 +136,4 @@ def _fits(texts: pd.Series, form: str) -> bool:
         return False
     if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():
         return False
-    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all() or form == "ISO8601")
-
-
-def _in_order(texts: pd.Series, form: str) -> bool:
-    dates = pd.to_datetime(texts, format=form)
-    return bool(dates.is_monotonic_increasing or dates.is_monotonic_decreasing)
+    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all() or form == ISO)

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
+from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.match_columns import Column, describe_column, likeness
-from lepton_pipeline.onboarding.match_verticals import NAMED, SAMPLE, read_needs
+from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column, likeness
 from lepton_pipeline.onboarding.profile import profile_files
-from lepton_pipeline.parameters import Ingestion
-from lepton_pipeline.project.declaration import find_verticals
+from lepton_pipeline.parameters import About, Expectation, Ingestion, Vertical
+from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 
 FITS = 0.5
 """Smallest score at which a vertical serves a file: half of what it needs, by weight, is in there."""
 
+TARGET, NAMED, PLAIN, IGNORED = 4.0, 2.0, 1.0, 0.25
+"""Weights of the columns of a vertical."""
+
+_OTHER_TABLE = 0.25
+_SAMPLE = 3000
 _TEMPERATURE = 0.1
 _LEAST_LIKENESS = 0.4
 _SAMPLE_BYTES = 1 << 22
@@ -129,14 +135,11 @@ def _advice(matches: list[Match]) -> str:
         lines.append("Column names differ: check the pairs, and rename them in the client's file.")
     if best.missing:
         lines.append("Columns are missing: the client may name them differently, or not have them.")
-    lines += [
-        "",
-        "If the client asks this question, put the file into the vertical's raw data and check it:",
-        f"  kedro vertical check {best.vertical}",
-        "If it is another question, draft a vertical for it:",
-        "  kedro vertical new NAME --from FILE",
-    ]
-    return "\n".join(lines)
+    return "\n".join(lines) + (
+        "\n\nIf the client asks this question, put the file into the vertical's raw data and check it:\n"
+        f"  kedro vertical check {best.vertical}\n"
+        "If it is another question, draft a vertical for it:\n  kedro vertical new NAME --from FILE"
+    )
 
 
 def _reasons(match: Match) -> Iterator[str]:
@@ -169,10 +172,7 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
         needs = read_needs(project, name)
     except (ConfigurationError, DataError) as error:
         return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
-    columns, weights = (
-        [column for column, _ in needs.columns],
-        np.array([weight for _, weight in needs.columns]),
-    )
+    columns, weights = [column for column, _ in needs.columns], np.array([each for _, each in needs.columns])
     compared = [[likeness(own, each, needs.rules.get(each.name, [])) for each in columns] for own in client]
     gains = np.array(
         [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in compared]
@@ -202,7 +202,7 @@ def _client_columns(file: Path) -> list[Column]:
             f"{file} does not exist; give a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files."
         )
     files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
-    table = profile_files(files, whole=False).table.head(SAMPLE)
+    table = profile_files(files, whole=False).table.head(_SAMPLE)
     return [describe_column(table[name]) for name in table]
 
 
@@ -213,7 +213,7 @@ def _beginning(file: RawFile) -> RawFile:
     if file.is_parquet:
         names = read_header(file, Ingestion())
         buffer = io.BytesIO()
-        read_rows(file, names, Ingestion(), SAMPLE).to_parquet(buffer)
+        read_rows(file, names, Ingestion(), _SAMPLE).to_parquet(buffer)
         return RawFile(file.name, lambda: io.BytesIO(buffer.getvalue()), file.partitions)
     try:
         with file.open() as stream:
@@ -221,11 +221,98 @@ def _beginning(file: RawFile) -> RawFile:
     except Exception:  # reading the file reports it
         return file
     lines = start.split(b"\n")
-    whole = len(start) < _SAMPLE_BYTES and len(lines) <= SAMPLE + 2
+    whole = len(start) < _SAMPLE_BYTES and len(lines) <= _SAMPLE + 2
     if whole or start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return file
     # Cut where a record ends: at the end of a line that is not within quotes.
-    last = min(len(lines) - 1, SAMPLE + 1)
+    last = min(len(lines) - 1, _SAMPLE + 1)
     ends = range(last, max(0, last - _LONGEST_RECORD), -1)
     cut = next((kept for end in ends if (kept := b"\n".join(lines[:end])).count(b'"') % 2 == 0), None)
     return file if cut is None else RawFile(file.name, lambda: io.BytesIO(cut + b"\n"), file.partitions)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A vertical's columns with their weights, and by column the expectations that a sample can meet."""
+
+    about: About
+    columns: list[tuple[Column, float]]
+    rules: dict[str, list[Expectation]]
+
+
+def read_needs(project: Path, name: str) -> Needs:
+    """Read a vertical's declaration and the first rows of its bundled raw tables.
+
+    Raises:
+        ConfigurationError: the declaration is invalid.
+        DataError: a raw table cannot be read.
+    """
+    vertical = read_parameters(project / "conf" / "base", name)
+    tables = _bundled(project / "data" / "01_raw" / name, vertical)
+    return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
+
+
+def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
+    """Columns of every bundled raw table; files with the same columns are one table."""
+    tables: dict[frozenset[str], list[Column]] = {}
+    for file in RawTableDataset(filepath=str(folder)).load() if folder.is_dir() else ():
+        names = read_header(file, vertical.ingestion)
+        if frozenset(names) not in tables:
+            rows = read_rows(file, names, vertical.ingestion, _SAMPLE)
+            columns = [describe_column(typed_column(rows[name], vertical.ingestion)) for name in names]
+            tables[frozenset(names)] = columns
+    return list(tables.values())
+
+
+def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
+    """The columns of a vertical with their weights; without raw data, the declared ones."""
+    importance = _importance(vertical)
+    tables = tables or [_declared_columns(vertical, importance)]
+    weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
+    weighed.sort(key=lambda table: -sum(weight for _, weight in table))
+    found = {column.name: (column, weight) for column, weight in weighed[0]}
+    for table in weighed[1:]:
+        for column, weight in table:
+            found.setdefault(column.name, (column, weight * _OTHER_TABLE))
+    return list(found.values())
+
+
+def _importance(vertical: Vertical) -> dict[str, float]:
+    roles, features = vertical.dataset.roles(), vertical.features
+    named = [column for expectation in _expectations(vertical) for column in expectation.columns()]
+    for role in ("time", "group", "sensitive", "numeric", "categorical"):
+        named += roles[role]
+    for name, text in features.derive.items():
+        named += parse_expression(text, f"features.derive.{name}").columns
+    for window in features.windows.values():
+        named += [column for column in (window.of, window.known, *window.by) if column is not None]
+    weights = dict.fromkeys(named, NAMED)
+    weights |= dict.fromkeys([*roles["id"], *roles["exclude"]], IGNORED)
+    return {**weights, vertical.dataset.target: TARGET}
+
+
+def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> list[Column]:
+    kinds: dict[str, Kind] = {
+        **dict.fromkeys(vertical.dataset.numeric, "number"),
+        **dict.fromkeys(vertical.dataset.categorical, "text"),
+        **dict.fromkeys(vertical.ingestion.dates, "date"),
+    }
+    made = vertical.features.names()
+    return [Column(name, kinds.get(name, "unknown")) for name in importance if name not in made]
+
+
+def _rules(vertical: Vertical) -> dict[str, list[Expectation]]:
+    """By column, the expectations that a sample can be checked against."""
+    rules: dict[str, list[Expectation]] = {}
+    for rule in _expectations(vertical):
+        bounds = [bound for bound in (rule.min_value, rule.max_value) if bound is not None]
+        numeric = bounds and all(isinstance(bound, int | float) for bound in bounds)
+        checked = (rule.expect == BETWEEN and numeric) or (rule.expect == IN_SET and rule.value_set)
+        if rule.column is not None and checked:
+            rules.setdefault(rule.column, []).append(rule)
+    return rules
+
+
+def _expectations(vertical: Vertical) -> list[Expectation]:
+    contracts = (vertical.contract, *vertical.tables.values())
+    return [rule for contract in contracts for rule in contract.expectations]

@@ -69,13 +69,13 @@ def describe_column(column: pd.Series) -> Column:
         return Column(name, "unknown")
     if pd.api.types.is_datetime64_any_dtype(present):
         return Column(name, "date")
-    if not (pd.api.types.is_numeric_dtype(present) or pd.api.types.is_string_dtype(present)):
+    numeric = pd.api.types.is_numeric_dtype(present)
+    if not numeric and not pd.api.types.is_string_dtype(present):
         return Column(name, "unknown")
     shares: dict[str, float] = {}
     for value, share in present.value_counts(normalize=True).items():
         text = _as_text(value)
         shares[text] = shares.get(text, 0.0) + share
-    numeric = pd.api.types.is_numeric_dtype(present)
     numbers = np.sort(present.to_numpy(float)) if numeric else None
     if len(shares) <= 2:
         flags = frozenset(_YES_NO.get(text, text) for text in shares)
@@ -201,9 +201,8 @@ def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
 
 def _kept_by(column: Column, rule: Expectation) -> float:
     if rule.expect == IN_SET:
-        return sum(
-            column.shares.get(text, 0.0) for text in {_as_text(value) for value in rule.value_set or []}
-        )
+        allowed = dict.fromkeys(map(_as_text, rule.value_set or []))
+        return sum(column.shares.get(text, 0.0) for text in allowed)
     if column.numbers is None:
         return 0.0
     lowest = -np.inf if rule.min_value is None else float(rule.min_value)  # type: ignore[arg-type]  # rules of numbers

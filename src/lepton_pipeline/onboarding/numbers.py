@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
 
 import pandas as pd
 
@@ -67,8 +68,7 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
         separator: field separator of the file, which says where a point may be a thousands mark.
     """
     cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
-    scores = {style: sum(_fit(each.numbers, *style) for each in cores.values()) for style in _STYLES}
-    decimal, mark = max(_STYLES, key=lambda style: scores[style])
+    decimal, mark = max(_STYLES, key=lambda style: sum(_fit(each.numbers, *style) for each in cores.values()))
     reasons, doubts = {}, {name: each.doubt for name, each in cores.items() if each.doubt}
     fitting = {name: each for name, each in cores.items() if _fit(each.numbers, decimal, mark)}
     if decimal == ",":
@@ -77,21 +77,19 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
     if mark is not None:
         grouped_by_mark = rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
         reasons["thousands"] = f"numbers such as {_shown(fitting, grouped_by_mark)}"
+    signed = {name: each.texts for name, each in fitting.items() if each.units}
     units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
     if units:
-        signed = {name: each for name, each in fitting.items() if each.units}
-        reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed)}"
-    accounting = {name: each for name, each in fitting.items() if each.accounting}
-    if accounting:
-        negative = {
-            name: replace(each, texts=each.texts[each.texts.str.fullmatch(_NEGATIVE)])
-            for name, each in accounting.items()
-        }
+        reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed.values())}"
+    negative = [
+        each.texts[each.texts.str.fullmatch(_NEGATIVE)] for each in fitting.values() if each.accounting
+    ]
+    if negative:
         reasons["accounting"] = f"negative numbers such as {_first(negative)}"
     if mark is None and decimal == "." and separator == ";":
         grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
         doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
-    return NumberStyle(decimal, mark, units, bool(accounting), reasons, doubts)
+    return NumberStyle(decimal, mark, units, bool(negative), reasons, doubts)
 
 
 _STYLES: list[tuple[str, str | None]] = [
@@ -127,7 +125,7 @@ def _cores(values: pd.Series) -> _Cores | None:
     sample = texts.iloc[:_SAMPLE]
     if not _nearly(sample.str.fullmatch(_AFFIXED)):
         return None
-    parts = texts.str.extract(rf"^{_AFFIXED.pattern}$")[["before", "number", "after"]]
+    parts = texts.str.extract(rf"^{_AFFIXED.pattern}$")
     found = parts["number"].notna()
     if not _nearly(found):
         return None
@@ -135,10 +133,8 @@ def _cores(values: pd.Series) -> _Cores | None:
     numbers = parts["number"].fillna("?")
     beside = pd.concat([parts["before"], parts["after"]]).dropna()
     units = beside.value_counts().index.tolist()
-    if accounting.all() or _codes(numbers, texts):
+    if accounting.all() or _codes(numbers):
         return None
-    if not units:
-        return _Cores(values, numbers, [], bool(accounting.any()))
     if not all(_is_unit(unit, parts, len(beside)) for unit in units):
         return None
     if len(units) > 1:
@@ -157,11 +153,13 @@ def _is_unit(unit: str, parts: pd.DataFrame, rows: int) -> bool:
     return bool(known and rows >= (1 - _FEW_ODD) * len(parts))
 
 
-def _codes(numbers: pd.Series, texts: pd.Series) -> bool:
+def _codes(numbers: pd.Series) -> bool:
     """Whether grouped digits are a code such as a telephone number: equally many in every value."""
     digits = numbers.str.replace(r"\D", "", regex=True).str.len()
     grouped = numbers.str.contains(r"\d[ '.]\d{3}(?!\d)", regex=True)
-    return bool(grouped.all() and len(texts) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG)
+    return bool(
+        grouped.all() and len(numbers) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG
+    )
 
 
 def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:
@@ -182,12 +180,11 @@ def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
     """Examples from the first columns that match, and the names of all that do."""
     found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
     found = {name: values for name, values in found.items() if len(values)}
-    examples = ", ".join(repr(values.iloc[0]) for values in list(found.values())[:_EXAMPLES])
-    return f"{examples} in {', '.join(found)}" if found else ""
+    return f"{_first(found.values())} in {', '.join(found)}" if found else ""
 
 
-def _first(columns: Mapping[str, _Cores]) -> str:
-    return ", ".join(repr(each.texts.iloc[0]) for each in list(columns.values())[:_EXAMPLES])
+def _first(columns: Iterable[pd.Series]) -> str:
+    return ", ".join(repr(texts.iloc[0]) for texts in islice(columns, _EXAMPLES))
 
 
 def _may_be_grouped(numbers: pd.Series) -> bool:

@@ -19,7 +19,7 @@ from omegaconf.errors import InterpolationResolutionError
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.credentials import learn
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
-from lepton_pipeline.system.variables import read_variable, reader, refused_variables
+from lepton_pipeline.system.variables import reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
 _OF_VERTICALS = ("parameters", "catalog")
@@ -127,12 +127,6 @@ class ConfigLoader(OmegaConfigLoader):
             if content is not None and not isinstance(content, dict):
                 return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
-
-
-def read_declaration(path: Path) -> Any:
-    """Read one parameters file as the loader does, where 1e-3 is a number."""
-    OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=True)
 
 
 def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:

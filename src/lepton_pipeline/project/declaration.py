@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
+from yaml import YAMLError
 
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
@@ -14,7 +17,7 @@ from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import name_problem
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.system.variables import refused_variables
+from lepton_pipeline.system.variables import read_variable, refused_variables
 
 
 def find_verticals(base: Path) -> list[str]:
@@ -41,6 +44,22 @@ def require_vertical(base: Path, name: str) -> None:
     if name not in known:
         hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+
+
+def read_parameters(base: Path, name: str) -> Vertical:
+    """Read conf/base/<name>/parameters.yml alone, as the project's loader does: 1e-3 is a number.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or its declaration is invalid.
+    """
+    path = base / name / "parameters.yml"
+    OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
+    try:
+        declared: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigurationError(f"{name}: {path} cannot be read: {problem}; correct its YAML.") from error
+    return read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
 
 
 def read_vertical(name: str, declared: Any) -> Vertical:

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.onboarding.new.series import find_series, propose_lags
+from lepton_pipeline.parameters import Window
 
 ROWS = 600
 
@@ -28,12 +29,10 @@ def test_one_series_gets_lags_of_what_follows_itself() -> None:
     assert found is not None
     assert (found.by, found.step) == (None, "15min")
     assert found.present(rows["busy"]) == ["load", "busy"]
-    lags = propose_lags(rows, found, "busy", rows["busy"], ["load", "noise"])
-    assert lags.windows == {
-        "busy_before": {"statistic": "lag", "of": "busy", "rows": 1},
-        "load_before": {"statistic": "lag", "of": "load", "rows": 1},
-    }
-    assert lags.refused == ""
+    assert propose_lags(rows, found, "busy", rows["busy"], ["load", "noise"]) == (
+        {f"{name}_before": Window(statistic="lag", of=name, rows=1) for name in ("busy", "load")},
+        "",
+    )
 
 
 def test_one_series_for_each_thing_is_found_and_lags_stay_within_it() -> None:
@@ -42,8 +41,8 @@ def test_one_series_for_each_thing_is_found_and_lags_stay_within_it() -> None:
     found = find_series(rows, "at", ["machine"])
     assert found is not None
     assert found.by == "machine"
-    lags = propose_lags(rows, found, "busy", rows["busy"], ["load"])
-    assert lags.windows["load_before"] == {"statistic": "lag", "of": "load", "by": ["machine"], "rows": 1}
+    windows, _ = propose_lags(rows, found, "busy", rows["busy"], ["load"])
+    assert windows["load_before"] == Window(statistic="lag", of="load", by=["machine"], rows=1)
 
 
 def test_events_are_no_series() -> None:
@@ -60,13 +59,13 @@ def test_a_target_that_looks_ahead_or_is_text_gets_no_lag_of_its_own() -> None:
     found = find_series(rows, "at", [])
     assert found is not None
     ahead = rows.rename(columns={"busy": "fails_within_24h"})
-    assert "rows ahead" in propose_lags(ahead, found, "fails_within_24h", rows["busy"], ["load"]).refused
+    assert "rows ahead" in propose_lags(ahead, found, "fails_within_24h", rows["busy"], ["load"])[1]
     failures = pd.Series(np.random.default_rng(1).random(ROWS) < 0.02)
     soon = failures[::-1].rolling(6, min_periods=1).max()[::-1].astype(int)
     found = find_series(rows.assign(busy=soon), "at", [])
     assert found is not None
-    assert "rows ahead" in propose_lags(rows.assign(busy=soon), found, "busy", soon, ["load"]).refused
+    assert "rows ahead" in propose_lags(rows.assign(busy=soon), found, "busy", soon, ["load"])[1]
     text = rows.assign(busy=rows["busy"].map({0: "no", 1: "yes"}))
-    lags = propose_lags(text, found, "busy", rows["busy"], ["load"])
-    assert "the target is text" in lags.refused
-    assert list(lags.windows) == ["load_before"]
+    windows, refused = propose_lags(text, found, "busy", rows["busy"], ["load"])
+    assert "the target is text" in refused
+    assert list(windows) == ["load_before"]

@@ -82,10 +82,8 @@ def _before(date: pd.Series, other: pd.Series) -> bool:
     """Whether a date is not after another one; by day, since some dates have no time of day."""
     if (date.dt.tz is None) != (other.dt.tz is None):
         return False
-    both = date.notna() & other.notna()
-    if not both.any():
-        return False
-    return bool((date[both].dt.floor("D") <= other[both].dt.floor("D")).mean() >= _NEARLY_ALL)
+    apart = (other.dt.floor("D") - date.dt.floor("D")).dropna()
+    return bool((apart >= pd.Timedelta(0)).mean() >= _NEARLY_ALL)
 
 
 def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | None) -> None:

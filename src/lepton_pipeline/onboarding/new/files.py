@@ -5,10 +5,10 @@ from __future__ import annotations
 import keyword
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +20,7 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
+from lepton_pipeline.system.file_hashes import hash_file
 from lepton_pipeline.system.files import temporary_name, write_text
 from lepton_pipeline.system.permissions import refused
 
@@ -80,23 +81,22 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     files: list[SourceFile] = []
     for path in paths:
         found = _found(path)
-        tables = _tables(found)
-        if not tables:
+        if not found.files:
             what = "is no table file" if path.exists() else "does not exist"
             what = "holds no table" if path.is_dir() else what
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
             raise ConfigurationError(
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
-        root = path if path.is_dir() else path.parent
-        files += [
-            SourceFile(each, PurePosixPath(each.relative_to(root.absolute()).as_posix())) for each in tables
-        ]
-    names = [str(file.name) for file in files]
-    if twice := sorted({each for each in names if names.count(each) > 1}):
+        root = (path if path.is_dir() else path.parent).absolute()
+        tables = [Path(each.path) for each in found.files]
+        files += [SourceFile(each, PurePosixPath(each.relative_to(root).as_posix())) for each in tables]
+    names = Counter(str(file.name) for file in files)
+    if twice := sorted(name for name, count in names.items() if count > 1):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
     folder = project / "data/01_raw" / name
-    if folder.exists() and not _in_place(files, folder):
+    present = {Path(each.path).resolve() for each in _found(folder).files}
+    if folder.exists() and present != {file.path.resolve() for file in files}:
         raise ConfigurationError(
             f"data/01_raw/{name} exists already; choose another name, or give that folder as --from to use its tables."
         )
@@ -164,25 +164,16 @@ def source_text(
         "## Files",
         "| file | bytes | sha256 |",
         "| --- | --- | --- |",
-        *(f"| `{file.name}` | {file.path.stat().st_size:,} | `{_digest(file.path)}` |" for file in files),
+        *(f"| `{file.name}` | {file.path.stat().st_size:,} | `{hash_file(file.path)}` |" for file in files),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _found(path: Path) -> Found:
     """The table files at a path; a single file needs a table's suffix, as in a run."""
-    if path.is_dir():
-        return find_tables(LocalFileSystem(), str(path.absolute()))
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
-    return find_tables(LocalFileSystem(), str(path.absolute())) if is_table else Found([], [])
-
-
-def _tables(found: Found) -> list[Path]:
-    return [Path(file.path) for file in found.files]
-
-
-def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
-    return {file.path.resolve() for file in files} == {path.resolve() for path in _tables(_found(folder))}
+    there = is_table or path.is_dir()
+    return find_tables(LocalFileSystem(), str(path.absolute())) if there else Found([], [])
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
@@ -199,8 +190,3 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
     (copy / "SOURCE.md").write_text(source, encoding="utf-8")
     copy.rename(data)
     return lambda: shutil.rmtree(data, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()

@@ -56,7 +56,7 @@ def time_copies(
         column = ordered[name].dropna()
         if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
             continue
-        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        number = column.dtype.kind in "iuf"
         new = _share_of_new(column, train[column.index], test[column.index], number)
         if name in calendar:
             if new >= _SOME_NEW:
@@ -66,8 +66,9 @@ def time_copies(
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            evidence = f"rank correlation {strength:.2f} with {time}"
-            found.copies[name] = f"a copy of the time axis ({evidence}): {never}"
+            found.copies[name] = (
+                f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+            )
         elif new >= _MOSTLY_NEW and _has_stretches(column):
             found.copies[name] = (
                 f"a copy of the time axis (each value has its own stretch of {time}): {never}"
@@ -95,25 +96,24 @@ def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: 
 
 def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
     """Columns by which the file is sorted, names of an order first; running ids are not among them."""
-    found = []
+    found: dict[str, bool] = {}
     for name in names:
         column = table[name]
         if column.isna().any() or len(column) < _FEWEST_ROWS or column.nunique() < _FEWEST_VALUES:
             continue
-        plain = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        if not plain and not pd.api.types.is_datetime64_any_dtype(column):
-            continue
-        if not (column.is_monotonic_increasing or column.is_monotonic_decreasing):
+        if column.dtype.kind not in "iufM" or not (
+            column.is_monotonic_increasing or column.is_monotonic_decreasing
+        ):
             continue
         words = name_words(name)
         named = bool(ORDERS & set(words))
         steps = column.diff().iloc[1:]
-        running = plain and column.is_unique and steps.min() == steps.max()
+        running = column.dtype.kind != "M" and column.is_unique and steps.min() == steps.max()
         if not named and (running or not words or words[-1] in ROW_IDS or words[-1].endswith("id")):
             continue
         if len(column) - column.value_counts().iloc[0] >= _FEWEST_OTHERS:
-            found.append((not named, name))
-    return [name for _, name in sorted(found, key=lambda each: each[0])]
+            found[name] = named
+    return sorted(found, key=lambda name: not found[name])
 
 
 def neighbour_agreement(labels: pd.Series) -> str | None:

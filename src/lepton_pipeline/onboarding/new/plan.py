@@ -12,7 +12,7 @@ from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.onboarding.new.date_parts import date_parts
-from lepton_pipeline.onboarding.new.declaration import Plan, declare
+from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.order import TimeCopies, neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
@@ -20,7 +20,6 @@ from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
-from lepton_pipeline.project.declaration import read_vertical
 
 _MOST_TRIES = 8
 
@@ -63,7 +62,7 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     series = _series(plan, rows)
     plan = _with_lags(name, plan, rows, series)
     for _ in range(_MOST_TRIES):
-        vertical = read_vertical(name, declare(plan))
+        vertical = plan.vertical(name)
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
             split = split_rows(features, vertical.dataset, vertical.split)
@@ -72,8 +71,10 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
+            by = f"{plan.time} and {plan.group}" if fallback == "group" else plan.time
+            instead = "by group only" if fallback == "group" else "random"
+            doubt = f"split by {by}, one part would lack a class, so the split is {instead}"
             # In a random split, lags would leak training rows.
-            doubt = _doubt(plan, fallback)
             plan = replace(plan, strategy=fallback, doubt_strategy=doubt, windows={}, why_windows="")
             continue
         followers = _time_copies(plan, features, split)
@@ -86,7 +87,10 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     entities = _entities(rows, split, vertical)
     plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
     if not plan.features() and plan.time is None and not plan.derived():
-        raise DataError(f"no column is left to learn from: {_no_features(plan)}.")
+        named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
+        reasons = [f"{name!r} ({why})" for name, why in (named | plan.unused()).items()]
+        said = "; ".join(reasons) or "the table has the target only"
+        raise DataError(f"no column is left to learn from: {said}.")
     return plan
 
 
@@ -94,9 +98,9 @@ def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
     if plan.time is None:
         return None
     texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
-    codes = [*([plan.group] if plan.group else []), *plan.roles.things, *plan.roles.categorical, *texts]
+    codes = dict.fromkeys([plan.group, *plan.roles.things, *plan.roles.categorical, *texts])
     taken = {plan.target.column, plan.time}
-    return find_series(rows, plan.time, [name for name in dict.fromkeys(codes) if name not in taken])
+    return find_series(rows, plan.time, [name for name in codes if name is not None and name not in taken])
 
 
 def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
@@ -105,11 +109,11 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None)
 
     if series is None:
         return plan
-    labels = positive_labels(rows, read_vertical(name, declare(plan)).dataset)
-    lags = propose_lags(rows, series, plan.target.column, labels, plan.features())
+    labels = positive_labels(rows, plan.vertical(name).dataset)
+    windows, refused = propose_lags(rows, series, plan.target.column, labels, plan.features())
     each = "rows are one series" if series.by is None else f"rows are a series for each {series.by}"
-    why = f"{each}, {series.step} from row to row" + (f"; {lags.refused}" if lags.refused else "")
-    return replace(plan, windows=lags.windows, why_windows=why)
+    why = f"{each}, {series.step} from row to row" + (f"; {refused}" if refused else "")
+    return replace(plan, windows=windows, why_windows=why)
 
 
 def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
@@ -137,19 +141,20 @@ def _judged(
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
-    ordered = split["label"] if plan.time is None else split["label"].loc[_in_order(features[plan.time])]
+    ordered = split["label"]
+    if plan.time is not None:
+        ordered = ordered.loc[features[plan.time].sort_values(kind="stable").index]
     # A series is strong by its present values, and by what it is a series of.
     own = [] if series is None else [*series.present(ordered), *([series.by] if series.by else [])]
     plain = {name for name in honest if name in table and is_attribute(name)}
     plain |= {*plan.derived(), *plan.lags(), *own}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
-    found |= judged.leaks
-    asked = dict(judged.asked)
+    found, asked = found | judged.leaks, judged.asked
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
         all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
-        for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each.feature] = each.evidence + all_of
+        warned = find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known)
+        asked = asked | {each.feature: each.evidence + all_of for each in warned}
     sides = one_class_columns(
         features.loc[train, [name for name in plan.features() if name in features]], labels
     )
@@ -166,15 +171,11 @@ def _judged(
     )
 
 
-def _in_order(time: pd.Series) -> pd.Index:
-    return time.sort_values(kind="stable").index
-
-
 def _why_id(plan: Plan, finding: Finding) -> str:
     """Why a column that seems to identify rows is no feature; a sampling weight does not identify them."""
-    weight = plan.roles.asked.get(finding.feature)
-    said = f"it names rows: {finding.evidence}"
-    return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
+    if (weight := plan.roles.asked.get(finding.feature)) is None:
+        return f"it names rows: {finding.evidence}"
+    return f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
 def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
@@ -208,15 +209,3 @@ def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
             "belong together, give --group COLUMN"
         )
     return said
-
-
-def _doubt(plan: Plan, fallback: str) -> str:
-    if fallback == "group":
-        return f"split by {plan.time} and {plan.group}, one part would lack a class, so the split is by group only"
-    return f"split by {plan.time}, one part would lack a class, so the split is random"
-
-
-def _no_features(plan: Plan) -> str:
-    named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
-    reasons = named | plan.unused()
-    return "; ".join(f"{name!r} ({why})" for name, why in reasons.items()) or "the table has the target only"

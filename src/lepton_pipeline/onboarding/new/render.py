@@ -47,13 +47,17 @@ def scalar(value: Any, *, is_key: bool = False) -> str:
 
 def flow(value: Any) -> str:
     """A value in one line, in YAML's flow style."""
-    if isinstance(value, Mapping):
-        return (
-            "{" + ", ".join(f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()) + "}"
-        )
+    if not isinstance(value, Mapping | list):
+        return scalar(value)
+    opening, closing, items = _parts(value)
+    return f"{opening}{', '.join(items)}{closing}"
+
+
+def _parts(value: Mapping[str, Any] | list[Any]) -> tuple[str, str, list[str]]:
+    """The brackets of a mapping or a list, and its items."""
     if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value)
+        return "[", "]", [*map(flow, value)]
+    return "{", "}", [f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()]
 
 
 def _number(value: float) -> str:
@@ -91,12 +95,7 @@ def _wrapped(start: str, value: Any) -> Iterable[str]:
     if len(line) <= WIDTH or not isinstance(value, Mapping | list):
         yield line
         return
-    opening, closing = "{}" if isinstance(value, Mapping) else "[]"
-    items = (
-        [f"{scalar(k, is_key=True)}: {flow(v)}" for k, v in value.items()]
-        if isinstance(value, Mapping)
-        else list(map(flow, value))
-    )
+    opening, closing, items = _parts(value)
     line = start + opening
     for position, item in enumerate(items):
         last = position == len(items) - 1

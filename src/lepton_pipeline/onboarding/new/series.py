@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.onboarding.names import HORIZONS, name_words
 from lepton_pipeline.onboarding.new.date_parts import identifier
+from lepton_pipeline.parameters import Window
 from lepton_pipeline.parameters.durations import as_declared
 
 # So many steps in time are alike in a series, and so few rows share their moment.
@@ -46,14 +47,6 @@ class Series:
         return [name for name, correlation in self.alike.items() if correlation >= least]
 
 
-@dataclass(frozen=True)
-class Lags:
-    """Proposed windows by name, and why the target's own past is not among them, if so."""
-
-    windows: dict[str, dict[str, Any]] = field(default_factory=dict)
-    refused: str = ""
-
-
 def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series | None:
     """Find out whether rows follow each other at even steps, in total or per value of one of `things`."""
     if len(table) < _FEWEST_ROWS:
@@ -63,15 +56,17 @@ def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series
         if step is not None:
             ordered = table.sort_values([time] if by is None else [by, time])
             groups = None if by is None else ordered[by]
-            numbers = [name for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)]
-            alike = {str(name): _correlation(ordered[name].astype(float), groups) for name in numbers}
+            numbers = [
+                str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)
+            ]
+            alike = {name: _correlation(ordered[name].astype(float), groups) for name in numbers}
             return Series(by, as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}", alike)
     return None
 
 
 def propose_lags(
     table: pd.DataFrame, series: Series, target: str, labels: pd.Series, features: Collection[str]
-) -> Lags:
+) -> tuple[dict[str, Window], str]:
     """Propose lags of the strongest columns, and of the target where it helps and was known.
 
     Lags read only rows before a row's own time, and of the target only labels known by then
@@ -83,18 +78,21 @@ def propose_lags(
         target: column to predict.
         labels: 0 or 1 for each row, indexed as `table`.
         features: columns that a model reads.
+
+    Returns:
+        Windows by name; and why the target's own past is not among them, if so.
     """
-    by = {"by": [series.by]} if series.by is not None else {}
-    windows: dict[str, dict[str, Any]] = {}
     refused = _why_no_target(table, series, target, labels)
-    if not refused and series.alike[target] >= _FOLLOWS:
-        windows[f"{identifier(target)}_before"] = {"statistic": "lag", "of": target, **by, "rows": 1}
+    own = [target] if not refused and series.alike[target] >= _FOLLOWS else []
     numbers = [name for name, each in series.alike.items() if name in features and each >= _FOLLOWS]
     strength = {name: abs(float(table[name].rank().corr(labels))) for name in numbers}
     strongest = sorted((name for name in numbers if strength[name] > 0), key=lambda name: -strength[name])
-    for name in strongest[:_MOST_LAGS]:
-        windows[f"{identifier(name)}_before"] = {"statistic": "lag", "of": name, **by, "rows": 1}
-    return Lags({name: window for name, window in windows.items() if name not in table}, refused)
+    by = [] if series.by is None else [series.by]
+    windows = {
+        f"{identifier(name)}_before": Window(statistic="lag", of=name, by=by, rows=1)
+        for name in [*own, *strongest[:_MOST_LAGS]]
+    }
+    return {name: window for name, window in windows.items() if name not in table}, refused
 
 
 def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.Series) -> str:
