@@ -15,7 +15,13 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.onboarding.check import Checked, finding_sentences, print_check, stages_before_training
+from lepton_pipeline.onboarding.check import (
+    Checked,
+    Counts,
+    finding_sentences,
+    print_check,
+    stages_before_training,
+)
 
 
 def make_column(name: str, why_not: str = "") -> Column:
@@ -137,7 +143,7 @@ def test_what_was_found_is_printed(capsys):
             vertical="shop",
             rows=1200,
             quarantined=3,
-            tables={"lines": (5000, 7)},
+            tables={"lines": Counts(5000, 7)},
             warnings=["price [EUR] is odd"],
             parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
             findings=["'noise', pure noise: AUC 0.5."],

@@ -8,9 +8,19 @@ import pytest
 from conftest import REPOSITORY
 
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.match import FITS, Match, Pair, match_file, print_matches
+from lepton_pipeline.onboarding.match import (
+    FITS,
+    IGNORED,
+    NAMED,
+    PLAIN,
+    TARGET,
+    Match,
+    Pair,
+    match_file,
+    print_matches,
+    read_needs,
+)
 from lepton_pipeline.onboarding.match_columns import describe_column, likeness, name_likeness
-from lepton_pipeline.onboarding.match_verticals import IGNORED, NAMED, PLAIN, TARGET, read_needs
 from lepton_pipeline.parameters import Expectation
 
 FINANCE = {

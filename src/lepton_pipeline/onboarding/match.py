@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -270,10 +271,10 @@ def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Colu
     tables = tables or [_declared_columns(vertical, importance)]
     weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
     weighed.sort(key=lambda table: -sum(weight for _, weight in table))
-    found = {column.name: (column, weight) for column, weight in weighed[0]}
-    for table in weighed[1:]:
-        for column, weight in table:
-            found.setdefault(column.name, (column, weight * _OTHER_TABLE))
+    first, *others = weighed
+    found = {column.name: (column, weight) for column, weight in first}
+    for column, weight in chain.from_iterable(others):
+        found.setdefault(column.name, (column, weight * _OTHER_TABLE))
     return list(found.values())
 
 
