@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
@@ -31,34 +28,34 @@ def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
             `data/01_raw/<vertical>/<name>.*`.
         references: raw tables in which its contract looks keys up (`keys_to_exist_in_table`).
     """
-    declared = f"params:tables.{name}"
-    read = Pipeline(
-        [
-            Node(
-                _reader_of(name),
-                ["raw", "params:ingestion", declared, "params:dataset", "params:features"],
-                ["table", "reading"],
-                name="read_table",
-            ),
-            Node(
-                _check_of(name, references),
-                ["table", declared, *(f"typed_{other}" for other in references)],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", declared],
-                "clean_table",
-                name="enforce_contract",
-            ),
-        ]
-    )
+
+    def read(
+        raw: list[RawFile] | pd.DataFrame,
+        ingestion: Ingestion,
+        contract: Contract,
+        dataset: Dataset,
+        features: Features,
+    ) -> tuple[Rows, Reading]:
+        return read_table(raw, ingestion, contract, name, dataset, features)
+
+    def check_contract(
+        table: Rows, contract: Contract, *others: Rows
+    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
+        return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
+
+    declared, typed = f"params:tables.{name}", [f"typed_{other}" for other in references]
+    given = ["params:ingestion", declared, "params:dataset", "params:features"]
+    checked = ["contract_result", "quarantine", "data_docs"]
+    enforced = ["table", "quarantine", "contract_result", declared]
     return Pipeline(
-        read,
+        [
+            Node(read, ["raw", *given], ["table", "reading"], name="read_table"),
+            Node(check_contract, ["table", declared, *typed], checked, name="check_contract"),
+            Node(enforce_contract, enforced, "clean_table", name="enforce_contract"),
+        ],
         namespace=name,
-        parameters={"params:ingestion", "params:dataset", "params:features", declared},
-        inputs={f"typed_{other}" for other in references},
+        parameters=set(given),
+        inputs=set(typed),
         outputs={"table": f"typed_{name}", "clean_table": f"checked_{name}"},
     )
 
@@ -107,25 +104,3 @@ def number_rows(
     check_columns([str(name) for name in made.columns], needed, "the table")
     table = existing_rows(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
-
-
-def _reader_of(name: str) -> Callable[..., Any]:
-    def read(
-        raw: list[RawFile] | pd.DataFrame,
-        ingestion: Ingestion,
-        contract: Contract,
-        dataset: Dataset,
-        features: Features,
-    ) -> tuple[Rows, Reading]:
-        return read_table(raw, ingestion, contract, name, dataset, features)
-
-    return read
-
-
-def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
-    def check_contract(
-        table: Rows, contract: Contract, *others: Rows
-    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
-        return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
-
-    return check_contract
