@@ -8,8 +8,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 
 

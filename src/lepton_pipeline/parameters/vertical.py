@@ -5,13 +5,11 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
-from lepton_pipeline.parameters.evaluation import Evaluation
+from lepton_pipeline.parameters.evaluation import Evaluation, Gate
 from lepton_pipeline.parameters.features import Features, Leaks, Split
-from lepton_pipeline.parameters.gate import Gate
 from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
-from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
-from lepton_pipeline.parameters.training import Training
+from lepton_pipeline.parameters.training import Scoring, Training
 
 
 class Vertical(Declaration):

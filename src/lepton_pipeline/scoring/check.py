@@ -69,7 +69,8 @@ def check_input(
         raise ConfigurationError("\n".join(problems))
     ingestion = with_dates(declared.ingestion, model)
     source = Source.open(raw, ingestion, _needed(model, declared))
-    _refuse_own_names(source.names)
+    if taken := [name for name in source.names if name in (ROW, REASONS)]:
+        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
     keys = key_columns(dataset, contract, features)
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
     numbers |= {window.of for window in features.windows.values() if window.of is not None}
@@ -211,11 +212,6 @@ def _watch_infinite(chunks: Frames, names: list[str], seen: dict[str, list[int]]
             if name in chunk and (infinite := is_infinite(chunk[name])).any():
                 seen.setdefault(name, []).extend(chunk.index[infinite])
         yield chunk
-
-
-def _refuse_own_names(names: list[str]) -> None:
-    if taken := [name for name in names if name in (ROW, REASONS)]:
-        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
 
 
 def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:
