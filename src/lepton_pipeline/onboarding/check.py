@@ -17,21 +17,21 @@ from kedro.runner import SequentialRunner
 
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
-from lepton_pipeline.errors import ConfigurationError, did_you_mean
+from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.copies_text import describe_found_copies
 from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.features.report import Finding
+from lepton_pipeline.project.declaration import require_known
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
 from lepton_pipeline.terminal.columns import show_columns
-from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, figures, table
+from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, table
 
-_LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
-_RUN_ID = "run_id"  # made by the hook that opens the MLflow run
 _RESULTS = (
     *("ingestion_record", "contract_result", ".reading", "split"),
     *("copies_found", "feature_report", "encoder", "columns"),
 )
+_PARTS = ("train", "validation", "test", "gap")
 _NOTABLE_SECONDS = 0.1
 
 
@@ -78,7 +78,7 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
     """
     with _quiet():
         pipelines.set_requested([name])
-        _require_known(name)
+        require_known(name, [each for each in pipelines if each != "__default__"])
         with settings.SESSION_CLASS.create(env=env) as session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.
@@ -95,8 +95,8 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
     """The stages up to the encoded rows and the table of columns, with every raw table's contract."""
-    last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
-    return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
+    last = f"{name}.encode_rows"
+    return whole - whole.from_nodes(last) + whole.only_nodes(last, f"{name}.describe_columns")
 
 
 def print_check(checked: Checked, *, brief: bool = False) -> None:
@@ -104,25 +104,24 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     out = console()
     out.print()
     out.print(Text(f"{checked.vertical}: ready to train", style="bold"))
-    if not brief:
-        out.print(_parts_table(checked))
+    if brief:
+        out.print(facts_grid(_brief_facts(checked)))
+        return
+    parts = table("part", figures("rows"), figures("base rate"))
+    for part, (rows, rate) in checked.parts.items():
+        parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+    out.print(parts)
     shown, columns = show_columns(checked.columns)
-    if shown is not None and not brief:
+    if shown is not None:
         out.print(shown)
-    out.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
-
-
-def _require_known(name: str) -> None:
-    known = [each for each in pipelines if each != "__default__"]
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+    out.print(facts_grid(_facts(checked, columns)))
 
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
     """Refuse data sets that would not be kept on disk."""
     problems = []
-    for dataset in sorted(pipelines[name].datasets() - {f"{name}.{_RUN_ID}"}):
+    # The hook that opens the MLflow run makes its id.
+    for dataset in sorted(pipelines[name].datasets() - {f"{name}.run_id"}):
         if dataset.startswith(("params:", "parameters")):
             continue
         try:
@@ -176,13 +175,18 @@ def _collect(
     contracts, readings = of_tables("contract_result"), of_tables("reading")
     main = contracts.pop("")
     report, encoder, record, split = map(load, ("feature_report", "encoder", "ingestion_record", "split"))
+    of_parts = {part: split.loc[split["part"] == part, "label"] for part in _PARTS}
     return Checked(
         vertical=name,
         rows=main.rows,
         quarantined=main.quarantined,
         tables={table: Counts(result.rows, result.quarantined) for table, result in contracts.items()},
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
-        parts=_split_parts(split),
+        parts={
+            part: (len(labels), None if part == "gap" else float(labels.mean()))
+            for part, labels in of_parts.items()
+            if len(labels)
+        },
         findings=[
             *finding_sentences(report.findings, encoder.dropped),
             *describe_found_copies(load("copies_found")),
@@ -204,19 +208,6 @@ def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -
         if each.severity == "noise" and each.feature not in dropped:
             useless.setdefault((each.finding, each.advice), []).append(repr(each.feature))
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
-
-
-def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
-    parts = ("train", "validation", "test", "gap")
-    labels = {part: own for part in parts if len(own := split.loc[split["part"] == part, "label"])}
-    return {part: (len(own), None if part == "gap" else float(own.mean())) for part, own in labels.items()}
-
-
-def _parts_table(checked: Checked) -> Table:
-    parts = table("part", figures("rows"), figures("base rate"))
-    for part, (rows, rate) in checked.parts.items():
-        parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
-    return parts
 
 
 def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
@@ -34,37 +33,29 @@ _EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 
-@dataclass(frozen=True)
-class DateFormat:
-    """ISO8601 or a strptime format that fits every value; `other` fits as well but gives other dates."""
-
-    format: str
-    other: str | None = None
-
-
-def date_format(texts: pd.Series) -> DateFormat | None:
+def date_formats(texts: pd.Series) -> list[str]:
     """Find the format that fits all values of a column.
 
     Args:
         texts: the column in row order, stripped, without missing values.
 
     Returns:
-        None where no known format fits. If neither values nor row order tell day from month, the day comes
-        first and `other` is set.
+        ISO8601 or a format of strptime; none where no known one fits. Two, the one with the day first, if
+        neither values nor row order tell day from month.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
     if sample.empty or not sample.map(looks_like_a_date).all():
-        return None
+        return []
     forms = (ISO, *map("".join, product(_DAYS, _TIMES)))
     fitting = [form for form in forms if _fits(sample, form) and _fits(distinct, form)]
     if len(fitting) < 2 or fitting[0] == ISO:
-        return DateFormat(fitting[0]) if fitting else None
+        return fitting[:1]
     dates = {form: pd.to_datetime(texts, format=form) for form in fitting}
     ordered = [
         form for form, each in dates.items() if each.is_monotonic_increasing or each.is_monotonic_decreasing
     ]
-    return DateFormat(ordered[0]) if len(ordered) == 1 else DateFormat(fitting[0], fitting[1])
+    return ordered if len(ordered) == 1 else fitting[:2]
 
 
 def looks_like_a_date(text: str) -> bool:

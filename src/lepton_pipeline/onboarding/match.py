@@ -36,6 +36,7 @@ _SAMPLE_BYTES = 1 << 22
 _LONGEST_RECORD = 100
 _SHOWN = 5
 _NOT_COMPARED = "cannot be compared"
+_NEW = "  kedro vertical new NAME --from FILE"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ class Pair:
     how: tuple[str, ...]
     likeness: float
     weight: float
+
+    def __str__(self) -> str:
+        names = self.client if self.client == self.vertical else f"{self.client} → {self.vertical}"
+        return f"{names} ({', '.join(self.how)})" if self.how else names
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,14 @@ def match_file(project: Path, file: Path) -> list[Match]:
         DataError: the file is absent or no table.
         ConfigurationError: the project has no vertical.
     """
-    client = _client_columns(file)
-    names = find_verticals(project / "conf" / "base")
-    matches = [_match(name, project, client) for name in names]
+    if not file.exists():
+        raise DataError(
+            f"{file} does not exist; give a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files."
+        )
+    files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
+    rows = profile_files(files, whole=False).table.head(_SAMPLE)
+    client = [describe_column(rows[name]) for name in rows]
+    matches = [_match(name, project, client) for name in find_verticals(project / "conf" / "base")]
     powers = np.exp(np.array([match.score for match in matches]) / _TEMPERATURE)
     shares = (powers / powers.sum()).tolist()
     shared = [replace(match, share=share) for match, share in zip(matches, shares, strict=True)]
@@ -128,8 +138,7 @@ def _advice(matches: list[Match]) -> str:
     if best.score < FITS:
         return (
             f"No vertical fits: the best score is {best.score:.2f} ({best.vertical}). Below {FITS:g}, less than half "
-            "of what a vertical needs is in the file.\n\nDraft a vertical for it:\n"
-            "  kedro vertical new NAME --from FILE"
+            f"of what a vertical needs is in the file.\n\nDraft a vertical for it:\n{_NEW}"
         )
     lines = [f"{best.vertical} fits."]
     if any(pair.client != pair.vertical for pair in best.pairs):
@@ -139,7 +148,7 @@ def _advice(matches: list[Match]) -> str:
     return "\n".join(lines) + (
         "\n\nIf the client asks this question, put the file into the vertical's raw data and check it:\n"
         f"  kedro vertical check {best.vertical}\n"
-        "If it is another question, draft a vertical for it:\n  kedro vertical new NAME --from FILE"
+        f"If it is another question, draft a vertical for it:\n{_NEW}"
     )
 
 
@@ -149,16 +158,11 @@ def _reasons(match: Match) -> Iterator[str]:
         yield match.question
     if match.pairs:
         found = "1 column" if len(match.pairs) == 1 else f"{len(match.pairs)} columns"
-        yield f"{found}: {_listed([_shown(pair) for pair in match.pairs])}"
+        yield f"{found}: {_listed([str(pair) for pair in match.pairs])}"
     if fits and match.missing:
         yield f"missing: {_listed(match.missing)}"
     if match.caution and (fits or match.caution.startswith(_NOT_COMPARED)):
         yield f"caution: {match.caution}"
-
-
-def _shown(pair: Pair) -> str:
-    names = pair.client if pair.client == pair.vertical else f"{pair.client} → {pair.vertical}"
-    return f"{names} ({', '.join(pair.how)})" if pair.how else names
 
 
 def _listed(texts: list[str]) -> str:
@@ -195,16 +199,6 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
         question=needs.about.question,
         caution=needs.about.caution,
     )
-
-
-def _client_columns(file: Path) -> list[Column]:
-    if not file.exists():
-        raise DataError(
-            f"{file} does not exist; give a table file (CSV, Parquet, JSON, .xlsx), or a folder of such files."
-        )
-    files = [_beginning(each) for each in RawTableDataset(filepath=str(file.absolute())).load()]
-    table = profile_files(files, whole=False).table.head(_SAMPLE)
-    return [describe_column(table[name]) for name in table]
 
 
 def _beginning(file: RawFile) -> RawFile:
@@ -249,29 +243,24 @@ def read_needs(project: Path, name: str) -> Needs:
         DataError: a raw table cannot be read.
     """
     vertical = read_parameters(project / "conf" / "base", name)
-    tables = _bundled(project / "data" / "01_raw" / name, vertical)
-    return Needs(vertical.about, _weighted(vertical, tables), _rules(vertical))
-
-
-def _bundled(folder: Path, vertical: Vertical) -> list[list[Column]]:
-    """Columns of every bundled raw table; files with the same columns are one table."""
+    folder, ingestion = project / "data" / "01_raw" / name, vertical.ingestion
+    # Files with the same columns are one table.
     tables: dict[frozenset[str], list[Column]] = {}
     for file in RawTableDataset(filepath=str(folder)).load() if folder.is_dir() else ():
-        names = read_header(file, vertical.ingestion)
+        names = read_header(file, ingestion)
         if frozenset(names) not in tables:
-            rows = read_rows(file, names, vertical.ingestion, _SAMPLE)
-            columns = [describe_column(typed_column(rows[name], vertical.ingestion)) for name in names]
+            rows = read_rows(file, names, ingestion, _SAMPLE)
+            columns = [describe_column(typed_column(rows[name], ingestion)) for name in names]
             tables[frozenset(names)] = columns
-    return list(tables.values())
+    return Needs(vertical.about, _weighted(vertical, list(tables.values())), _rules(vertical))
 
 
 def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
     """The columns of a vertical with their weights; without raw data, the declared ones."""
     importance = _importance(vertical)
     tables = tables or [_declared_columns(vertical, importance)]
-    weighed = [[(column, importance.get(column.name, PLAIN)) for column in table] for table in tables]
-    weighed.sort(key=lambda table: -sum(weight for _, weight in table))
-    first, *others = weighed
+    weighed = [[(column, importance.get(column.name, PLAIN)) for column in columns] for columns in tables]
+    first, *others = sorted(weighed, key=lambda columns: -sum(weight for _, weight in columns))
     found = {column.name: (column, weight) for column, weight in first}
     for column, weight in chain.from_iterable(others):
         found.setdefault(column.name, (column, weight * _OTHER_TABLE))
@@ -293,11 +282,9 @@ def _importance(vertical: Vertical) -> dict[str, float]:
 
 
 def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> list[Column]:
-    kinds: dict[str, Kind] = {
-        **dict.fromkeys(vertical.dataset.numeric, "number"),
-        **dict.fromkeys(vertical.dataset.categorical, "text"),
-        **dict.fromkeys(vertical.ingestion.dates, "date"),
-    }
+    kinds: dict[str, Kind] = dict.fromkeys(vertical.dataset.numeric, "number")
+    kinds |= dict.fromkeys(vertical.dataset.categorical, "text")
+    kinds |= dict.fromkeys(vertical.ingestion.dates, "date")
     made = vertical.features.names()
     return [Column(name, kinds.get(name, "unknown")) for name in importance if name not in made]
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.dates import date_format
+from lepton_pipeline.onboarding.dates import date_formats
 from lepton_pipeline.onboarding.names import name_words
 from lepton_pipeline.parameters import Expectation
 
@@ -84,7 +84,7 @@ def describe_column(column: pd.Series) -> Column:
         counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
         quantiles = None if counts_rows else np.quantile(numbers, _QUANTILES)
         return Column(name, "number", shares, numbers, quantiles)
-    if date_format(present) is not None:
+    if date_formats(present):
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
     return Column(name, "text", shares, categories=None if told_apart else frozenset(shares))
@@ -113,7 +113,8 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
     by_value = 0.0 if values is None else 0.7 * telling * values**2
     if not by_name and not by_value:
         return Likeness(0.0, ())
-    kept = _kept(client, rules)
+    # The mean fraction of the values that keep the expectations.
+    kept = float(np.mean([_kept_by(client, rule) for rule in rules])) if rules and client.shares else None
     same_type = client.kind == vertical.kind
     open_type = "unknown" in (client.kind, vertical.kind)
     of_types = 1.0 if same_type or open_type else _UNLIKE_TYPES[frozenset({client.kind, vertical.kind})]
@@ -183,20 +184,12 @@ def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
     """Kolmogorov-Smirnov distance of two sorted samples; 1 where a median is out of the other's range."""
-    for median, sample in ((one[len(one) // 2], other), (other[len(other) // 2], one)):
-        if not sample[0] <= median <= sample[-1]:
-            # It is more than 1/2, all of which mean the same to the caller.
-            return 1.0
+    medians = one[len(one) // 2], other[len(other) // 2]
+    if not (other[0] <= medians[0] <= other[-1] and one[0] <= medians[1] <= one[-1]):
+        return 1.0  # It is more than 1/2, all of which mean the same to the caller.
     at = np.concatenate([one, other])
     below = np.searchsorted(one, at, side="right") / len(one)
     return float(np.abs(below - np.searchsorted(other, at, side="right") / len(other)).max())
-
-
-def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
-    """Mean fraction of a column's values that meet the expectations; None without expectations or values."""
-    if not rules or not column.shares:
-        return None
-    return float(np.mean([_kept_by(column, rule) for rule in rules]))
 
 
 def _kept_by(column: Column, rule: Expectation) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 
 import pandas as pd
@@ -36,36 +36,18 @@ _LONG = 7
 _FEWEST = 10
 
 
-@dataclass(frozen=True)
-class NumberStyle:
-    """How numbers are written beyond digits and a decimal point.
-
-    Attributes:
-        accounting: whether (5) and 5- stand for -5.
-        reasons: by key of `ingestion`, with examples and columns.
-        doubts: by column, what to review.
-    """
-
-    decimal: str = "."
-    thousands: str | None = None
-    units: list[str] = field(default_factory=list)
-    accounting: bool = False
-    reasons: dict[str, str] = field(default_factory=dict)
-    doubts: dict[str, str] = field(default_factory=dict)
-
-    def of(self, ingestion: Ingestion) -> Ingestion:
-        """`ingestion` with this style; keys at their default stay unset."""
-        found = {"decimal": self.decimal, "thousands": self.thousands, "units": self.units}
-        changed = {key: value for key, value in found.items() if value != getattr(ingestion, key)}
-        return ingestion.model_copy(update=changed | ({"accounting": True} if self.accounting else {}))
-
-
-def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> NumberStyle:
+def number_style(
+    texts: Mapping[str, pd.Series], ingestion: Ingestion
+) -> tuple[dict[str, object], dict[str, str], dict[str, str]]:
     """Find the style in which the most columns are numbers; of equal ones, the plainer.
 
     Args:
         texts: distinct values of each text column, stripped, without missing values.
-        separator: field separator of the file, which says where a point may be a thousands mark.
+        ingestion: the field separator says where a point may be a thousands mark.
+
+    Returns:
+        The keys of `ingestion` that differ from it; the reason for each, with examples and columns; and by
+        column, what to review.
     """
     cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
     decimal, mark = max(_STYLES, key=lambda style: sum(_fit(each.numbers, *style) for each in cores.values()))
@@ -86,10 +68,12 @@ def number_style(texts: Mapping[str, pd.Series], separator: str = ",") -> Number
     ]
     if negative:
         reasons["accounting"] = f"negative numbers such as {_first(negative)}"
-    if mark is None and decimal == "." and separator == ";":
+    if mark is None and decimal == "." and ingestion.separator == ";":
         grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
         doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
-    return NumberStyle(decimal, mark, units, bool(negative), reasons, doubts)
+    style = {"decimal": decimal, "thousands": mark, "units": units, "accounting": bool(negative)}
+    changed = {key: value for key, value in style.items() if value != getattr(ingestion, key)}
+    return changed, reasons, doubts
 
 
 _STYLES: list[tuple[str, str | None]] = [
@@ -123,11 +107,11 @@ def _cores(values: pd.Series) -> _Cores | None:
     if pd.to_numeric(texts, errors="coerce").notna().all():
         return _Cores(values, texts.str.lstrip("+-"), [], False)
     sample = texts.iloc[:_SAMPLE]
-    if not _nearly(sample.str.fullmatch(_AFFIXED)):
+    if not nearly(sample.str.fullmatch(_AFFIXED)):
         return None
     parts = texts.str.extract(rf"^{_AFFIXED.pattern}$")
     found = parts["number"].notna()
-    if not _nearly(found):
+    if not nearly(found):
         return None
     accounting = texts.str.fullmatch(_NEGATIVE) & found
     numbers = parts["number"].fillna("?")
@@ -168,10 +152,11 @@ def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:
     fraction = rf"({point}\d*)?([eE][+-]?\d+)?"
     whole = r"\d+" if mark is None else rf"(\d+|[1-9]\d{{0,2}}({re.escape(mark)}\d{{3}})+)"
     good = numbers.str.fullmatch(rf"{whole}{fraction}|{point}\d+([eE][+-]?\d+)?")
-    return 1.0 if good.all() else 0.9 if _nearly(good) else 0.0
+    return 1.0 if good.all() else 0.9 if nearly(good) else 0.0
 
 
-def _nearly(good: pd.Series) -> bool:
+def nearly(good: pd.Series) -> bool:
+    """Whether all values are good, but for a few."""
     wrong = int((~good).sum())
     return wrong == 0 or (wrong <= max(1, _FEW_ODD * len(good)) and len(good) - wrong > 2)
 

@@ -85,9 +85,10 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
     for row in rows:
         split = Text(row.split.replace(", ", "\n") or _NONE)
-        shown.add_row(
-            Text(row.name), _rows(row), _target(row), split, _last_run(row.last_run), _champion(row.champion)
-        )
+        rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
+        rows_and_rate = Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
+        run, champion = _last_run(row.last_run), _champion(row.champion)
+        shown.add_row(Text(row.name), rows_and_rate, _target(row), split, run, champion)
     out.print(shown)
     for row in rows:
         if row.problem:
@@ -137,11 +138,6 @@ def _number(text: str | None) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         return None
-
-
-def _rows(row: VerticalOverview) -> Text:
-    rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
-    return Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
 
 
 def _target(row: VerticalOverview) -> Text:

@@ -22,7 +22,7 @@ from lepton_pipeline.data.values import typed_block, typed_column
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
 from lepton_pipeline.onboarding.dates import (
-    date_format,
+    date_formats,
     epochs,
     looks_like_a_date,
     two_digit_years,
@@ -30,10 +30,9 @@ from lepton_pipeline.onboarding.dates import (
     within_century,
 )
 from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
-from lepton_pipeline.onboarding.numbers import number_style
+from lepton_pipeline.onboarding.numbers import nearly, number_style
 from lepton_pipeline.parameters import Contract, Ingestion
 
-_FEW_ODD = 0.05
 _HEAD, _LINES = 1 << 16, 100
 _SEPARATORS = (",", ";", "\t", "|")
 # cp1252 leaves five bytes undefined; latin-1 has a character for every byte, so it always reads.
@@ -90,13 +89,13 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     strings = {str(name): rows[name] for name in rows if pd.api.types.is_string_dtype(rows[name])}
     texts = {name: _distinct(column, missing) for name, column in strings.items()}
     regular = {name: _without(each, NO_NUMBER) for name, each in texts.items()}
-    style = number_style(regular, ingestion.separator)
-    reasons |= style.reasons
-    ingestion = style.of(ingestion.model_copy(update={"missing": missing}))
+    style, more, unsure = number_style(regular, ingestion)
+    reasons |= more
+    ingestion = ingestion.model_copy(update={**style, "missing": missing})
     odd = _odd_texts(texts, ingestion, target)
     ingestion = ingestion.model_copy(update={"missing": [*missing, *odd]})
     present = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items()}
-    dates, more = _dates(rows, present, ingestion)
+    dates, either = _dates(rows, present, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
     integers = {str(name): rows[name] for name in rows if pd.api.types.is_integer_dtype(rows[name])}
     keys = code_columns({name: each for name, each in present.items() if name not in dates} | integers)
@@ -106,7 +105,7 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
     table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
     moments = epochs(table)
-    doubts = doubts | style.doubts | more | asked | moments
+    doubts = doubts | unsure | either | asked | moments
     doubts |= _nearly_typed(table, present, ingestion, keys) | doubts
     return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments), reading)
 
@@ -178,7 +177,7 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
     kept: set[str] = set()
     for name, values in texts.items():
         regular = _without(values, NO_NUMBER)
-        ordered = numbers_of(regular, ingestion).notna().all() or date_format(regular) is not None
+        ordered = numbers_of(regular, ingestion).notna().all() or date_formats(regular)
         odd = values[values.str.casefold().isin(NO_NUMBER if ordered and len(regular) > 1 else NO_TEXT)]
         left = len(values) - len(odd)
         if name == target and left != 2:
@@ -199,20 +198,15 @@ def _dates(
     for name in map(str, rows):
         values = texts.get(name)
         if values is None or numbers_of(values, ingestion).notna().all():
-            if DATES & set(name_words(name)):
-                typed = typed_column(rows[name], ingestion)
-                if is_whole(typed) and whole_number_dates(typed.dropna()):
-                    dates[name] = "%Y%m%d"
-            continue
-        if date_format(values) is None:
-            continue
-        # Once more with the order of the rows, which can tell day and month apart.
-        present = rows[name].str.strip()
-        found = date_format(present[present.notna() & ~present.isin(ingestion.missing)])
-        if found is not None:
-            dates[name] = found.format
-            if found.other:
-                doubts[name] = f"every value fits {found.format} and {found.other}: check which one is meant"
+            typed = typed_column(rows[name], ingestion) if DATES & set(name_words(name)) else None
+            if typed is not None and is_whole(typed) and whole_number_dates(typed.dropna()):
+                dates[name] = "%Y%m%d"
+        elif date_formats(values):
+            # Once more with the order of the rows, which can tell day and month apart.
+            present = rows[name].str.strip()
+            dates[name], *others = date_formats(present[present.notna() & ~present.isin(ingestion.missing)])
+            if others:
+                doubts[name] = f"every value fits {dates[name]} and {others[0]}: check which one is meant"
     return dates, doubts
 
 
@@ -224,23 +218,15 @@ def _nearly_typed(
     for name, present in texts.items():
         if name in codes or not pd.api.types.is_string_dtype(table[name]):
             continue
-        no_numbers = present[numbers_of(present, ingestion).isna()]
-        no_dates = present[~present.map(looks_like_a_date).astype(bool)]
-        if _few(no_numbers, present) and not present.str.fullmatch(r"0\d+").any():
+        numbers = numbers_of(present, ingestion).notna()
+        dates = present.map(looks_like_a_date).astype(bool)
+        if nearly(numbers) and not numbers.all() and not present.str.fullmatch(r"0\d+").any():
+            odd = ", ".join(map(repr, present[~numbers].iloc[:2]))
+            doubts[name] = f"numbers except {odd}: add these to ingestion.missing if they mean no value"
+        elif nearly(dates) and not dates.all():
+            odd = ", ".join(map(repr, present[~dates].iloc[:2]))
             doubts[name] = (
-                f"numbers except {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
-            )
-        elif _few(no_dates, present):
-            doubts[name] = (
-                f"dates except {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
-                "of the others to ingestion.dates"
+                f"dates except {odd}: if these mean no value, add them to ingestion.missing and the format of the "
+                "others to ingestion.dates"
             )
     return doubts
-
-
-def _few(odd: pd.Series, texts: pd.Series) -> bool:
-    return 0 < len(odd) <= max(1, _FEW_ODD * len(texts)) and len(texts) - len(odd) > 2
-
-
-def _two(texts: pd.Series) -> str:
-    return ", ".join(map(repr, texts.iloc[:2]))

@@ -40,7 +40,11 @@ def find_verticals(base: Path) -> list[str]:
 
 def require_vertical(base: Path, name: str) -> None:
     """Raise ConfigurationError, with the known ones, if `conf/base` has no vertical of this name."""
-    known = find_verticals(base)
+    require_known(name, find_verticals(base))
+
+
+def require_known(name: str, known: list[str]) -> None:
+    """Raise ConfigurationError if there is no such vertical."""
     if name not in known:
         hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
