@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 
 from lepton_pipeline.parameters.base import Declaration, Duration
 
+# Roles that one column may have, in the order of `Dataset.roles`.
+_BOTH_ROLES = (("sensitive", "numeric"), ("sensitive", "categorical"))
+
 
 def _is_zone(name: str) -> bool:
     try:
@@ -69,10 +72,7 @@ class Dataset(Declaration):
         seen: dict[str, str] = {}
         for role, columns in self.roles().items():
             for column in columns:
-                if column in seen and {role, seen[column]} not in (
-                    {"sensitive", "numeric"},
-                    {"sensitive", "categorical"},
-                ):
+                if column in seen and (seen[column], role) not in _BOTH_ROLES:
                     raise ValueError(f"column {column!r} is declared as {seen[column]} and {role}; keep one")
                 seen[column] = role
         return self
@@ -85,13 +85,9 @@ class Dataset(Declaration):
     def roles(self) -> dict[str, list[str]]:
         """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
-        return {
-            **{role: [] if column is None else [column] for role, column in single.items()},
-            "exclude": self.exclude,
-            "sensitive": self.sensitive,
-            "numeric": self.numeric,
-            "categorical": self.categorical,
-        }
+        several = {"exclude": self.exclude, "sensitive": self.sensitive}
+        several |= {"numeric": self.numeric, "categorical": self.categorical}
+        return {role: [] if column is None else [column] for role, column in single.items()} | several
 
 
 class Ingestion(Declaration):

@@ -70,7 +70,10 @@ class ConfigLoader(OmegaConfigLoader):
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
         if key != "parameters" and (problems := refused_variables(found)):
             raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
-        _learn_secrets(key, found)
+        if key != "parameters":
+            learn(found, secret=key == "credentials")
+        else:  # only `alerts` has secrets there
+            learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
         return self._with_queries(found) if key == "parameters" and not stored else found
 
     def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -127,16 +130,6 @@ class ConfigLoader(OmegaConfigLoader):
             if content is not None and not isinstance(content, dict):
                 return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
-
-
-def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
-    """Remember the secrets of a configuration; in parameters, only `alerts` has some."""
-    if kind != "parameters":
-        learn(found, secret=kind == "credentials")
-        return
-    for declared in found.values():
-        if isinstance(declared, Mapping):
-            learn(declared.get("alerts"))
 
 
 def _require_bounded(file: Path) -> None:

@@ -136,13 +136,9 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel]:
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
-            inner = next((kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)), None)
-            model = inner or model
+            kinds = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type)]
+            model = next((each for each in kinds if issubclass(each, BaseModel)), model)
     return model
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _description(location: tuple[str | int, ...]) -> str:

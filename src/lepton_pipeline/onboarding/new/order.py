@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,6 @@ _FAR_BEYOND, _BEYOND = 6, 0.1
 _FEWEST_RUNS = 4
 
 
-@dataclass(frozen=True)
-class TimeCopies:
-    """Features that only encode the time (`copies`) or drift with it, with the evidence."""
-
-    copies: dict[str, str]
-    drifting: dict[str, str]
-
-
 def time_copies(
     table: pd.DataFrame,
     time: str,
@@ -36,7 +27,7 @@ def time_copies(
     test: pd.Series,
     names: Iterable[str],
     calendar: Collection[str],
-) -> TimeCopies:
+) -> tuple[dict[str, str], dict[str, str]]:
     """Find features that only encode the time of a row, so that later rows have unseen values.
 
     Numbers are copies by their rank correlation with the time; columns of few values, where each value has a
@@ -49,9 +40,12 @@ def time_copies(
         test: marks test rows.
         names: features to check.
         calendar: calendar parts of the time, which recur unless the table is short.
+
+    Returns:
+        The copies, and features that drift with the time, with the evidence.
     """
     ordered = table.sort_values(time, kind="stable")
-    found = TimeCopies({}, {})
+    copies, drifting = dict[str, str](), dict[str, str]()
     for name in names:
         column = ordered[name].dropna()
         if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
@@ -60,22 +54,18 @@ def time_copies(
         new = _share_of_new(column, train[column.index], test[column.index], number)
         if name in calendar:
             if new >= _SOME_NEW:
-                found.copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
+                copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
             continue
         moments = ordered.loc[column.index, time].rank()
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            found.copies[name] = (
-                f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
-            )
+            copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
         elif new >= _MOSTLY_NEW and _has_stretches(column):
-            found.copies[name] = (
-                f"a copy of the time axis (each value has its own stretch of {time}): {never}"
-            )
+            copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
         elif new >= _MOSTLY_NEW and strength >= _TREND:
-            found.drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
-    return found
+            drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
+    return copies, drifting
 
 
 def _has_stretches(column: pd.Series) -> bool:

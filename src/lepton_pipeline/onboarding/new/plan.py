@@ -8,12 +8,16 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.entities import find_entities
+from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
 from lepton_pipeline.features.report import Finding
+from lepton_pipeline.features.strength import features_alone
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan
-from lepton_pipeline.onboarding.new.order import TimeCopies, neighbour_agreement, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
 from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
 from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
@@ -56,11 +60,8 @@ def plan_vertical(
 
 def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     """Derive, split and check until nothing leaks and every part has both classes."""
-    from lepton_pipeline.features.derive import derive_features
-
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
-    series = _series(plan, rows)
-    plan = _with_lags(name, plan, rows, series)
+    plan, series = _with_lags(name, plan, rows)
     for _ in range(_MOST_TRIES):
         vertical = plan.vertical(name)
         features = derive_features(rows, vertical.dataset, vertical.features)
@@ -77,9 +78,9 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
             # In a random split, lags would leak training rows.
             plan = replace(plan, strategy=fallback, doubt_strategy=doubt, windows={}, why_windows="")
             continue
-        followers = _time_copies(plan, features, split)
-        plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
-        if followers.copies:
+        copies, drifting = _time_copies(plan, features, split)
+        plan = replace(plan, copies=plan.copies | copies, drifting=drifting)
+        if copies:
             continue
         previous, plan = plan, _judged(plan, features, split, vertical, series)
         if plan.unused() == previous.unused():
@@ -94,31 +95,28 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     return plan
 
 
-def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
+def _with_lags(name: str, plan: Plan, rows: pd.DataFrame) -> tuple[Plan, Series | None]:
+    """Add lags of the strongest columns and the target, where rows are one series or one per thing."""
     if plan.time is None:
-        return None
+        return plan, None
     texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
     codes = dict.fromkeys([plan.group, *plan.roles.things, *plan.roles.categorical, *texts])
-    taken = {plan.target.column, plan.time}
-    return find_series(rows, plan.time, [name for name in codes if name is not None and name not in taken])
-
-
-def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
-    """Add lags of the strongest columns and the target, where rows are one series or one per thing."""
-    from lepton_pipeline.data.labels import positive_labels
-
+    things = [name for name in codes if name not in (plan.target.column, plan.time, None)]
+    series = find_series(rows, plan.time, things)
     if series is None:
-        return plan
+        return plan, None
     labels = positive_labels(rows, plan.vertical(name).dataset)
     windows, refused = propose_lags(rows, series, plan.target.column, labels, plan.features())
     each = "rows are one series" if series.by is None else f"rows are a series for each {series.by}"
     why = f"{each}, {series.step} from row to row" + (f"; {refused}" if refused else "")
-    return replace(plan, windows=windows, why_windows=why)
+    return replace(plan, windows=windows, why_windows=why), series
 
 
-def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
+def _time_copies(
+    plan: Plan, features: pd.DataFrame, split: pd.DataFrame
+) -> tuple[dict[str, str], dict[str, str]]:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
-        return TimeCopies({}, {})
+        return {}, {}
     names, part = [*plan.features(), *plan.derived()], split["part"]
     calendar = [name for name in plan.dates.calendar if name in features]
     return time_copies(features, plan.time, part == "train", part == "test", names, calendar)
@@ -128,9 +126,6 @@ def _judged(
     plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None
 ) -> Plan:
     """The plan without leaks, and with questions about strong features."""
-    from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
-    from lepton_pipeline.features.strength import features_alone
-
     train = split.index[split["part"] == "train"]
     training = plain_features(features.loc[train], vertical.dataset)
     labels = split.loc[train, "label"].to_numpy(np.intp)
@@ -152,12 +147,11 @@ def _judged(
     found, asked = found | judged.leaks, judged.asked
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
-        all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
+        all_of = f"; all features together reach {judged.together:.3f}" if judged.together else ""
         warned = find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known)
         asked = asked | {each.feature: each.evidence + all_of for each in warned}
-    sides = one_class_columns(
-        features.loc[train, [name for name in plan.features() if name in features]], labels
-    )
+    kept = [name for name in plan.features() if name in features]
+    sides = one_class_columns(features.loc[train, kept], labels)
     asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
@@ -167,7 +161,7 @@ def _judged(
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
         alone={name: each.auc for name, each in alone.items() if name not in known},
-        together=judged.together[0] if judged.together else None,
+        together=judged.together,
     )
 
 

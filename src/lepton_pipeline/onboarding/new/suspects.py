@@ -43,13 +43,12 @@ class Judgement:
     Attributes:
         leaks: features to leave out, with the evidence.
         asked: features that stay, with what to review.
-        together: AUC of the features that stay, except known ones, and its standard error; None for too few
-            rows.
+        together: AUC of the features that stay, except known ones; None for too few rows.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
-    together: tuple[float, float] | None = None
+    together: float | None = None
 
 
 def judge_features(
@@ -83,36 +82,34 @@ def judge_features(
     later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
     free = useful.drop(columns=[name for name in known if name in useful])
-    together = joint_auc(free, labels) if free.shape[1] else None
+    together = joint_auc(free, labels)[0] if free.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
     suspects, rest = _stronger_than_others(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
     leaks, asked = {}, {}
-    noise = rest[0] < _INFORMATIVE
+    noise, others = rest[0] < _INFORMATIVE, useful.shape[1] - len(suspects)
     crowd = sum(name not in plain and not denotes_later_event(name) for name in suspects) > _COMPANY
     for name in suspects:
-        each, afterwards = alone[name], denotes_later_event(name)
-        beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
-        enough = useful.shape[1] - len(suspects) >= OTHERS
-        evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
-        lifts = name in later and beside[0] - rest[0] >= _LIFT
-        if name in later and name not in apart and not lifts and not _ahead(each, rest):
+        each, afterwards, ahead = alone[name], denotes_later_event(name), _ahead(alone[name], rest)
+        beside, _ = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
+        evidence = _evidence(each, rest[0], beside, together, suspects, others)
+        lifts = name in later and beside - rest[0] >= _LIFT
+        if name in later and name not in apart and not lifts and not ahead:
             continue
+        # Beside noise, or among many strong features, honest features stand out as well.
+        honest = not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE))
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
-        elif (
-            name in plain or not enough or (not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE)))
-        ):
-            # Beside noise, or among many strong features, honest features stand out as well.
+        elif name in plain or others < OTHERS or honest:
             asked[name] = evidence
-        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
+        elif ahead and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
             leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
     kept = free.drop(columns=list(leaks))
-    return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
+    return Judgement(leaks, asked, joint_auc(kept, labels)[0] if leaks and kept.shape[1] else together)
 
 
 def one_class_columns(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
@@ -200,18 +197,12 @@ def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
 
 
 def _evidence(
-    alone: Alone,
-    rest: tuple[float, float],
-    beside: tuple[float, float],
-    together: tuple[float, float],
-    suspects: list[str],
-    features: int,
+    alone: Alone, rest: float, beside: float, together: float, suspects: list[str], count: int
 ) -> str:
     low, high = alone.interval
-    count = features - len(suspects)
     said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
     if count:
-        said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
+        said += f", the other {count} features together {rest:.3f}, with it {beside:.3f}"
     if len(suspects) > 1:
-        said += f", with all {len(suspects)} that stand out {together[0]:.3f}"
+        said += f", with all {len(suspects)} that stand out {together:.3f}"
     return said
