@@ -63,19 +63,16 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
     used = " ".join(made.derive.values())
     idle = [name for name in dates if name not in (first, *made.asked, *made.unused)]
     idle += [first] if first is not None and first != time else []
-    made.unused |= {
-        name: "it has no part that varies and recurs" for name in idle if in_expression(name) not in used
-    }
+    idle = [name for name in idle if in_expression(name) not in used]
+    made.unused |= dict.fromkeys(idle, "it has no part that varies and recurs")
     return made
 
 
 def _first(table: pd.DataFrame, dates: list[str]) -> str | None:
     """The date that comes first in every row, if any."""
     whole = [name for name in dates if table[name].notna().all() and not LIVES & set(name_words(name))]
-    for name in sorted(whole, key=lambda name: not BEFOREHAND & set(name_words(name))):
-        if all(_before(table[name], table[other]) for other in whole if other != name):
-            return name
-    return None
+    ordered = sorted(whole, key=lambda name: not BEFOREHAND & set(name_words(name)))
+    return next((one for one in ordered if all(_before(table[one], table[other]) for other in whole)), None)
 
 
 def _before(date: pd.Series, other: pd.Series) -> bool:
@@ -100,12 +97,13 @@ def _add_other(made: DateParts, table: pd.DataFrame, name: str, first: str | Non
         made.unused[name] = f"only one of {name} and {first} has a time zone"
         return
     axis, date, stem = in_expression(first), in_expression(name), identifier(name)
-    if not (table[name] > table[first]).any():
+    after = table[name] > table[first]
+    if not after.any():
         made.derive[f"days_since_{stem}"] = f"days_between({axis}, {date})"
         if not LIVES & words:
             _add_calendar(made, table, name, short=True)
         return
-    later = f"it is later than {first} in {(table[name] > table[first]).mean():.0%} of the rows"
+    later = f"it is later than {first} in {after.mean():.0%} of the rows"
     lead = f"days_to_{stem}: days_between({date}, {axis})"
     if _denotes_past(words) or table[name].isna().any():
         made.unused[name] = f"{later}, so it was not known then; if it was, derive {lead}"

@@ -108,12 +108,9 @@ def choose_time(
         return axes[0], "the only date of every row"
     if axes:
         return None, f"several dates ({', '.join(axes[:4])}) may order the rows; give --time"
-    for name in events:
-        if table[name].isna().mean() < _FEW_MISSING:
-            return (
-                None,
-                f"{name} lacks a date in a few rows; --time {name} takes it, and sets these rows apart",
-            )
+    if nearly := next((name for name in events if table[name].isna().mean() < _FEW_MISSING), ""):
+        takes = f"--time {nearly} takes it, and sets these rows apart"
+        return None, f"{nearly} lacks a date in a few rows; {takes}"
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 

@@ -7,14 +7,16 @@ import keyword
 import math
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.expressions.syntax import CONSTANTS
-from lepton_pipeline.errors import ConfigurationError, DataError, closest
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
+from lepton_pipeline.onboarding.new.roles import is_date, require_column
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
 _SEVERAL = re.compile(r"\s*(not\s+)?in\s*([\[(].*[\])])\s*", re.IGNORECASE | re.DOTALL)
@@ -57,7 +59,7 @@ def choose_target(
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
-    if pd.api.types.is_datetime64_any_dtype(table[column]):
+    if is_date(table[column]):
         raise ConfigurationError(
             f"--target: column {column!r} holds dates; give one of classes or of numbers."
         )
@@ -93,11 +95,10 @@ def in_expression(name: str) -> str:
 
 
 def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> tuple[str, str]:
-    names = [str(name) for name in table.columns]
     if given is not None:
-        if given not in names:
-            raise ConfigurationError(f"--target: there is no column {given!r}; {closest(given, names)}.")
+        require_column(table, given, "--target")
         return given, "as asked for"
+    names = [str(name) for name in table.columns]
     free = [name for name in names if name not in others]
     two = [name for name in free if table[name].nunique() == 2]
     for hints in (TARGETS, OUTCOMES):
@@ -222,16 +223,11 @@ def _matching(column: pd.Series, given: str) -> Any:
 
 
 def _value(column: pd.Series, given: str) -> Any:
-    """The column's value with this text, if any."""
+    """The column's value with this text, or this number, if any."""
+    number = None
+    with suppress(ValueError):
+        number = float(given)
     for value in column.dropna().unique().tolist():
-        same_number = isinstance(value, int | float) and _number(given) == value
-        if str(value) == given.strip() or same_number:
+        if str(value) == given.strip() or (isinstance(value, int | float) and value == number):
             return value
     return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
