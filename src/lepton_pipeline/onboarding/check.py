@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from kedro.framework.project import pipelines, settings
 from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
@@ -23,7 +23,7 @@ from lepton_pipeline.features.column_record import Column, read_columns
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.project.declaration import require_known
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
-from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
+from lepton_pipeline.reporting.report.reading import Counted, reading_facts, waiting_facts
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, table
 
@@ -33,13 +33,6 @@ _RESULTS = (
 )
 _PARTS = ("train", "validation", "test", "gap")
 _NOTABLE_SECONDS = 0.1
-
-
-class Counts(NamedTuple):
-    """Rows, and quarantined ones among them."""
-
-    rows: int
-    quarantined: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +51,7 @@ class Checked:
     vertical: str
     rows: int
     quarantined: int
-    tables: dict[str, Counts]
+    tables: dict[str, Counted]
     warnings: list[str]
     parts: dict[str, tuple[int, float | None]]
     findings: list[str]
@@ -105,16 +98,16 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     out.print()
     out.print(Text(f"{checked.vertical}: ready to train", style="bold"))
     if brief:
-        out.print(facts_grid(_brief_facts(checked)))
-        return
-    parts = table("part", figures("rows"), figures("base rate"))
-    for part, (rows, rate) in checked.parts.items():
-        parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
-    out.print(parts)
-    shown, columns = show_columns(checked.columns)
-    if shown is not None:
-        out.print(shown)
-    out.print(facts_grid(_facts(checked, columns)))
+        columns = [("columns", count_columns(checked.columns)), *columns_notes(checked.columns)]
+    else:
+        parts = table("part", figures("rows"), figures("base rate"))
+        for part, (rows, rate) in checked.parts.items():
+            parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+        out.print(parts)
+        shown, columns = show_columns(checked.columns)
+        if shown is not None:
+            out.print(shown)
+    out.print(facts_grid(_facts(checked, columns, brief)))
 
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
@@ -180,7 +173,7 @@ def _collect(
         vertical=name,
         rows=main.rows,
         quarantined=main.quarantined,
-        tables={table: Counts(result.rows, result.quarantined) for table, result in contracts.items()},
+        tables=contracts,
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts={
             part: (len(labels), None if part == "gap" else float(labels.mean()))
@@ -210,30 +203,22 @@ def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 
 
-def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
-    yield from reading_facts(checked.reading, checked) + checked.waiting
-    parts = [
-        f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
-        for part, (rows, rate) in checked.parts.items()
-    ]
-    yield "parts", ", ".join(parts)
-    yield "columns", count_columns(checked.columns)
-    yield from columns_notes(checked.columns)
-    yield from _notes(checked)
-    yield "seconds", f"{sum(checked.seconds.values()):.1f}"
-
-
-def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for raw in {**checked.readings, **checked.tables}:
+def _facts(checked: Checked, columns: list[tuple[str, str]], brief: bool) -> Iterator[tuple[str, str]]:
+    for raw in {} if brief else {**checked.readings, **checked.tables}:
         yield from reading_facts(checked.readings.get(raw), checked.tables.get(raw), raw)
-    yield from reading_facts(checked.reading, checked) + checked.waiting + columns
-    yield from _notes(checked)
-    shown = [f"{stage} {value:.1f}" for stage, value in checked.seconds.items() if value >= _NOTABLE_SECONDS]
-    yield "seconds", ": ".join(filter(None, [f"{sum(checked.seconds.values()):.1f}", ", ".join(shown)]))
-
-
-def _notes(checked: Checked) -> list[tuple[str, str]]:
-    return [("warning", each) for each in checked.warnings] + [("finding", each) for each in checked.findings]
+    yield from reading_facts(checked.reading, checked) + checked.waiting
+    if brief:
+        parts = [
+            f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
+            for part, (rows, rate) in checked.parts.items()
+        ]
+        yield "parts", ", ".join(parts)
+    yield from columns
+    yield from (("warning", each) for each in checked.warnings)
+    yield from (("finding", each) for each in checked.findings)
+    slow = {} if brief else {key: each for key, each in checked.seconds.items() if each >= _NOTABLE_SECONDS}
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in slow.items())
+    yield "seconds", f"{sum(checked.seconds.values()):.1f}" + (f": {stages}" if stages else "")
 
 
 @contextmanager

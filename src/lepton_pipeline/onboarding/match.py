@@ -18,7 +18,7 @@ from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column, likeness
 from lepton_pipeline.onboarding.profile import profile_files
-from lepton_pipeline.parameters import About, Expectation, Ingestion, Vertical
+from lepton_pipeline.parameters import Expectation, Ingestion, Vertical
 from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 
@@ -174,11 +174,12 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
     from scipy.optimize import linear_sum_assignment
 
     try:
-        needs = read_needs(project, name)
+        vertical, needs = read_needs(project, name)
     except (ConfigurationError, DataError) as error:
         return Match(name, 0.0, 0.0, [], [], "", f"{_NOT_COMPARED}: {error}")
-    columns, weights = [column for column, _ in needs.columns], np.array([each for _, each in needs.columns])
-    compared = [[likeness(own, each, needs.rules.get(each.name, [])) for each in columns] for own in client]
+    columns, weights = [column for column, _ in needs], np.array([weight for _, weight in needs])
+    rules = _rules(vertical)
+    compared = [[likeness(own, each, rules.get(each.name, [])) for each in columns] for own in client]
     gains = np.array(
         [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in compared]
     )
@@ -189,15 +190,15 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
         if gains[i, j] > 0
     ]
     met = {pair.vertical for pair in pairs}
-    wanted = sorted(needs.columns, key=lambda each: -each[1])
+    wanted = sorted(needs, key=lambda each: -each[1])
     return Match(
         vertical=name,
         score=sum(pair.likeness * pair.weight for pair in pairs) / float(weights.sum()),
         share=0.0,
         pairs=sorted(pairs, key=lambda pair: -pair.likeness * pair.weight),
         missing=[column.name for column, weight in wanted if weight >= NAMED and column.name not in met],
-        question=needs.about.question,
-        caution=needs.about.caution,
+        question=vertical.about.question,
+        caution=vertical.about.caution,
     )
 
 
@@ -226,17 +227,11 @@ def _beginning(file: RawFile) -> RawFile:
     return file if cut is None else RawFile(file.name, lambda: io.BytesIO(cut + b"\n"), file.partitions)
 
 
-@dataclass(frozen=True)
-class Needs:
-    """A vertical's columns with their weights, and by column the expectations that a sample can meet."""
-
-    about: About
-    columns: list[tuple[Column, float]]
-    rules: dict[str, list[Expectation]]
-
-
-def read_needs(project: Path, name: str) -> Needs:
+def read_needs(project: Path, name: str) -> tuple[Vertical, list[tuple[Column, float]]]:
     """Read a vertical's declaration and the first rows of its bundled raw tables.
+
+    Returns:
+        The declaration, and the columns of the tables with their weights; without raw data, the declared ones.
 
     Raises:
         ConfigurationError: the declaration is invalid.
@@ -252,19 +247,14 @@ def read_needs(project: Path, name: str) -> Needs:
             rows = read_rows(file, names, ingestion, _SAMPLE)
             columns = [describe_column(typed_column(rows[name], ingestion)) for name in names]
             tables[frozenset(names)] = columns
-    return Needs(vertical.about, _weighted(vertical, list(tables.values())), _rules(vertical))
-
-
-def _weighted(vertical: Vertical, tables: list[list[Column]]) -> list[tuple[Column, float]]:
-    """The columns of a vertical with their weights; without raw data, the declared ones."""
     importance = _importance(vertical)
-    tables = tables or [_declared_columns(vertical, importance)]
-    weighed = [[(column, importance.get(column.name, PLAIN)) for column in columns] for columns in tables]
+    compared = list(tables.values()) or [_declared_columns(vertical, importance)]
+    weighed = [[(column, importance.get(column.name, PLAIN)) for column in columns] for columns in compared]
     first, *others = sorted(weighed, key=lambda columns: -sum(weight for _, weight in columns))
     found = {column.name: (column, weight) for column, weight in first}
     for column, weight in chain.from_iterable(others):
         found.setdefault(column.name, (column, weight * _OTHER_TABLE))
-    return list(found.values())
+    return vertical, list(found.values())
 
 
 def _importance(vertical: Vertical) -> dict[str, float]:
