@@ -185,9 +185,7 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
     bought = past[past["lines"] > 0]
     active = bought.loc[bought["day"] >= snapshot - _ACTIVE * _DAY, "customer"].unique()
     bought = bought[bought["customer"].isin(active)]
-    parts = [_recency(bought, snapshot), _sums(bought, snapshot), _baskets(bought)]
-    parts += [_returns(past, bought, snapshot), _season(past, bought, snapshot)]
-    features = pd.concat(parts, axis="columns")
+    features = pd.DataFrame(_purchases(bought, snapshot) | _returns_and_season(past, bought, snapshot))
     # The last 90 days against the 90 before, from -1 (all before) to 1 (all recent).
     for what in ("purchases", "value"):
         recent, before = features[f"{what}_{_RECENT}d"], features.pop(f"{what}_{_ACTIVE}d_to_{_RECENT}d")
@@ -196,74 +194,50 @@ def describe_customers(customer_days: pd.DataFrame, snapshot: pd.Timestamp) -> p
     return features.assign(snapshot=snapshot, country=country).reset_index()
 
 
-def _recency(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    days = bought.groupby("customer")["day"]
-    recency, tenure = (snapshot - days.max()).dt.days, (snapshot - days.min()).dt.days
-    gaps = days.diff().dt.days.groupby(bought["customer"])
-    gap_mean = gaps.mean()
-    return pd.DataFrame(
-        {
-            "recency_days": recency,
-            "tenure_days": tenure,
-            "gap_mean_days": gap_mean,
-            "gap_std_days": gaps.std(),
-            "overdue": recency / gap_mean,
-        }
-    )
-
-
-def _sums(bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """Purchases and value by window, since records began, and in the window before the recent one."""
+def _purchases(bought: pd.DataFrame, snapshot: pd.Timestamp) -> dict[str, pd.Series]:
+    """Recency, purchases and value by window, and baskets."""
+    customers, rows = bought["customer"], bought.groupby("customer")
+    days, purchases = rows["day"], rows.size()
+    recency, gaps = (snapshot - days.max()).dt.days, days.diff().dt.days.groupby(customers)
+    found = {
+        "recency_days": recency,
+        "tenure_days": (snapshot - days.min()).dt.days,
+        "gap_mean_days": gaps.mean(),
+        "gap_std_days": gaps.std(),
+        "overdue": recency / gaps.mean(),
+    }
     windows = {f"{days}d": bought["day"] >= snapshot - days * _DAY for days in _WINDOWS}
     before_recent = windows[f"{_ACTIVE}d"] & ~windows[f"{_RECENT}d"]
     windows |= {"ever": bought["day"] < snapshot, f"{_ACTIVE}d_to_{_RECENT}d": before_recent}
-    sums, customers = {}, bought["customer"]
     for name, inside in windows.items():
-        sums[f"purchases_{name}"] = inside.groupby(customers).sum()
-        sums[f"value_{name}"] = bought["pence"].where(inside, 0).groupby(customers).sum() / 100
-    return pd.DataFrame(sums)
-
-
-def _baskets(bought: pd.DataFrame) -> pd.DataFrame:
-    """Mean and last basket, and the number of products ever bought."""
-    rows = bought.groupby("customer")
+        found[f"purchases_{name}"] = inside.groupby(customers).sum()
+        found[f"value_{name}"] = bought["pence"].where(inside, 0).groupby(customers).sum() / 100
     totals = rows[["pence", "lines", "units", "new_products"]].sum()
-    purchases = rows.size()
-    return pd.DataFrame(
-        {
-            "basket_value": totals["pence"] / 100 / purchases,
-            "basket_lines": totals["lines"] / purchases,
-            "basket_value_last": rows["pence"].last() / 100,
-            "unit_price": totals["pence"] / 100 / totals["units"],
-            "products_ever": totals["new_products"],
-        }
-    )
+    return found | {
+        "basket_value": totals["pence"] / 100 / purchases,
+        "basket_lines": totals["lines"] / purchases,
+        "basket_value_last": rows["pence"].last() / 100,
+        "unit_price": totals["pence"] / 100 / totals["units"],
+        "products_ever": totals["new_products"],
+    }
 
 
-def _returns(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """Returned share of spending; above 1 for goods bought before records began."""
-    returned = past["returned_pence"]
+def _returns_and_season(
+    past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp
+) -> dict[str, pd.Series | float]:
+    """Returned share of spending, above 1 for goods bought before records began; the month, and a year before."""
+    returned, customers = past["returned_pence"], past["customer"]
     recent = (returned > 0) & (past["day"] >= snapshot - _ACTIVE * _DAY)
     spent = bought.groupby("customer")["pence"].sum()
-    share = returned.groupby(past["customer"]).sum().reindex(spent.index) / spent.where(spent > 0)
-    return pd.DataFrame(
-        {"returns_180d": recent.groupby(past["customer"]).sum().reindex(spent.index), "returns_share": share}
-    )
-
-
-def _season(past: pd.DataFrame, bought: pd.DataFrame, snapshot: pd.Timestamp) -> pd.DataFrame:
-    """The month, and purchases in the same season a year before."""
     start = snapshot - _YEAR * _DAY
-    inside = (bought["day"] >= start) & (bought["day"] < start + _RECENT * _DAY)
-    last_year = inside.groupby(bought["customer"]).sum().astype("float64")
-    known = past["day"].min() <= start
+    season = (bought["day"] >= start) & (bought["day"] < start + _RECENT * _DAY)
+    last_year = season.groupby(bought["customer"]).sum().astype("float64")
     # On a circle December is beside January; months that training has not seen lie between those it has.
     angle = 2 * math.pi * (snapshot.month - 1) / 12
-    return pd.DataFrame(
-        {
-            "month_cos": math.cos(angle),
-            "month_sin": math.sin(angle),
-            "purchases_year_ago": last_year if known else math.nan,
-        },
-        index=last_year.index,
-    )
+    return {
+        "returns_180d": recent.groupby(customers).sum().reindex(spent.index),
+        "returns_share": returned.groupby(customers).sum().reindex(spent.index) / spent.where(spent > 0),
+        "month_cos": math.cos(angle),
+        "month_sin": math.sin(angle),
+        "purchases_year_ago": last_year if past["day"].min() <= start else math.nan,
+    }
