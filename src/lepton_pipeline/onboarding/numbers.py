@@ -59,21 +59,19 @@ def number_style(
     if mark is not None:
         grouped_by_mark = rf"[^\d]*\d{{1,3}}({re.escape(mark)}\d{{3}})+.*"
         reasons["thousands"] = f"numbers such as {_shown(fitting, grouped_by_mark)}"
-    signed = {name: each.texts for name, each in fitting.items() if each.units}
-    units = list(dict.fromkeys(unit for each in fitting.values() for unit in each.units))
+    signed, columns = {name: each.texts for name, each in fitting.items() if each.units}, fitting.values()
+    units = list(dict.fromkeys(unit for each in columns for unit in each.units))
     if units:
         reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed.values())}"
-    negative = [
-        each.texts[each.texts.str.fullmatch(_NEGATIVE)] for each in fitting.values() if each.accounting
-    ]
+    negative = [each.texts[each.texts.str.fullmatch(_NEGATIVE)] for each in columns if each.accounting]
     if negative:
         reasons["accounting"] = f"negative numbers such as {_first(negative)}"
     if mark is None and decimal == "." and ingestion.separator == ";":
         grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
         doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
-    style = {"decimal": decimal, "thousands": mark, "units": units, "accounting": bool(negative)}
-    changed = {key: value for key, value in style.items() if value != getattr(ingestion, key)}
-    return changed, reasons, doubts
+    keys = ("decimal", "thousands", "units", "accounting")
+    found = zip(keys, (decimal, mark, units, bool(negative)), strict=True)
+    return {key: value for key, value in found if value != getattr(ingestion, key)}, reasons, doubts
 
 
 _STYLES: list[tuple[str, str | None]] = [

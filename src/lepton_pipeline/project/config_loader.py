@@ -22,7 +22,6 @@ from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 from lepton_pipeline.system.variables import reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
-_OF_VERTICALS = ("parameters", "catalog")
 _MOST_VALUES = 100_000
 _SECONDS = 60
 
@@ -103,7 +102,7 @@ class ConfigLoader(OmegaConfigLoader):
     def _leave_out_others(self, key: str) -> None:
         """Read no files of verticals that this command is not about."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
-        if not asked or "__default__" in asked or key not in _OF_VERTICALS:
+        if not asked or "__default__" in asked or key not in ("parameters", "catalog"):
             return
         if every not in self.config_patterns[key]:
             return

@@ -21,12 +21,7 @@ _FEWEST_RUNS = 4
 
 
 def time_copies(
-    table: pd.DataFrame,
-    time: str,
-    train: pd.Series,
-    test: pd.Series,
-    names: Iterable[str],
-    calendar: Collection[str],
+    table: pd.DataFrame, time: str, part: pd.Series, names: Iterable[str], calendar: Collection[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Find features that only encode the time of a row, so that later rows have unseen values.
 
@@ -36,8 +31,7 @@ def time_copies(
     Args:
         table: rows with the features.
         time: column that orders them.
-        train: marks training rows.
-        test: marks test rows.
+        part: "train", "test" or another part, for each row.
         names: features to check.
         calendar: calendar parts of the time, which recur unless the table is short.
 
@@ -51,7 +45,7 @@ def time_copies(
         if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
             continue
         number = column.dtype.kind in "iuf"
-        new = _share_of_new(column, train[column.index], test[column.index], number)
+        new = _share_of_new(column, part[column.index], number)
         if name in calendar:
             if new >= _SOME_NEW:
                 copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
@@ -74,9 +68,9 @@ def _has_stretches(column: pd.Series) -> bool:
     return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
 
 
-def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: bool) -> float:
+def _share_of_new(column: pd.Series, part: pd.Series, number: bool) -> float:
     """Fraction of the test rows whose value is outside the training rows' values."""
-    learnt, judged = column[train], column[test]
+    learnt, judged = column[part == "train"], column[part == "test"]
     if learnt.empty or judged.empty:
         return 0.0
     if number and column.nunique() > _FEW_VALUES:

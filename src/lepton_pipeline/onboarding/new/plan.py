@@ -117,9 +117,8 @@ def _time_copies(
 ) -> tuple[dict[str, str], dict[str, str]]:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
         return {}, {}
-    names, part = [*plan.features(), *plan.derived()], split["part"]
     calendar = [name for name in plan.dates.calendar if name in features]
-    return time_copies(features, plan.time, part == "train", part == "test", names, calendar)
+    return time_copies(features, plan.time, split["part"], [*plan.features(), *plan.derived()], calendar)
 
 
 def _judged(
