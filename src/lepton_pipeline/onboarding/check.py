@@ -112,7 +112,7 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
     """Refuse data sets that would not be kept on disk."""
-    problems = []
+    wrong = []
     # The hook that opens the MLflow run makes its id.
     for dataset in sorted(pipelines[name].datasets() - {f"{name}.run_id"}):
         if dataset.startswith(("params:", "parameters")):
@@ -123,11 +123,9 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
             raise ConfigurationError(f"{dataset}: {error}; correct its entry in the catalog.") from error
         if entry is None or isinstance(entry, MemoryDataset):
             why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
-            problems.append(
-                f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml."
-            )
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+            wrong.append(f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml.")
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
 
 
 class _InMemory(MemoryDataset):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, name_words
+from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, Reasons, name_words
 from lepton_pipeline.parameters import Ingestion
 
 # A float loses the last digits of longer numbers; no amount has as many.
@@ -40,9 +40,7 @@ def _why_codes(values: pd.Series) -> str | None:
     return _LONG.format(repr(long.iloc[0])) if len(long) else None
 
 
-def missing_among_codes(
-    rows: pd.DataFrame, ingestion: Ingestion
-) -> tuple[list[str], dict[str, str], dict[str, str]]:
+def missing_among_codes(rows: pd.DataFrame, ingestion: Ingestion) -> tuple[list[str], Reasons, Reasons]:
     """Find codes that are spelled like a missing value: NA is Namibia among country codes.
 
     Returns:

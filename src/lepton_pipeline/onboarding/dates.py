@@ -10,7 +10,7 @@ from itertools import product
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO, offsets_of
-from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
+from lepton_pipeline.onboarding.names import EPOCHS, LIVES, Reasons, name_words
 
 _SAMPLE = 40
 _DAYS = (
@@ -52,9 +52,7 @@ def date_formats(texts: pd.Series) -> list[str]:
     if len(fitting) < 2 or fitting[0] == ISO:
         return fitting[:1]
     dates = {form: pd.to_datetime(texts, format=form) for form in fitting}
-    ordered = [
-        form for form, each in dates.items() if each.is_monotonic_increasing or each.is_monotonic_decreasing
-    ]
+    ordered = [form for form, at in dates.items() if at.is_monotonic_increasing or at.is_monotonic_decreasing]
     return ordered if len(ordered) == 1 else fitting[:2]
 
 
@@ -69,18 +67,17 @@ def whole_number_dates(numbers: pd.Series) -> bool:
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
-def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], Reasons]:
     """Find date columns whose years have two digits.
 
     Returns:
         The latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
-    whole = [
-        table[name].max() for name, form in dates.items() if "%y" not in form and table[name].notna().any()
-    ]
-    latest = max((each.year for each in whole), default=datetime.now(tz=UTC).year)
+    short = [name for name, form in dates.items() if "%y" in form]
+    last = [table[name].max() for name in dates if name not in short and table[name].notna().any()]
+    latest = max((each.year for each in last), default=datetime.now(tz=UTC).year)
     centuries, asked = {}, {}
-    for name in (name for name, form in dates.items() if "%y" in form):
+    for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
         beyond = f", {late:,} of them after {latest}" if late else ""

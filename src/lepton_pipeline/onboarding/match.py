@@ -180,9 +180,8 @@ def _match(name: str, project: Path, client: list[Column]) -> Match:
     columns, weights = [column for column, _ in needs], np.array([weight for _, weight in needs])
     rules = _rules(vertical)
     compared = [[likeness(own, each, rules.get(each.name, [])) for each in columns] for own in client]
-    gains = np.array(
-        [[each.value if each.value >= _LEAST_LIKENESS else 0.0 for each in row] for row in compared]
-    )
+    gains = np.array([[each.value for each in row] for row in compared])
+    gains[gains < _LEAST_LIKENESS] = 0.0
     assigned = zip(*linear_sum_assignment(gains * weights, maximize=True), strict=True)
     pairs = [
         Pair(client[i].name, columns[j].name, compared[i][j].reasons, float(gains[i, j]), float(weights[j]))

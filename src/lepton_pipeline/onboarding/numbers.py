@@ -9,6 +9,7 @@ from itertools import islice
 
 import pandas as pd
 
+from lepton_pipeline.onboarding.names import Reasons
 from lepton_pipeline.parameters import Ingestion
 
 _CURRENCIES = (
@@ -38,7 +39,7 @@ _FEWEST = 10
 
 def number_style(
     texts: Mapping[str, pd.Series], ingestion: Ingestion
-) -> tuple[dict[str, object], dict[str, str], dict[str, str]]:
+) -> tuple[dict[str, object], Reasons, Reasons]:
     """Find the style in which the most columns are numbers; of equal ones, the plainer.
 
     Args:
@@ -70,8 +71,8 @@ def number_style(
         grouped = {name: each.numbers for name, each in fitting.items() if _may_be_grouped(each.numbers)}
         doubts |= {name: _POINT.format(numbers.iloc[0]) for name, numbers in grouped.items()}
     keys = ("decimal", "thousands", "units", "accounting")
-    found = zip(keys, (decimal, mark, units, bool(negative)), strict=True)
-    return {key: value for key, value in found if value != getattr(ingestion, key)}, reasons, doubts
+    style = zip(keys, (decimal, mark, units, bool(negative)), strict=True)
+    return {key: value for key, value in style if value != getattr(ingestion, key)}, reasons, doubts
 
 
 _STYLES: list[tuple[str, str | None]] = [
@@ -139,9 +140,7 @@ def _codes(numbers: pd.Series) -> bool:
     """Whether grouped digits are a code such as a telephone number: equally many in every value."""
     digits = numbers.str.replace(r"\D", "", regex=True).str.len()
     grouped = numbers.str.contains(r"\d[ '.]\d{3}(?!\d)", regex=True)
-    return bool(
-        grouped.all() and len(numbers) > 2 and digits.min() == digits.max() and digits.iloc[0] >= _LONG
-    )
+    return bool(grouped.all() and len(numbers) > 2 and digits.min() == digits.max() and digits.min() >= _LONG)
 
 
 def _fit(numbers: pd.Series, decimal: str, mark: str | None) -> float:

@@ -29,7 +29,7 @@ from lepton_pipeline.onboarding.dates import (
     whole_number_dates,
     within_century,
 )
-from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
+from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, Reasons, name_words
 from lepton_pipeline.onboarding.numbers import nearly, number_style
 from lepton_pipeline.parameters import Contract, Ingestion
 
@@ -190,9 +190,7 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
     return {text: names for text, names in found.items() if text not in kept}
 
 
-def _dates(
-    rows: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion
-) -> tuple[dict[str, str], dict[str, str]]:
+def _dates(rows: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion) -> tuple[Reasons, Reasons]:
     """Formats of date columns, and what to review; `texts` are distinct present values."""
     dates, doubts = dict[str, str](), dict[str, str]()
     for name in map(str, rows):

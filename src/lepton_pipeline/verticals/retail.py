@@ -117,9 +117,7 @@ def summarise_days(customer_lines: pd.DataFrame) -> pd.DataFrame:
         "new_products": first_bought.groupby(keys).size(),
         "returned_pence": -returned.groupby(keys)["pence"].sum(),
     }
-    counts = {
-        name: column.reindex(days.index, fill_value=0).astype("int64") for name, column in columns.items()
-    }
+    counts = {name: each.reindex(days.index, fill_value=0).astype("int64") for name, each in columns.items()}
     return days.assign(**counts).reset_index()
 
 

@@ -48,9 +48,8 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
         others: columns that have another role.
     """
     made = DateParts()
-    dates = [
-        str(name) for name in table if is_date(table[name]) and name not in others and varies(table[name])
-    ]
+    free = [str(name) for name in table if name not in others]
+    dates = [name for name in free if is_date(table[name]) and varies(table[name])]
     made.unused |= {name: "no expression can name a column with a backtick" for name in dates if "`" in name}
     dates = [name for name in dates if name not in made.unused]
     made.first = first = time if time in dates else _first(table, dates)

@@ -24,9 +24,7 @@ from lepton_pipeline.system.file_hashes import hash_file
 from lepton_pipeline.system.files import temporary_name, write_text
 from lepton_pipeline.system.permissions import refused
 
-_RESERVED = frozenset(
-    {"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"}
-)
+_RESERVED = {"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"}
 _LONGEST_NAME = 50
 _SHOWN = 3
 

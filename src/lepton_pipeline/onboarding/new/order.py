@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, name_words
+from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, Reasons, name_words
 
 # Rank correlations with the time: of a copy of it, and of what drifts with it.
 _COPY, _TREND = 0.97, 0.8
@@ -22,7 +22,7 @@ _FEWEST_RUNS = 4
 
 def time_copies(
     table: pd.DataFrame, time: str, part: pd.Series, names: Iterable[str], calendar: Collection[str]
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[Reasons, Reasons]:
     """Find features that only encode the time of a row, so that later rows have unseen values.
 
     Numbers are copies by their rank correlation with the time; columns of few values, where each value has a

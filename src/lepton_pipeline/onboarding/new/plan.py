@@ -15,6 +15,7 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.features.strength import features_alone
+from lepton_pipeline.onboarding.names import Reasons
 from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
@@ -112,9 +113,7 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame) -> tuple[Plan, Series 
     return replace(plan, windows=windows, why_windows=why), series
 
 
-def _time_copies(
-    plan: Plan, features: pd.DataFrame, split: pd.DataFrame
-) -> tuple[dict[str, str], dict[str, str]]:
+def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> tuple[Reasons, Reasons]:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
         return {}, {}
     calendar = [name for name in plan.dates.calendar if name in features]

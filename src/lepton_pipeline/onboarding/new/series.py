@@ -56,10 +56,8 @@ def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series
         if step is not None:
             ordered = table.sort_values([time] if by is None else [by, time])
             groups = None if by is None else ordered[by]
-            numbers = [
-                str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)
-            ]
-            alike = {name: _correlation(ordered[name].astype(float), groups) for name in numbers}
+            names = [str(name) for name in table.select_dtypes(["number", "bool"]) if name not in (time, by)]
+            alike = {name: _correlation(ordered[name].astype(float), groups) for name in names}
             return Series(by, as_declared(step) if isinstance(step, pd.Timedelta) else f"{step:g}", alike)
     return None
 

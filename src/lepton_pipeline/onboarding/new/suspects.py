@@ -92,7 +92,7 @@ def judge_features(
     for name in suspects:
         each, afterwards, ahead = alone[name], denotes_later_event(name), _ahead(alone[name], rest)
         beside, _ = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
-        evidence = _evidence(each, rest[0], beside, together, suspects, others)
+        evidence = _evidence(each, rest[0], beside, together, len(suspects), others)
         lifts = name in later and beside - rest[0] >= _LIFT
         if name in later and name not in apart and not lifts and not ahead:
             continue
@@ -196,13 +196,11 @@ def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
     return bool(alone.auc - rest[0] > 2 * np.hypot(alone.error, rest[1]))
 
 
-def _evidence(
-    alone: Alone, rest: float, beside: float, together: float, suspects: list[str], count: int
-) -> str:
+def _evidence(alone: Alone, rest: float, beside: float, together: float, suspects: int, count: int) -> str:
     low, high = alone.interval
     said = f"alone it reaches AUC {alone.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
     if count:
         said += f", the other {count} features together {rest:.3f}, with it {beside:.3f}"
-    if len(suspects) > 1:
-        said += f", with all {len(suspects)} that stand out {together:.3f}"
+    if suspects > 1:
+        said += f", with all {suspects} that stand out {together:.3f}"
     return said
