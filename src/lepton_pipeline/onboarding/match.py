@@ -17,7 +17,7 @@ from lepton_pipeline.data.values import typed_column
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.match_columns import BETWEEN, IN_SET, Column, Kind, describe_column, likeness
-from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.onboarding.profile import first_bytes, profile_files
 from lepton_pipeline.parameters import Expectation, Ingestion, Vertical
 from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
@@ -210,11 +210,7 @@ def _beginning(file: RawFile) -> RawFile:
         buffer = io.BytesIO()
         read_rows(file, names, Ingestion(), _SAMPLE).to_parquet(buffer)
         return RawFile(file.name, lambda: io.BytesIO(buffer.getvalue()), file.partitions)
-    try:
-        with file.open() as stream:
-            start = stream.read(_SAMPLE_BYTES)
-    except Exception:  # reading the file reports it
-        return file
+    start = first_bytes(file, _SAMPLE_BYTES)
     lines = start.split(b"\n")
     whole = len(start) < _SAMPLE_BYTES and len(lines) <= _SAMPLE + 2
     if whole or start.startswith((b"\xff\xfe", b"\xfe\xff")):

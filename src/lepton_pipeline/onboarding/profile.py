@@ -119,7 +119,11 @@ def is_whole(column: pd.Series) -> bool:
 def _read_texts(files: Sequence[RawFile], whole: bool) -> tuple[list[Any], Ingestion, Reading | None]:
     """Arrow blocks of the rows, encoding and separator, and the record of whole files."""
     first = next((file for file in files if not file.is_parquet and not file.is_document), None)
-    head = b"" if first is None else _head(first)
+    head = b""
+    if first is not None:
+        # Latin-1 decodes everything: this refuses other kinds of files, and broken compression.
+        read_header(first, Ingestion(encoding="latin-1", separator="\x1f"))
+        head = first_bytes(first, _HEAD)
     encodings = ("utf-16",) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else _ENCODINGS
     for encoding in encodings:
         separator = _separator(head.decode(encoding, errors="replace").removeprefix("\ufeff"))
@@ -138,13 +142,12 @@ def _read_texts(files: Sequence[RawFile], whole: bool) -> tuple[list[Any], Inges
     raise AssertionError("the last encoding has read the file or raised")
 
 
-def _head(file: RawFile) -> bytes:
-    # Latin-1 decodes everything: this refuses other kinds of files, and broken compression.
-    read_header(file, Ingestion(encoding="latin-1", separator="\x1f"))
+def first_bytes(file: RawFile, most: int) -> bytes:
+    """The beginning of a file; empty where it cannot be read, which reading all of it reports."""
     try:
         with file.open() as stream:
-            return stream.read(_HEAD)
-    except Exception:  # reading the whole file reports it
+            return stream.read(most)
+    except Exception:
         return b""
 
 

@@ -129,7 +129,7 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
 
     `most` is how many expectations it has at most.
     """
-    roles, target, table = plan.roles, plan.target, plan.profile.table
+    roles, target, left_out = plan.roles, plan.target, {**plan.leaks, **plan.copies}
     dataset = {
         "target": target.column,
         "positive": target.positive,
@@ -140,9 +140,9 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
         "exclude": [
             *(roles.constant if len(roles.constant) <= _MOST_CONSTANTS else []),
             *roles.excluded,
-            *(name for name in {**plan.leaks, **plan.copies} if name in table),
+            *(name for name in left_out if name in plan.profile.table),
         ],
-        "categorical": [name for name in roles.categorical if name not in {**plan.leaks, **plan.copies}],
+        "categorical": [name for name in roles.categorical if name not in left_out],
     }
     # Where rows without target, time or group alone come near the default, more may be quarantined.
     lost, allowed = plan.lost_rows(), Contract().max_quarantined
