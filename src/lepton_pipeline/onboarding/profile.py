@@ -20,7 +20,6 @@ from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.source import Source
 from lepton_pipeline.data.values import typed_block, typed_column
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
 from lepton_pipeline.onboarding.dates import (
     date_formats,
     epochs,
@@ -30,7 +29,7 @@ from lepton_pipeline.onboarding.dates import (
     within_century,
 )
 from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, Reasons, name_words
-from lepton_pipeline.onboarding.numbers import nearly, number_style
+from lepton_pipeline.onboarding.numbers import code_columns, missing_among_codes, nearly, number_style
 from lepton_pipeline.parameters import Contract, Ingestion
 
 _HEAD, _LINES = 1 << 16, 100

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from lepton_pipeline.onboarding.new.date_parts import DateParts
+from lepton_pipeline.onboarding.new.derived import DateParts
 from lepton_pipeline.onboarding.new.roles import Roles, is_date
 from lepton_pipeline.onboarding.new.target import Target
 from lepton_pipeline.onboarding.profile import Profile

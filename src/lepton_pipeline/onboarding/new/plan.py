@@ -16,11 +16,10 @@ from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_feat
 from lepton_pipeline.features.report import Finding
 from lepton_pipeline.features.strength import features_alone
 from lepton_pipeline.onboarding.names import Reasons
-from lepton_pipeline.onboarding.new.date_parts import date_parts
 from lepton_pipeline.onboarding.new.declaration import Plan
+from lepton_pipeline.onboarding.new.derived import Series, date_parts, find_series, propose_lags
 from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
-from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
 from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.onboarding.new.date_parts import date_parts
+from lepton_pipeline.onboarding.new.derived import date_parts
 
 ROWS = 400
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.new.series import find_series, propose_lags
+from lepton_pipeline.onboarding.new.derived import find_series, propose_lags
 from lepton_pipeline.parameters import Window
 
 ROWS = 600
