@@ -16,14 +16,6 @@ from lepton_pipeline.parameters.base import Declaration, Duration
 _BOTH_ROLES = (("sensitive", "numeric"), ("sensitive", "categorical"))
 
 
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
-
-
 def utc_text(at: datetime) -> str:
     """A time as `Dataset.present` stores it: ISO 8601 in UTC, without the zone."""
     return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds")
@@ -62,13 +54,9 @@ class Dataset(Declaration):
     categorical: list[str] = Field([], description="columns of categories, even if they look like numbers")
 
     @model_validator(mode="after")
-    def _one_rule_for_positive(self) -> Dataset:
+    def _says_each_thing_once(self) -> Dataset:
         if (self.positive is None) == (self.positive_when is None):
             raise ValueError("declare either positive (a value) or positive_when (an expression)")
-        return self
-
-    @model_validator(mode="after")
-    def _one_role_a_column(self) -> Dataset:
         seen: dict[str, str] = {}
         for role, columns in self.roles().items():
             for column in columns:
@@ -121,8 +109,11 @@ class Ingestion(Declaration):
                 raise ValueError(
                     f"two_digit_years.{column}: the column has no format with %y in ingestion.dates; declare it there"
                 )
-        if self.zone is not None and not _is_zone(self.zone):
-            raise ValueError(f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC")
+        try:
+            ZoneInfo("UTC" if self.zone is None else self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            text = f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC"
+            raise ValueError(text) from error
         return self
 
 

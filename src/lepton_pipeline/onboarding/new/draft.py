@@ -38,13 +38,11 @@ class NewVertical:
     """What `new_vertical` has written.
 
     Attributes:
-        written: paths relative to the project.
         base_rate: fraction of positive rows among those with a target.
         table: what a training would make of every column.
     """
 
     name: str
-    written: list[str]
     rows: int
     columns: int
     base_rate: float
@@ -90,10 +88,9 @@ def new_vertical(
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
     columns = _columns(name, plan)
     write_vertical(project, name, text, source, sources)
-    written = [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"]
     labels = positive_labels(table.dropna(subset=[plan.target.column]), plan.vertical(name).dataset)
     rate = float(labels.mean())
-    return NewVertical(name, written, *table.shape, rate, decisions(plan), columns, profile.reading)
+    return NewVertical(name, *table.shape, rate, decisions(plan), columns, profile.reading)
 
 
 def _columns(name: str, plan: Plan) -> list[Column]:
@@ -144,11 +141,9 @@ def print_new(result: NewVertical) -> None:
         decided.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     out.print(decided)
     columns, more = show_columns(result.table)
-    facts = [*reading_facts(result.reading, None), *more]
     if columns is not None:
         out.print(columns)
-    facts += [
-        ("written", f"{', '.join(result.written)}: read them, and fill in SOURCE.md"),
-        ("next", f"kedro run --pipelines {result.name}"),
-    ]
-    out.print(facts_grid(facts))
+    written = f"conf/base/{result.name}/parameters.yml, data/01_raw/{result.name}/"
+    todo = [("written", f"{written}: read them, and fill in SOURCE.md")]
+    todo += [("next", f"kedro run --pipelines {result.name}")]
+    out.print(facts_grid([*reading_facts(result.reading, None), *more, *todo]))
