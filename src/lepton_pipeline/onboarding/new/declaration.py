@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.onboarding.new.derived import DateParts
-from lepton_pipeline.onboarding.new.roles import Roles, is_date
+from lepton_pipeline.onboarding.new.roles import Roles
 from lepton_pipeline.onboarding.new.target import Target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Contract, Expectation, Vertical, Window

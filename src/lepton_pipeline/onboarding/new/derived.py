@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.onboarding.names import (
     AFTERWARDS,
@@ -19,7 +20,7 @@ from lepton_pipeline.onboarding.names import (
     PLANNED,
     name_words,
 )
-from lepton_pipeline.onboarding.new.roles import is_date, varies
+from lepton_pipeline.onboarding.new.roles import varies
 from lepton_pipeline.onboarding.new.target import in_expression
 from lepton_pipeline.parameters import Window
 from lepton_pipeline.parameters.durations import as_declared

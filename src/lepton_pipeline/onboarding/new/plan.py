@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.data.entities import find_entities
 from lepton_pipeline.data.labels import positive_labels
@@ -19,7 +20,7 @@ from lepton_pipeline.onboarding.names import Reasons
 from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.derived import Series, date_parts, find_series, propose_lags
 from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
-from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
+from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, require_column
 from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile

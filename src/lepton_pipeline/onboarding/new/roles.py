@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype, is_string_dtype
+from pandas.api.types import is_datetime64_any_dtype as is_date
+from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.features.column_encoders import enough_rows
@@ -124,10 +125,8 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     # Rows that must share a value for a run to learn from it.
     enough = enough_rows(round(_TRAINED * len(table)))
     # The encoder leaves dates out.
-    for name, column in free.items():
+    for name, column in ((name, free[name]) for name in free if name not in {*naming, *weights}):
         distinct, text = column.nunique(), is_string_dtype(column)
-        if name in naming or name in weights:
-            continue
         if column.isna().all():
             constant[name] = "it has no value at all"
         elif distinct == 1 and column.notna().all():
@@ -174,11 +173,6 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
             f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}."
         )
     return table[name]
-
-
-def is_date(column: pd.Series) -> bool:
-    """Whether a typed column holds dates."""
-    return is_datetime64_any_dtype(column)
 
 
 def varies(column: pd.Series) -> bool:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.data.expressions.syntax import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
-from lepton_pipeline.onboarding.new.roles import is_date, require_column
+from lepton_pipeline.onboarding.new.roles import require_column
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
 _SEVERAL = re.compile(r"\s*(not\s+)?in\s*([\[(].*[\])])\s*", re.IGNORECASE | re.DOTALL)
