@@ -78,7 +78,7 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     ordered = (plan.entities | plan.order).items()
     leaks, unused = list(plan.leaks.items())[:_SHOWN], list(plan.dates.unused.items())[:_SHOWN]
     said: dict[str, list[str]] = {
-        "dataset": [*_protected(plan), *(f"{name}: {why}." for name, why in islice(ordered, _MOST_ORDERS))],
+        "dataset": [f"{name}: {why}." for name, why in islice(ordered, _MOST_ORDERS)],
         "dataset.exclude": [
             *(f"{_listed(names)}: {why}." for why, names in left_out),
             *(f"{name}: likely a leak, {why}." for name, why in leaks),
@@ -86,6 +86,9 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         "features.derive": [f"{name} is not used: {why}." for name, why in unused],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
+    if protected := [scalar(name) for name in roles.protected if name not in {**plan.leaks, **plan.copies}]:
+        law = "The law may forbid the use of some columns; for fairness only, declare sensitive:"
+        said["dataset"].insert(0, f"{law} [{', '.join(protected[:_SHOWN])}].")
     if plan.strategy in ("time", "time_group"):
         said["dataset.time"] = [
             "Are labels known only some time after their rows? Then declare label_delay: 30d, say."
@@ -121,14 +124,6 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     if plan.doubt_strategy:
         said["split"] = [f"{plan.doubt_strategy.capitalize()}."]
     return said
-
-
-def _protected(plan: Plan) -> list[str]:
-    names = [name for name in plan.roles.protected if name not in plan.leaks and name not in plan.copies]
-    if not names:
-        return []
-    listed = ", ".join(map(scalar, names[:_SHOWN]))
-    return [f"The law may forbid the use of some columns; for fairness only, declare sensitive: [{listed}]."]
 
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:

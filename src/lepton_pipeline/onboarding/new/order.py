@@ -52,20 +52,17 @@ def time_copies(
             continue
         moments = ordered.loc[column.index, time].rank()
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
+        # Each of few values comes in one or two runs of rows.
+        values, runs = column.nunique(), int((column != column.shift()).sum())
+        stretches = values <= len(column) / 5 and runs <= 2 * values
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
             copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
-        elif new >= _MOSTLY_NEW and _has_stretches(column):
+        elif new >= _MOSTLY_NEW and stretches:
             copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
         elif new >= _MOSTLY_NEW and strength >= _TREND:
             drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
     return copies, drifting
-
-
-def _has_stretches(column: pd.Series) -> bool:
-    """Whether each of few values comes in one or two runs of rows in time order."""
-    values = column.nunique()
-    return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
 
 
 def _share_of_new(column: pd.Series, part: pd.Series, number: bool) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,17 +81,29 @@ def judge_features(
     informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
     later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
-    free = useful.drop(columns=[name for name in known if name in useful])
-    together = joint_auc(free, labels)[0] if free.shape[1] else None
+
+    def auc_without(*names: str) -> tuple[float, float]:
+        """AUC of a model of the other features, and its standard error."""
+        others = useful.drop(columns=list(names))
+        return joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
+
+    sure = [name for name in known if name in useful]
+    together = auc_without(*sure)[0] if len(sure) < useful.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
-    suspects, rest = _stronger_than_others(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
+    # Those remain that exceed a model of all others, or that a gap or their name separates.
+    while suspects:
+        rest = auc_without(*suspects)
+        kept = [name for name in suspects if name in {*apart, *later} or _ahead(alone[name], rest)]
+        if kept == suspects:
+            break
+        suspects = kept
     leaks, asked = {}, {}
     noise, others = rest[0] < _INFORMATIVE, useful.shape[1] - len(suspects)
     crowd = sum(name not in plain and not denotes_later_event(name) for name in suspects) > _COMPANY
     for name in suspects:
         each, afterwards, ahead = alone[name], denotes_later_event(name), _ahead(alone[name], rest)
-        beside, _ = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
+        beside, _ = auc_without(*(other for other in suspects if other != name))
         evidence = _evidence(each, rest[0], beside, together, len(suspects), others)
         lifts = name in later and beside - rest[0] >= _LIFT
         if name in later and name not in apart and not lifts and not ahead:
@@ -108,8 +120,8 @@ def judge_features(
             leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
-    kept = free.drop(columns=list(leaks))
-    return Judgement(leaks, asked, joint_auc(kept, labels)[0] if leaks and kept.shape[1] else together)
+    remaining = useful.shape[1] - len(sure) - len(leaks)
+    return Judgement(leaks, asked, auc_without(*sure, *leaks)[0] if leaks and remaining else together)
 
 
 def one_class_columns(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
@@ -171,25 +183,6 @@ def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
         if above.auc >= _GAP_ABOVE and above.auc - below.auc >= gap:
             return names[:count]
     return []
-
-
-def _stronger_than_others(
-    training: pd.DataFrame,
-    labels: Codes,
-    alone: Mapping[str, Alone],
-    suspects: list[str],
-    apart: Collection[str],
-    joint_auc: Callable[[pd.DataFrame, Codes], tuple[float, float]],
-) -> tuple[list[str], tuple[float, float]]:
-    """The suspects that exceed a model of all others, or that a gap separates; and that model's AUC."""
-    while suspects:
-        others = training.drop(columns=suspects)
-        rest = joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
-        kept = [name for name in suspects if name in apart or _ahead(alone[name], rest)]
-        if kept == suspects:
-            return suspects, rest
-        suspects = kept
-    return [], (0.5, 0.0)
 
 
 def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
