@@ -95,15 +95,13 @@ def _wrapped(start: str, value: Any) -> Iterable[str]:
     if len(line) <= WIDTH or not isinstance(value, Mapping | list):
         yield line
         return
-    opening, closing, items = _parts(value)
+    opening, closing, (*items, last) = _parts(value)
     line = start + opening
-    for position, item in enumerate(items):
-        last = position == len(items) - 1
-        item += closing if last else ","
-        if len(line) + len(item) + 1 > WIDTH and line.strip() != (start + opening).strip():
+    for item in [*(f"{each}, " for each in items), last + closing]:
+        if len(line) + len(item.rstrip()) + 1 > WIDTH and line.strip() != (start + opening).strip():
             yield line.rstrip()
             line = " " * (len(start) + 1)
-        line += item + ("" if last else " ")
+        line += item
     yield line
 
 
