@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lepton_pipeline.parameters.base import Declaration
+from lepton_pipeline.parameters.base import Declaration, Share
 
 Metric = Literal["auc", "average_precision", "f1", "log_loss", "brier", "ece"]
+_Margin = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
 
 
@@ -66,16 +67,10 @@ class Gate(Declaration):
     metric: Literal["auc", "average_precision", "f1"] = Field("auc", description="test metric that decides")
     at_least: float = Field(0.5, ge=0, le=1, description="what the lower end of its 95 % interval must reach")
     bounds: dict[Metric, Bound] = Field({}, description="bounds of other metrics (ece: {at_most: 0.05})")
-    slice_at_least: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="what the lower end must reach in each slice that is large enough to tell",
+    slice_at_least: Share | None = Field(
+        None, description="what the lower end must reach in each slice that is large enough to tell"
     )
-    margin: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="how far below the champion the 95 % interval of the difference may reach",
+    margin: _Margin = Field(
+        0.0, description="how far below the champion the 95 % interval of the difference may reach"
     )
-    baseline_margin: float = Field(0.02, ge=0, lt=1, description="how far below the baseline it may reach")
+    baseline_margin: _Margin = Field(0.02, description="how far below the baseline it may reach")

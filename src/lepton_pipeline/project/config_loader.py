@@ -67,13 +67,14 @@ class ConfigLoader(OmegaConfigLoader):
         # Parser errors have no common base.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
-        if key != "parameters" and (problems := refused_variables(found)):
-            raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
         if key != "parameters":
+            if problems := refused_variables(found):
+                raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
             learn(found, secret=key == "credentials")
-        else:  # only `alerts` has secrets there
-            learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
-        return self._with_queries(found) if key == "parameters" and not stored else found
+            return found
+        # Only `alerts` has secrets there.
+        learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
+        return found if stored else self._with_queries(found)
 
     def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """Add a vertical's query as `sql`; the environment's replaces the base's."""
