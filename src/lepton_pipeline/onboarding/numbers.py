@@ -209,30 +209,29 @@ def missing_among_codes(rows: pd.DataFrame, ingestion: Ingestion) -> tuple[list[
     Returns:
         Texts to take out of `ingestion.missing`; the reason by text; and by column, what to review.
     """
-    suspected = {text for text in ingestion.missing if text.isalpha()}
-    among: dict[str, dict[str, pd.Series]] = {}
+    among: dict[str, dict[str, tuple[pd.Series, str]]] = {}
     elsewhere: set[str] = set()
     for name in (str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])):
         counts = rows[name].str.strip().value_counts()
         regular = counts.index[~counts.index.isin(ingestion.missing)]
-        for text in suspected & set(counts.index):
+        beside = ", ".join(regular[:_SHOWN_CODES]) + " .." * (len(regular) > _SHOWN_CODES)
+        for text in (text for text in ingestion.missing if text.isalpha() and text in counts.index):
             if _alike(text, regular):
-                among.setdefault(text, {})[name] = counts
+                among.setdefault(text, {})[name] = counts, beside
             else:
                 elsewhere.add(text)
     codes, reasons, doubts = [], {}, {}
     for text, columns in among.items():
-        shown = {name: _beside(counts, ingestion.missing) for name, counts in columns.items()}
-        if text == "NA" and text not in elsewhere and all(map(_of_countries, columns, columns.values())):
+        countries = all(_of_countries(name, counts) for name, (counts, _) in columns.items())
+        if text == "NA" and text not in elsewhere and countries:
             codes.append(text)
-            reasons[text] = "; ".join(
-                f"a code among {beside} in {name}, not a missing value" for name, beside in shown.items()
-            )
+            said = [f"a code among {beside} in {name}" for name, (_, beside) in columns.items()]
+            reasons[text] = "; ".join(f"{each}, not a missing value" for each in said)
             continue
         other = " in this column; in other columns it is a missing value, so give it another text here"
-        for name, counts in columns.items():
+        for name, (counts, beside) in columns.items():
             doubts[name] = (
-                f"{text} occurs among {shown[name]} in {counts[text]:,} rows and is read as missing: if it is a code, "
+                f"{text} occurs among {beside} in {counts[text]:,} rows and is read as missing: if it is a code, "
                 f"take it out of ingestion.missing{other if text in elsewhere else ''}"
             )
     return codes, reasons, doubts
@@ -250,8 +249,3 @@ def _alike(text: str, others: pd.Index) -> bool:
 def _of_countries(name: str, counts: pd.Series) -> bool:
     codes = {code for code in counts.index if code.isalpha()}
     return bool(codes <= COUNTRY_CODES or COUNTRIES & set(name_words(name)))
-
-
-def _beside(counts: pd.Series, missing: Iterable[str]) -> str:
-    others = [code for code in counts.index if code not in set(missing)]
-    return ", ".join(others[:_SHOWN_CODES]) + (" .." if len(others) > _SHOWN_CODES else "")
