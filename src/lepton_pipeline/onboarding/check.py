@@ -82,8 +82,7 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
                 raise ConfigurationError(f"{error}; correct the entry in the catalog.") from error
         _check_catalog(name, catalog)
         stages = stages_before_training(pipelines[name], name)
-        seconds = _run_in_memory(stages, catalog, name)
-        return _collect(name, stages, catalog, seconds)
+        return _collect(name, stages, catalog, _run_in_memory(stages, catalog, name))
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:

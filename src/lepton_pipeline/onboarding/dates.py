@@ -34,14 +34,10 @@ _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 
 def date_formats(texts: pd.Series) -> list[str]:
-    """Find the format that fits all values of a column.
+    """Find the format that fits all values of a column: ISO8601 or a format of strptime.
 
-    Args:
-        texts: the column in row order, stripped, without missing values.
-
-    Returns:
-        ISO8601 or a format of strptime; none where no known one fits. Two, the one with the day first, if
-        neither values nor row order tell day from month.
+    `texts` is the column in row order, stripped, without missing values. Returns no format where no known
+    one fits; two, the one with the day first, if neither values nor row order tell day from month.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
@@ -70,8 +66,7 @@ def whole_number_dates(numbers: pd.Series) -> bool:
 def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], Reasons]:
     """Find date columns whose years have two digits.
 
-    Returns:
-        The latest year for dates of birth or death, which lie in the past; and what to review by column.
+    Returns the latest year for dates of birth or death, which lie in the past; and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
     last = [table[name].max() for name in dates if name not in short and table[name].notna().any()]

@@ -100,12 +100,8 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
         value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
 
     Equal names and types reach 1 unless the values contradict; equal values under another name reach 0.7, and
-    numbers of a similar range hardly anything.
-
-    Args:
-        client: a column of the client's file.
-        vertical: a column of the vertical.
-        rules: the vertical's expectations on that column about ranges and sets of values.
+    numbers of a similar range hardly anything. `rules` are the vertical's expectations on its column about
+    ranges and sets of values.
     """
     name = name_likeness(client.name, vertical.name)
     values, telling = _value_likeness(client, vertical)

@@ -46,13 +46,9 @@ def number_style(
 ) -> tuple[dict[str, object], Reasons, Reasons]:
     """Find the style in which the most columns are numbers; of equal ones, the plainer.
 
-    Args:
-        texts: distinct values of each text column, stripped, without missing values.
-        ingestion: the field separator says where a point may be a thousands mark.
-
-    Returns:
-        The keys of `ingestion` that differ from it; the reason for each, with examples and columns; and by
-        column, what to review.
+    `texts` are the distinct values of each text column, stripped, without missing values; the separator of
+    `ingestion` says where a point may be a thousands mark. Returns the keys of `ingestion` that differ from
+    it; the reason for each, with examples and columns; and by column, what to review.
     """
     cores = {name: found for name, values in texts.items() if (found := _cores(values)) is not None}
     decimal, mark = max(_STYLES, key=lambda style: sum(_fit(each.numbers, *style) for each in cores.values()))
@@ -206,8 +202,7 @@ def _why_codes(values: pd.Series) -> str | None:
 def missing_among_codes(rows: pd.DataFrame, ingestion: Ingestion) -> tuple[list[str], Reasons, Reasons]:
     """Find codes that are spelled like a missing value: NA is Namibia among country codes.
 
-    Returns:
-        Texts to take out of `ingestion.missing`; the reason by text; and by column, what to review.
+    Returns texts to take out of `ingestion.missing`; the reason by text; and by column, what to review.
     """
     among: dict[str, dict[str, tuple[pd.Series, str]]] = {}
     elsewhere: set[str] = set()

@@ -60,12 +60,8 @@ def date_parts(table: pd.DataFrame, time: str | None, others: Collection[str]) -
     """Derive month, weekday and hour of dates known with their row, and durations between dates.
 
     A row is known at its `time`, or else at the date that comes first in every row. A later date counts as
-    known only if its name says that it is planned ahead: an appointment is, a delivery is not.
-
-    Args:
-        table: typed rows.
-        time: column that orders rows.
-        others: columns that have another role.
+    known only if its name says that it is planned ahead: an appointment is, a delivery is not. `others` are
+    columns that have another role.
     """
     made = DateParts()
     free = [str(name) for name in table if name not in others]
@@ -213,15 +209,8 @@ def propose_lags(
     Lags read only rows before a row's own time, and of the target only labels known by then
     (`dataset.label_delay`). A label that looks several rows ahead is not known when the next row comes.
 
-    Args:
-        table: rows in the order of the file.
-        series: what `find_series` found.
-        target: column to predict.
-        labels: 0 or 1 for each row, indexed as `table`.
-        features: columns that a model reads.
-
-    Returns:
-        Windows by name; and why the target's own past is not among them, if so.
+    `table` has its rows in the order of the file, `labels` are 0 or 1 for each, indexed as it. Returns
+    windows by name; and why the target's own past is not among them, if so.
     """
     refused = _why_no_target(table, series, target, labels)
     own = [target] if not refused and series.alike[target] >= _FOLLOWS else []

@@ -89,8 +89,7 @@ def new_vertical(
     columns = _columns(name, plan)
     write_vertical(project, name, text, source, sources)
     labels = positive_labels(table.dropna(subset=[plan.target.column]), plan.vertical(name).dataset)
-    rate = float(labels.mean())
-    return NewVertical(name, *table.shape, rate, decisions(plan), columns, profile.reading)
+    return NewVertical(name, *table.shape, float(labels.mean()), decisions(plan), columns, profile.reading)
 
 
 def _columns(name: str, plan: Plan) -> list[Column]:

@@ -28,15 +28,9 @@ def time_copies(
     Numbers are copies by their rank correlation with the time; columns of few values, where each value has a
     stretch of time of its own, such as the days of one month.
 
-    Args:
-        table: rows with the features.
-        time: column that orders them.
-        part: "train", "test" or another part, for each row.
-        names: features to check.
-        calendar: calendar parts of the time, which recur unless the table is short.
-
-    Returns:
-        The copies, and features that drift with the time, with the evidence.
+    `part` is "train", "test" or another part for each row, indexed as `table`; `names` are the features to
+    check, `calendar` those among them that are calendar parts of the time, which recur unless the table is
+    short. Returns the copies, and features that drift with the time, with the evidence.
     """
     ordered = table.sort_values(time, kind="stable")
     copies, drifting = dict[str, str](), dict[str, str]()

@@ -75,10 +75,7 @@ def choose_time(
 ) -> tuple[str | None, str]:
     """Choose the column that orders rows, and say why.
 
-    Args:
-        table: typed rows.
-        given: the column asked for; None to infer it.
-        others: columns that have another role.
+    `given` is the column asked for, None to infer it; `others` are columns that have another role.
 
     Raises:
         ConfigurationError: there is no such column, or it has another role.

@@ -47,12 +47,8 @@ def choose_target(
 ) -> Target:
     """Choose the target and its positive class.
 
-    Args:
-        table: typed rows.
-        given: the column asked for; None to infer it.
-        positive: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as ">= 15" or
-            "!= none"; None to infer it.
-        others: columns that have another role.
+    `given` is the column asked for; `positive` a value, several such as "in ['a', 'b']" or "a,b", or a
+    comparison such as ">= 15" or "!= none"; None to infer either. `others` are columns that have another role.
 
     Raises:
         ConfigurationError: the column does not exist, holds dates or cannot be inferred, or its positive
