@@ -41,12 +41,9 @@ _NEW = "  kedro vertical new NAME --from FILE"
 
 @dataclass(frozen=True)
 class Pair:
-    """A client's column matched to one of a vertical's.
+    """A client's column matched to one of a vertical's, with the likeness in (0, 1].
 
-    Attributes:
-        how: evidence, some of name, type, values, contract.
-        likeness: in (0, 1].
-        weight: importance of the column to the vertical.
+    `how` is the evidence, some of name, type, values, contract; `weight` the importance to the vertical.
     """
 
     client: str
@@ -225,8 +222,7 @@ def _beginning(file: RawFile) -> RawFile:
 def read_needs(project: Path, name: str) -> tuple[Vertical, list[tuple[Column, float]]]:
     """Read a vertical's declaration and the first rows of its bundled raw tables.
 
-    Returns:
-        The declaration, and the columns of the tables with their weights; without raw data, the declared ones.
+    Returns the declaration, and the tables' columns with their weights; without raw data, the declared ones.
 
     Raises:
         ConfigurationError: the declaration is invalid.

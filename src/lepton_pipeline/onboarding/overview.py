@@ -63,13 +63,9 @@ class VerticalOverview:
 def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOverview]:
     """List the verticals of a project by name; nothing is run and no store is created.
 
-    Args:
-        base: the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
-        tracking: addresses of runs and models.
-        project: folder that relative addresses start from.
-
-    Raises:
-        ConfigurationError: there is no vertical, or the store cannot be used.
+    `base` is the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
+    Relative addresses of `tracking` start from `project`. Raises ConfigurationError if there is no vertical,
+    or the store cannot be used.
     """
     declared = [_declared(base, name) for name in find_verticals(base)]
     client = existing_store(tracking, project, "view")

@@ -53,8 +53,7 @@ def require_known(name: str, known: list[str]) -> None:
 def read_parameters(base: Path, name: str) -> Vertical:
     """Read conf/base/<name>/parameters.yml alone, as the project's loader does: 1e-3 is a number.
 
-    Raises:
-        ConfigurationError: the file cannot be read, or its declaration is invalid.
+    Raises ConfigurationError if the file cannot be read, or its declaration is invalid.
     """
     path = base / name / "parameters.yml"
     OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)

@@ -164,12 +164,10 @@ def identifier(name: str) -> str:
 
 @dataclass(frozen=True)
 class Series:
-    """A table's time series.
+    """A table's time series, with the step from one row to the next, as text.
 
-    Attributes:
-        by: column that identifies the series; None for a single one.
-        step: from one row to the next, as text.
-        alike: rank autocorrelation at lag 1 of each column of numbers.
+    `by` is the column that identifies the series, None for a single one; `alike` the rank autocorrelation at
+    lag 1 of each column of numbers.
     """
 
     by: str | None

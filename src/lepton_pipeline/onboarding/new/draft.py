@@ -37,9 +37,8 @@ MOST_LINES = 60
 class NewVertical:
     """What `new_vertical` has written.
 
-    Attributes:
-        base_rate: fraction of positive rows among those with a target.
-        table: what a training would make of every column.
+    `base_rate` is the fraction of positive rows among those with a target, `table` what a training would
+    make of every column.
     """
 
     name: str

@@ -43,11 +43,7 @@ class SourceFile:
 
 
 def check_name(project: Path, name: str) -> None:
-    """Refuse a name that is taken or cannot be a vertical's.
-
-    Raises:
-        ConfigurationError: the reason, and what to do.
-    """
+    """Refuse, by a ConfigurationError, a name that is taken or cannot be a vertical's."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > _LONGEST_NAME:
         raise ConfigurationError(
             f"{name!r} cannot name a vertical; use at most {_LONGEST_NAME} lower-case letters, digits and underscores, "
@@ -106,10 +102,8 @@ def write_vertical(
 ) -> None:
     """Write conf/base/<name>/parameters.yml and data/01_raw/<name>, both or neither.
 
-    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept.
-
-    Raises:
-        LeptonError: the files cannot be written.
+    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept. Raises LeptonError if
+    the files cannot be written.
     """
     conf, data = project / "conf/base" / name, project / "data/01_raw" / name
     # Not in conf/base, where other runs would take the folder for a vertical.

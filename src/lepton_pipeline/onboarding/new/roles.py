@@ -160,11 +160,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
 
 
 def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
-    """The column that an option names.
-
-    Raises:
-        ConfigurationError: it does not exist.
-    """
+    """The column that an option names; ConfigurationError if it does not exist."""
     if name not in table.columns:
         raise ConfigurationError(
             f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}."

@@ -27,11 +27,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """The target column and its positive class, with the reasons.
+    """The target column and its positive class, with the reasons; a guess needs review.
 
-    Attributes:
-        positive: value of the positive class; None where the expression `positive_when` defines it.
-        is_guess: whether the positive class needs review.
+    `positive` is the value of the positive class, None where the expression `positive_when` defines it.
     """
 
     column: str
@@ -77,11 +75,7 @@ def choose_target(
 
 
 def in_expression(name: str) -> str:
-    """A column as expressions name it.
-
-    Raises:
-        ConfigurationError: its name holds a backtick.
-    """
+    """A column as expressions name it; ConfigurationError if its name holds a backtick."""
     if "`" in name:
         raise ConfigurationError(
             f"column {name!r}: no expression can name a column with a backtick; rename it."
