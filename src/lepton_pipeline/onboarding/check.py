@@ -15,6 +15,7 @@ from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import ConfigurationError
@@ -158,11 +159,12 @@ def _collect(
     def load(dataset: str) -> Any:
         return catalog.load(f"{name}.{dataset}")
 
-    def of_tables(kind: str) -> dict[str, Any]:
-        names = sorted(each.removeprefix(f"{name}.") for each in stages.all_outputs())
-        return {each.rpartition(".")[0]: load(each) for each in names if f".{each}".endswith(f".{kind}")}
+    def of_tables(kind: str) -> Iterator[tuple[str, Any]]:
+        for each in sorted(each.removeprefix(f"{name}.") for each in stages.all_outputs()):
+            if f".{each}".endswith(f".{kind}"):
+                yield each.rpartition(".")[0], load(each)
 
-    contracts, readings = of_tables("contract_result"), of_tables("reading")
+    contracts: dict[str, ContractResult] = dict(of_tables("contract_result"))
     main = contracts.pop("")
     report, encoder, record, split = map(load, ("feature_report", "encoder", "ingestion_record", "split"))
     of_parts = {part: split.loc[split["part"] == part, "label"] for part in _PARTS}
@@ -170,7 +172,7 @@ def _collect(
         vertical=name,
         rows=main.rows,
         quarantined=main.quarantined,
-        tables=contracts,
+        tables={**contracts},
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts={
             part: (len(labels), None if part == "gap" else float(labels.mean()))
@@ -184,7 +186,7 @@ def _collect(
         columns=read_columns(load("columns")),
         seconds=seconds,
         reading=record.reading,
-        readings=readings,
+        readings=dict(of_tables("reading")),
         waiting=waiting_facts(main, len(split), record.present, record.since),
     )
 

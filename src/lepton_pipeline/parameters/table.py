@@ -143,7 +143,7 @@ class Expectation(BaseModel):
     table_columns: list[str] | None = Field(None, description="its key columns, if their names differ")
 
     @model_serializer(mode="wrap")
-    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, Any]:
+    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, object]:
         return {key: value for key, value in dump(self).items() if value is not None}
 
     def columns(self) -> list[str]:
@@ -151,7 +151,7 @@ class Expectation(BaseModel):
         single = [name for name in (self.column, self.column_A, self.column_B) if name is not None]
         return single + (self.column_list or [])
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """Declared arguments for Great Expectations."""
         return self.model_dump(exclude={"expect", "on_failure"})
 

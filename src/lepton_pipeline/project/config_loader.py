@@ -76,7 +76,7 @@ class ConfigLoader(OmegaConfigLoader):
         learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
         return found if stored else self._with_queries(found)
 
-    def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _with_queries(self, parameters: Mapping[str, object]) -> dict[str, object]:
         """Add a vertical's query as `sql`; the environment's replaces the base's."""
         from lepton_pipeline.parameters.jobs import QUERY
 
