@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -70,7 +69,10 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
         ConfigurationError: the vertical is unknown, or its declaration or catalog is invalid.
         Exception: what a stage raises; `errors.user_error` finds the user's error in it.
     """
-    with _quiet():
+    logger = logging.getLogger("kedro")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
         pipelines.set_requested([name])
         require_known(name, [each for each in pipelines if each != "__default__"])
         with settings.SESSION_CLASS.create(env=env) as session:
@@ -84,6 +86,8 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
         _check_catalog(name, catalog)
         stages = stages_before_training(pipelines[name], name)
         return _collect(name, stages, catalog, _run_in_memory(stages, catalog, name))
+    finally:
+        logger.setLevel(level)
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
@@ -218,14 +222,3 @@ def _facts(checked: Checked, columns: list[tuple[str, str]], brief: bool) -> Ite
     slow = {} if brief else {key: each for key, each in checked.seconds.items() if each >= _NOTABLE_SECONDS}
     stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in slow.items())
     yield "seconds", f"{sum(checked.seconds.values()):.1f}" + (f": {stages}" if stages else "")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("kedro")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

@@ -29,11 +29,8 @@ def find_verticals(base: Path) -> list[str]:
     if not names:
         raise ConfigurationError(f"no vertical in {base}: put a folder with a parameters.yml there.")
     for name in names:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ConfigurationError(
-                f"{base / name} cannot be a vertical: use a to z, 0 to 9 and _, a letter first."
-            )
-        if problem := name_problem(name):
+        plain = re.fullmatch(r"[a-z][a-z0-9_]*", name)
+        if problem := name_problem(name) if plain else "use a to z, 0 to 9 and _, a letter first":
             raise ConfigurationError(f"{base / name} cannot be a vertical: {problem}.")
     return names
 
