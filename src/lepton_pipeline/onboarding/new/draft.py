@@ -78,10 +78,10 @@ def new_vertical(
     """
     check_name(project, name)
     sources = find_files(project, name, files)
-    profile = profile_files([source.raw() for source in sources], target)
+    profile = profile_files([source.raw for source in sources], target)
     plan = plan_vertical(name, profile, target, positive, time, group)
     table = plan.profile.table
-    origin = ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
+    origin = ", ".join(source.raw.name for source in sources[:3]) + " .." * (len(sources) > 3)
     text = _declaration_text(name, plan, origin)
     kinds = {str(column): kind_of(table[column]) for column in table}
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, Found, find_tables, partitions_of, raw_files
+from lepton_pipeline.data.files import SUFFIXES, RawFiles, raw_files
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.suffixes import table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
@@ -31,15 +31,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A table file at `path`, and its `name` relative to the folder of raw data."""
+    """A table file at `path`, and as a run reads it, named relative to the folder of raw data."""
 
     path: Path
-    name: PurePosixPath
-
-    def raw(self) -> RawFile:
-        """The file as a run reads it."""
-        (file,) = raw_files(LocalFileSystem(), str(self.path.absolute()))
-        return RawFile(str(self.name), file.open, partitions_of(str(self.name)))
+    raw: RawFile
 
 
 def check_name(project: Path, name: str) -> None:
@@ -75,7 +70,7 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
     files: list[SourceFile] = []
     for path in paths:
         found = _found(path)
-        if not found.files:
+        if not found:
             what = "is no table file" if path.exists() else "does not exist"
             what = "holds no table" if path.is_dir() else what
             seen = ", ".join(f"{each.name}: {each.why}" for each in found.skipped[:_SHOWN])
@@ -83,18 +78,17 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
         root = (path if path.is_dir() else path.parent).absolute()
-        tables = [Path(each.path) for each in found.files]
-        files += [SourceFile(each, PurePosixPath(each.relative_to(root).as_posix())) for each in tables]
-    names = Counter(str(file.name) for file in files)
+        files += [SourceFile(root / each.name, each) for each in found]
+    names = Counter(file.raw.name for file in files)
     if twice := sorted(name for name, count in names.items() if count > 1):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
     folder = project / "data/01_raw" / name
-    present = {Path(each.path).resolve() for each in _found(folder).files}
+    present = {(folder / each.name).resolve() for each in _found(folder)}
     if folder.exists() and present != {file.path.resolve() for file in files}:
         raise ConfigurationError(
             f"data/01_raw/{name} exists already; choose another name, or give that folder as --from to use its tables."
         )
-    return sorted(files, key=lambda file: str(file.name))
+    return sorted(files, key=lambda file: file.raw.name)
 
 
 def write_vertical(
@@ -156,16 +150,19 @@ def source_text(
         "## Files",
         "| file | bytes | sha256 |",
         "| --- | --- | --- |",
-        *(f"| `{file.name}` | {file.path.stat().st_size:,} | `{hash_file(file.path)}` |" for file in files),
+        *(
+            f"| `{file.raw.name}` | {file.path.stat().st_size:,} | `{hash_file(file.path)}` |"
+            for file in files
+        ),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _found(path: Path) -> Found:
+def _found(path: Path) -> RawFiles:
     """The table files at a path; a single file needs a table's suffix, as in a run."""
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
     there = is_table or path.is_dir()
-    return find_tables(LocalFileSystem(), str(path.absolute())) if there else Found([], [])
+    return raw_files(LocalFileSystem(), str(path.absolute())) if there else RawFiles()
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
@@ -177,8 +174,8 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
         write_text(note, source)
         return note.unlink
     for file in files:
-        (copy / file.name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.path, copy / file.name)
+        (copy / file.raw.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.path, copy / file.raw.name)
     (copy / "SOURCE.md").write_text(source, encoding="utf-8")
     copy.rename(data)
     return lambda: shutil.rmtree(data, ignore_errors=True)
