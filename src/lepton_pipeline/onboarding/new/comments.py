@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, STUDIED, TARGETS, name_words
 from lepton_pipeline.onboarding.new.declaration import Plan, far_values
 from lepton_pipeline.onboarding.new.render import scalar
-from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
+from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE, denotes_later_event
 
 _SHOWN = 6
 _MOST_ORDERS = 2
@@ -159,12 +159,8 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             rows = "1 row" if len(far) == 1 else f"{len(far):,} rows"
             yield RANGES, name, f"outlier in {rows}, such as {shown}: is that possible?"
         if len(negative) and negative.min() == negative.max() in _SENTINELS and column.max() > 0:
-            code = f"{negative.iloc[0]:g}"
-            yield (
-                RANGES,
-                str(name),
-                f"negative only as {code}, in {len(negative):,} rows: does it mean no value?",
-            )
+            said = f"negative only as {negative.iloc[0]:g}, in {len(negative):,} rows: does it mean no value?"
+            yield RANGES, name, said
 
 
 def _named_like_target(plan: Plan) -> list[str]:
@@ -173,13 +169,9 @@ def _named_like_target(plan: Plan) -> list[str]:
     features = plan.features()
     sharing = [[name for name in features if word in name_words(name)] for word in words]
     kin = {name for names in sharing if len(names) <= _MOST_ALIKE for name in names}
-
-    def may_be_later(name: str) -> bool:
-        words = set(name_words(name))
-        later = bool(words & (AFTERWARDS | _CLOCK)) and not words & EARLIER
-        return later or plan.alone.get(name, 0.5) >= _INFORMATIVE
-
-    return [name for name in features if name in kin and name not in plan.asked and may_be_later(name)]
+    strong = {name for name in kin if plan.alone.get(name, 0.5) >= _INFORMATIVE}
+    found = strong | {name for name in kin if denotes_later_event(name, _CLOCK)}
+    return [name for name in features if name in found and name not in plan.asked]
 
 
 def _named_like_outcome(plan: Plan) -> list[str]:

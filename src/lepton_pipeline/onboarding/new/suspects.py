@@ -151,10 +151,10 @@ def is_attribute(name: str) -> bool:
     return bool(words & ATTRIBUTES) and not denotes_later_event(name)
 
 
-def denotes_later_event(name: str) -> bool:
-    """Whether a name denotes what is measured, decided or recorded only after an outcome."""
+def denotes_later_event(name: str, also: frozenset[str] = frozenset()) -> bool:
+    """Whether a name, by a usual word or `also` by others, denotes what is recorded only after an outcome."""
     words = set(name_words(name))
-    return bool(words & AFTERWARDS) and not words & EARLIER
+    return bool(words & (AFTERWARDS | also)) and not words & EARLIER
 
 
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
