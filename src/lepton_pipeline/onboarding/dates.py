@@ -63,15 +63,18 @@ def whole_number_dates(numbers: pd.Series) -> bool:
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
-def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], Reasons]:
+def two_digit_years(
+    table: pd.DataFrame, dates: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, int], Reasons]:
     """Find date columns whose years have two digits.
 
-    Returns the latest year for dates of birth or death, which lie in the past; and what to review by column.
+    Those of birth or death lie in the past, in the hundred years up to the latest year of the table. Returns
+    the table with these dates, that year for each, and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
     last = [table[name].max() for name in dates if name not in short and table[name].notna().any()]
     latest = max((each.year for each in last), default=datetime.now(tz=UTC).year)
-    centuries, asked = {}, {}
+    past, asked = {}, {}
     for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
@@ -79,15 +82,10 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
         declared = f"ingestion.two_digit_years: {{{name}: {latest}}}"
         remedy = f"declare the latest possible year, e.g. {declared}"
         if LIVES & set(name_words(name)):
-            centuries[name] = latest
+            past[name] = table[name].where(years <= latest, table[name] - pd.DateOffset(years=100))
             remedy = f"{declared} is declared as the latest possible year"
         asked[name] = f"two-digit years, read as {years.min():.0f} to {years.max():.0f}{beyond}: {remedy}"
-    return centuries, asked
-
-
-def within_century(dates: pd.Series, latest: int) -> pd.Series:
-    """Map dates with two-digit years to the hundred years up to `latest`."""
-    return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
+    return table.assign(**past), dict.fromkeys(past, latest), asked
 
 
 def epochs(table: pd.DataFrame) -> dict[str, str]:

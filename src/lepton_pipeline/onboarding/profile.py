@@ -26,7 +26,6 @@ from lepton_pipeline.onboarding.dates import (
     looks_like_a_date,
     two_digit_years,
     whole_number_dates,
-    within_century,
 )
 from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, Reasons, name_words
 from lepton_pipeline.onboarding.numbers import code_columns, missing_among_codes, nearly, number_style
@@ -100,9 +99,8 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     keys = code_columns({name: each for name, each in present.items() if name not in dates} | integers)
     kinds = find_kinds(blocks, ingestion, Wanted(keys=keys)).of
     table = pd.concat([typed_block(block, kinds, ingestion) for block in blocks], ignore_index=True)
-    centuries, asked = two_digit_years(table, dates)
+    table, centuries, asked = two_digit_years(table, dates)
     ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
-    table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
     moments = epochs(table)
     doubts = doubts | unsure | either | asked | moments
     doubts |= _nearly_typed(table, present, ingestion, keys) | doubts

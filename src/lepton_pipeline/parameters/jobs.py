@@ -11,15 +11,11 @@ if TYPE_CHECKING:
 
 # The query of a vertical with several raw tables.
 QUERY = "table.sql"
-TRAINING = "training"
-SCORING = "scoring"
-MONITORING = "monitoring"
+TRAINING, SCORING, MONITORING = "training", "scoring", "monitoring"
 # Experiments without a pipeline: retraining jobs and backfills.
-RETRAINING = "retraining"
-BACKFILL = "backfill"
+RETRAINING, BACKFILL = "retraining", "backfill"
 # Tag of a run: one of the above, or "partial".
-KIND = "kind"
-PARTIAL = "partial"
+KIND, PARTIAL = "kind", "partial"
 _OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)
 
 
