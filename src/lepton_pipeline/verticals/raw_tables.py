@@ -23,10 +23,9 @@ from lepton_pipeline.parameters.jobs import QUERY
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     """Read a raw table and apply its contract, `tables.<name>`; the result is `checked_<name>`.
 
-    Args:
-        name: nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by default
-            `data/01_raw/<vertical>/<name>.*`.
-        references: raw tables in which its contract looks keys up (`keys_to_exist_in_table`).
+    `name` is the nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by
+    default `data/01_raw/<vertical>/<name>.*`. In the raw tables `references`, its contract looks keys up
+    (`keys_to_exist_in_table`).
     """
 
     def read(
@@ -69,10 +68,8 @@ def finish_table(source: str) -> Node:
 def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
     """Make the table by the query `conf/base/<vertical>/table.sql`.
 
-    Args:
-        vertical: its name.
-        tables: raw tables that the query may read, with their contracts applied.
-        made: data sets of the vertical's own nodes that it may also read.
+    The query may read `tables`, raw tables with their contracts applied, and `made`, data sets of the
+    vertical's own nodes.
     """
     names, file = (*tables, *made), f"{vertical}/{QUERY}"
 

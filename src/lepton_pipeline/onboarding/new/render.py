@@ -17,14 +17,10 @@ _BLOCKS = frozenset({"about", "dataset", "ingestion", "contract", "features", "d
 
 
 def render(name: str, declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], head: str) -> str:
-    """Write a declaration as YAML of at most `WIDTH` characters a line.
+    """Write the declaration of the vertical `name` as YAML of at most `WIDTH` characters a line.
 
-    Args:
-        name: the vertical.
-        declared: its declaration.
-        comments: sentences above a key, by its path such as "dataset.exclude"; below a list, by that path
-            followed by [].
-        head: comment of the whole file.
+    `comments` are sentences above a key, by its path such as "dataset.exclude"; below a list, by that path
+    followed by []. `head` is the comment of the whole file.
     """
     lines = [*_comment(head, 0), f"{name}:", *_block(declared, comments, "", 2)]
     return "\n".join(lines) + "\n"

@@ -38,12 +38,9 @@ Codes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found about strong features.
+    """Strong features to leave out (`leaks`), with the evidence, and to review (`asked`), with the question.
 
-    Attributes:
-        leaks: features to leave out, with the evidence.
-        asked: features that stay, with what to review.
-        together: AUC of the features that stay, except known ones; None for too few rows.
+    `together` is the AUC of the features that stay, except known ones; None for too few rows.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
@@ -63,13 +60,9 @@ def judge_features(
     Suspects are strong alone, or separated from the others by a step in the sorted AUCs. They are compared
     with a boosted model of all other features, and remain suspects only if they exceed it.
 
-    Args:
-        training: float64 numbers and int32 codes, see `plain_features`.
-        labels: 0 or 1 for each row.
-        alone: AUC of each feature alone.
-        known: features that are certainly known at prediction time.
-        plain: features that may be strong for an honest reason, see `is_attribute`; reviewed, not left out,
-            unless they settle the target.
+    `training` holds float64 numbers and int32 codes, see `plain_features`; `labels` are 0 or 1 for each row.
+    Features that are `known` are so for certain at prediction time. Those that are `plain` may be strong for
+    an honest reason, see `is_attribute`: they are reviewed, not left out, unless they settle the target.
     """
     rarer = rarer_rows(labels)
     if rarer < _FEWEST:
