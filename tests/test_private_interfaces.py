@@ -27,7 +27,7 @@ USED: dict[str, tuple[set[str], str]] = {
         "tests/project/test_config_loader.py::test_a_file_of_another_vertical_is_not_read",
     ),
     "mlflow _model_impl": (
-        {"serving/hook.py"},
+        {"serving/requests.py"},
         "tests/serving/test_same_for_every_client.py::test_a_frame_gives_the_same_bits",
     ),
     "omegaconf _get_full_key": (

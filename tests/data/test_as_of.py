@@ -16,7 +16,7 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Vertical, Window
 from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.raw_tables import number_rows
-from lepton_pipeline.verticals.retail_snapshots import take_snapshots
+from lepton_pipeline.verticals.retail import take_snapshots
 
 DAYS = pd.Series(pd.date_range("2026-01-01", periods=10), name="day")
 TABLE = pd.DataFrame({"day": DAYS, "x": range(10), "y": [0, 1] * 5})

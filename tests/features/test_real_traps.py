@@ -26,8 +26,12 @@ from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.logistics import time_flights
-from lepton_pipeline.verticals.retail import drop_repeated_invoices, select_customer_lines, summarise_days
-from lepton_pipeline.verticals.retail_snapshots import take_snapshots
+from lepton_pipeline.verticals.retail import (
+    drop_repeated_invoices,
+    select_customer_lines,
+    summarise_days,
+    take_snapshots,
+)
 
 CONF, RAW = REPOSITORY / "conf/base", REPOSITORY / "data/01_raw"
 VERTICALS = [

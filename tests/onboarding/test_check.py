@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import Project, make_project
@@ -15,7 +16,12 @@ from kedro.pipeline import Node, Pipeline
 from lepton_pipeline.data.reading import ReadFile, Reading
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.onboarding.check import Checked, finding_sentences, print_check, stages_before_training
+from lepton_pipeline.onboarding.check import (
+    Checked,
+    finding_sentences,
+    print_check,
+    stages_before_training,
+)
 
 
 def make_column(name: str, why_not: str = "") -> Column:
@@ -137,7 +143,7 @@ def test_what_was_found_is_printed(capsys):
             vertical="shop",
             rows=1200,
             quarantined=3,
-            tables={"lines": (5000, 7)},
+            tables={"lines": SimpleNamespace(rows=5000, quarantined=7)},
             warnings=["price [EUR] is odd"],
             parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
             findings=["'noise', pure noise: AUC 0.5."],

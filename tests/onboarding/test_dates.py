@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from lepton_pipeline.onboarding.dates import date_format
+from lepton_pipeline.onboarding.dates import date_formats
 
 
 @pytest.mark.parametrize(
@@ -19,21 +19,17 @@ from lepton_pipeline.onboarding.dates import date_format
     ],
 )
 def test_date_format_is_the_one_that_every_value_has(values: list[str], expected: str) -> None:
-    found = date_format(pd.Series(values))
-    assert found is not None
-    assert (found.format, found.other) == (expected, None)
-    assert pd.to_datetime(pd.Series(values), format=found.format).notna().all()
+    assert date_formats(pd.Series(values)) == [expected]
+    assert pd.to_datetime(pd.Series(values), format=expected).notna().all()
 
 
 def test_day_and_month_are_told_apart_by_the_order_of_rows() -> None:
     values = pd.Series(["01/11/2026", "01/12/2026", "02/01/2026", "03/01/2026"])
-    found = date_format(values)
-    assert found is not None
-    assert (found.format, found.other) == ("%m/%d/%Y", None)
+    assert date_formats(values) == ["%m/%d/%Y"]
 
 
 @pytest.mark.parametrize(
     "values", [["1.5", "2.5"], ["a", "b"], ["2026-01-31", "yesterday"], ["10:30", "11:30"], []]
 )
 def test_other_columns_have_no_date_format(values: list[str]) -> None:
-    assert date_format(pd.Series(values, dtype="str")) is None
+    assert date_formats(pd.Series(values, dtype="str")) == []

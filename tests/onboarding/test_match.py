@@ -8,9 +8,19 @@ import pytest
 from conftest import REPOSITORY
 
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.onboarding.match import FITS, Match, Pair, match_file, print_matches
+from lepton_pipeline.onboarding.match import (
+    FITS,
+    IGNORED,
+    NAMED,
+    PLAIN,
+    TARGET,
+    Match,
+    Pair,
+    match_file,
+    print_matches,
+    read_needs,
+)
 from lepton_pipeline.onboarding.match_columns import describe_column, likeness, name_likeness
-from lepton_pipeline.onboarding.match_verticals import IGNORED, NAMED, PLAIN, TARGET, read_needs
 from lepton_pipeline.parameters import Expectation
 
 FINANCE = {
@@ -226,7 +236,7 @@ def test_sources_of_features_and_what_contracts_name_weigh_more(tmp_path):
     )
     planes = pd.DataFrame({"plane": [1, 2], "seats": [50, 60], "engines": [2, 2]})
     declare(tmp_path, "flights", declared, flights=flights, more_flights=flights, planes=planes)
-    weights = {column.name: weight for column, weight in read_needs(tmp_path, "flights").columns}
+    weights = {column.name: weight for column, weight in read_needs(tmp_path, "flights")[1]}
     assert weights == {
         **dict.fromkeys(("at", "dest", "distance", "hours", "plane"), NAMED),
         "delay": IGNORED,

@@ -9,12 +9,13 @@ import pytest
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.verticals.retail import (
+    describe_customers,
     drop_repeated_invoices,
     ingestion,
     select_customer_lines,
     summarise_days,
+    take_snapshots,
 )
-from lepton_pipeline.verticals.retail_snapshots import describe_customers, take_snapshots
 
 COLUMNS = ["Invoice", "StockCode", "Quantity", "InvoiceDate", "Price", "Customer ID", "Country"]
 DATASET = Dataset(target="churned", positive=True, time="snapshot", label_delay="90d", exclude=["customer"])

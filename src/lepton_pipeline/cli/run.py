@@ -17,7 +17,7 @@ from lepton_pipeline.cli.options import readable
 from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
 from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.parameters.jobs import TRAINING, Job
-from lepton_pipeline.project.resume import KedroHint, kedro_hint, resume_advice
+from lepton_pipeline.project.user_errors import KedroHint, kedro_hint, resume_advice
 from lepton_pipeline.system.readable import readable_output, say
 
 _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")

@@ -5,33 +5,33 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from kedro.framework.project import pipelines, settings
 from kedro.io import CatalogProtocol, DatasetError, MemoryDataset
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
+from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.data.rows import Rows
-from lepton_pipeline.errors import ConfigurationError, did_you_mean
+from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.report import Finding
+from lepton_pipeline.project.declaration import require_known
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
-from lepton_pipeline.reporting.report.reading import reading_facts, waiting_facts
+from lepton_pipeline.reporting.report.reading import Counted, reading_facts, waiting_facts
 from lepton_pipeline.terminal.columns import show_columns
-from lepton_pipeline.terminal.console import Table, Text, console, facts_grid, figures, table
+from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, table
 
-_LAST_STAGE, _AND_THEN = "encode_rows", "describe_columns"
-_RUN_ID = "run_id"  # made by the hook that opens the MLflow run
 _RESULTS = (
     *("ingestion_record", "contract_result", ".reading", "split"),
     *("copies_found", "feature_report", "encoder", "columns"),
 )
+_PARTS = ("train", "validation", "test", "gap")
 _NOTABLE_SECONDS = 0.1
 
 
@@ -40,7 +40,7 @@ class Checked:
     """What a check found in a vertical that can be trained.
 
     Attributes:
-        tables: rows and quarantined rows of each raw table with a contract of its own.
+        tables: counts of each raw table with a contract of its own.
         parts: rows and base rate of each part of the split; the gap has no base rate.
         findings: leaks, useless features and rows on both sides of the split, as sentences.
         seconds: by stage, in the order of execution.
@@ -51,7 +51,7 @@ class Checked:
     vertical: str
     rows: int
     quarantined: int
-    tables: dict[str, tuple[int, int]]
+    tables: dict[str, Counted]
     warnings: list[str]
     parts: dict[str, tuple[int, float | None]]
     findings: list[str]
@@ -69,9 +69,12 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
         ConfigurationError: the vertical is unknown, or its declaration or catalog is invalid.
         Exception: what a stage raises; `errors.user_error` finds the user's error in it.
     """
-    with _quiet():
+    logger = logging.getLogger("kedro")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
         pipelines.set_requested([name])
-        _require_known(name)
+        require_known(name, [each for each in pipelines if each != "__default__"])
         with settings.SESSION_CLASS.create(env=env) as session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.
@@ -82,14 +85,15 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
                 raise ConfigurationError(f"{error}; correct the entry in the catalog.") from error
         _check_catalog(name, catalog)
         stages = stages_before_training(pipelines[name], name)
-        seconds = _run_in_memory(stages, catalog, name)
-        return _collect(name, stages, catalog, seconds)
+        return _collect(name, stages, catalog, _run_in_memory(stages, catalog, name))
+    finally:
+        logger.setLevel(level)
 
 
 def stages_before_training(whole: Pipeline, name: str) -> Pipeline:
     """The stages up to the encoded rows and the table of columns, with every raw table's contract."""
-    last = [f"{name}.{stage}" for stage in (_LAST_STAGE, _AND_THEN)]
-    return whole - whole.from_nodes(last[0]) + whole.only_nodes(*last)
+    last = f"{name}.encode_rows"
+    return whole - whole.from_nodes(last) + whole.only_nodes(last, f"{name}.describe_columns")
 
 
 def print_check(checked: Checked, *, brief: bool = False) -> None:
@@ -97,25 +101,24 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     out = console()
     out.print()
     out.print(Text(f"{checked.vertical}: ready to train", style="bold"))
-    if not brief:
-        out.print(_parts_table(checked))
-    shown, columns = show_columns(checked.columns)
-    if shown is not None and not brief:
-        out.print(shown)
-    out.print(facts_grid([*(_brief_facts(checked) if brief else _facts(checked, columns))]))
-
-
-def _require_known(name: str) -> None:
-    known = [each for each in pipelines if each != "__default__"]
-    if name not in known:
-        hint = did_you_mean(name, known)
-        raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+    if brief:
+        columns = [("columns", count_columns(checked.columns)), *columns_notes(checked.columns)]
+    else:
+        parts = table("part", figures("rows"), figures("base rate"))
+        for part, (rows, rate) in checked.parts.items():
+            parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+        out.print(parts)
+        shown, columns = show_columns(checked.columns)
+        if shown is not None:
+            out.print(shown)
+    out.print(facts_grid(_facts(checked, columns, brief)))
 
 
 def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
     """Refuse data sets that would not be kept on disk."""
-    problems = []
-    for dataset in sorted(pipelines[name].datasets() - {f"{name}.{_RUN_ID}"}):
+    wrong = []
+    # The hook that opens the MLflow run makes its id.
+    for dataset in sorted(pipelines[name].datasets() - {f"{name}.run_id"}):
         if dataset.startswith(("params:", "parameters")):
             continue
         try:
@@ -124,11 +127,9 @@ def _check_catalog(name: str, catalog: CatalogProtocol[str, Any]) -> None:
             raise ConfigurationError(f"{dataset}: {error}; correct its entry in the catalog.") from error
         if entry is None or isinstance(entry, MemoryDataset):
             why = "has no entry in the catalog" if entry is None else "is declared as a MemoryDataset"
-            problems.append(
-                f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml."
-            )
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+            wrong.append(f"{dataset} {why}, so it would not be kept; declare a file for it in catalog.yml.")
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
 
 
 class _InMemory(MemoryDataset):
@@ -159,35 +160,37 @@ def _run_in_memory(stages: Pipeline, catalog: CatalogProtocol[str, Any], name: s
 def _collect(
     name: str, stages: Pipeline, catalog: CatalogProtocol[str, Any], seconds: dict[str, float]
 ) -> Checked:
-    contracts = {
-        dataset.removeprefix(f"{name}.").rpartition(".")[0]: catalog.load(dataset)
-        for dataset in sorted(stages.all_outputs())
-        if dataset.endswith(".contract_result")
-    }
+    def load(dataset: str) -> Any:
+        return catalog.load(f"{name}.{dataset}")
+
+    def of_tables(kind: str) -> Iterator[tuple[str, Any]]:
+        for each in sorted(each.removeprefix(f"{name}.") for each in stages.all_outputs()):
+            if f".{each}".endswith(f".{kind}"):
+                yield each.rpartition(".")[0], load(each)
+
+    contracts: dict[str, ContractResult] = dict(of_tables("contract_result"))
     main = contracts.pop("")
-    encoder = catalog.load(f"{name}.encoder")
-    readings = {
-        dataset.split(".")[-2]: catalog.load(dataset)
-        for dataset in sorted(stages.all_outputs())
-        if dataset.endswith(".reading")
-    }
-    report = catalog.load(f"{name}.feature_report")
-    record, split = catalog.load(f"{name}.ingestion_record"), catalog.load(f"{name}.split")
+    report, encoder, record, split = map(load, ("feature_report", "encoder", "ingestion_record", "split"))
+    of_parts = {part: split.loc[split["part"] == part, "label"] for part in _PARTS}
     return Checked(
         vertical=name,
         rows=main.rows,
         quarantined=main.quarantined,
-        tables={table: (result.rows, result.quarantined) for table, result in contracts.items()},
+        tables={**contracts},
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
-        parts=_split_parts(split),
+        parts={
+            part: (len(labels), None if part == "gap" else float(labels.mean()))
+            for part, labels in of_parts.items()
+            if len(labels)
+        },
         findings=[
             *finding_sentences(report.findings, encoder.dropped),
-            *(f"{what}: {said}." for what, said in describe_copies(catalog.load(f"{name}.copies_found"))),
+            *(f"{what}: {said}." for what, said in describe_copies(load("copies_found"))),
         ],
-        columns=catalog.load(f"{name}.columns").columns,
+        columns=load("columns").columns,
         seconds=seconds,
         reading=record.reading,
-        readings=readings,
+        readings=dict(of_tables("reading")),
         waiting=waiting_facts(main, len(split), record.present, record.since),
     )
 
@@ -203,58 +206,19 @@ def finding_sentences(findings: Sequence[Finding], dropped: Mapping[str, str]) -
     return said + [f"{', '.join(names)}: {finding}. {advice}" for (finding, advice), names in useless.items()]
 
 
-def _split_parts(split: Any) -> dict[str, tuple[int, float | None]]:
-    parts = ("train", "validation", "test", "gap")
-    labels = {part: split.loc[split["part"] == part, "label"] for part in parts}
-    rates = {part: None if part == "gap" else float(own.mean()) for part, own in labels.items() if len(own)}
-    return {part: (len(labels[part]), rate) for part, rate in rates.items()}
-
-
-def _parts_table(checked: Checked) -> Table:
-    parts = table("part", figures("rows"), figures("base rate"))
-    for part, (rows, rate) in checked.parts.items():
-        parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
-    return parts
-
-
-def _brief_facts(checked: Checked) -> Iterator[tuple[str, str]]:
+def _facts(checked: Checked, columns: list[tuple[str, str]], brief: bool) -> Iterator[tuple[str, str]]:
+    for raw in {} if brief else {**checked.readings, **checked.tables}:
+        yield from reading_facts(checked.readings.get(raw), checked.tables.get(raw), raw)
     yield from reading_facts(checked.reading, checked) + checked.waiting
-    parts = [
-        f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
-        for part, (rows, rate) in checked.parts.items()
-    ]
-    yield "parts", ", ".join(parts)
-    yield "columns", count_columns(checked.columns)
-    yield from columns_notes(checked.columns)
-    yield from _notes(checked)
-    yield "seconds", f"{sum(checked.seconds.values()):.1f}"
-
-
-def _facts(checked: Checked, columns: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for raw in {**checked.readings, **checked.tables}:
-        counts = checked.tables.get(raw)
-        yield from reading_facts(checked.readings.get(raw), None if counts is None else _Counts(*counts), raw)
-    yield from reading_facts(checked.reading, checked) + checked.waiting + columns
-    yield from _notes(checked)
-    shown = [f"{stage} {value:.1f}" for stage, value in checked.seconds.items() if value >= _NOTABLE_SECONDS]
-    yield "seconds", ": ".join(filter(None, [f"{sum(checked.seconds.values()):.1f}", ", ".join(shown)]))
-
-
-def _notes(checked: Checked) -> list[tuple[str, str]]:
-    return [("warning", each) for each in checked.warnings] + [("finding", each) for each in checked.findings]
-
-
-class _Counts(NamedTuple):
-    rows: int
-    quarantined: int
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    logger = logging.getLogger("kedro")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    if brief:
+        parts = [
+            f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
+            for part, (rows, rate) in checked.parts.items()
+        ]
+        yield "parts", ", ".join(parts)
+    yield from columns
+    yield from (("warning", each) for each in checked.warnings)
+    yield from (("finding", each) for each in checked.findings)
+    slow = {} if brief else {key: each for key, each in checked.seconds.items() if each >= _NOTABLE_SECONDS}
+    stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in slow.items())
+    yield "seconds", f"{sum(checked.seconds.values()):.1f}" + (f": {stages}" if stages else "")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
 import pandas as pd
 
 from lepton_pipeline.data.expressions.dates import ISO, offsets_of
-from lepton_pipeline.onboarding.names import EPOCHS, LIVES, name_words
+from lepton_pipeline.onboarding.names import EPOCHS, LIVES, Reasons, name_words
 
 _SAMPLE = 40
 _DAYS = (
@@ -29,41 +28,28 @@ _LOOKS_LIKE_A_DATE = re.compile(
     re.IGNORECASE,
 )
 _FIRST_YEAR, _LAST_YEAR = 1850, 2200
-_EPOCHS = {"s": (1, "seconds"), "ms": (1_000, "milliseconds"), "us": (1_000_000, "microseconds")}
+_EPOCHS = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 # The years 1990 to 2039.
 _FIRST_SECOND, _LAST_SECOND = 631_152_000, 2_208_988_800
 
 
-@dataclass(frozen=True)
-class DateFormat:
-    """ISO8601 or a strptime format that fits every value; `other` fits as well but gives other dates."""
+def date_formats(texts: pd.Series) -> list[str]:
+    """Find the format that fits all values of a column: ISO8601 or a format of strptime.
 
-    format: str
-    other: str | None = None
-
-
-def date_format(texts: pd.Series) -> DateFormat | None:
-    """Find the format that fits all values of a column.
-
-    Args:
-        texts: the column in row order, stripped, without missing values.
-
-    Returns:
-        None where no known format fits. If neither values nor row order tell day from month, the day comes
-        first and `other` is set.
+    `texts` is the column in row order, stripped, without missing values. Returns no format where no known
+    one fits; two, the one with the day first, if neither values nor row order tell day from month.
     """
     distinct = texts.drop_duplicates()
     sample = distinct.iloc[:_SAMPLE]
     if sample.empty or not sample.map(looks_like_a_date).all():
-        return None
-    fitting = [form for form in ("ISO8601", *map("".join, product(_DAYS, _TIMES))) if _fits(sample, form)]
-    fitting = [form for form in fitting if _fits(distinct, form)]
-    if len(fitting) < 2 or fitting[0] == "ISO8601":
-        return DateFormat(fitting[0]) if fitting else None
-    ordered = [form for form in fitting if _in_order(texts, form)]
-    if len(ordered) == 1:
-        return DateFormat(ordered[0])
-    return DateFormat(fitting[0], fitting[1])
+        return []
+    forms = (ISO, *map("".join, product(_DAYS, _TIMES)))
+    fitting = [form for form in forms if _fits(sample, form) and _fits(distinct, form)]
+    if len(fitting) < 2 or fitting[0] == ISO:
+        return fitting[:1]
+    dates = {form: pd.to_datetime(texts, format=form) for form in fitting}
+    ordered = [form for form, at in dates.items() if at.is_monotonic_increasing or at.is_monotonic_decreasing]
+    return ordered if len(ordered) == 1 else fitting[:2]
 
 
 def looks_like_a_date(text: str) -> bool:
@@ -77,16 +63,18 @@ def whole_number_dates(numbers: pd.Series) -> bool:
     return bool(texts.str.fullmatch(r"(18|19|20|21)\d{6}").all()) and _fits(texts, "%Y%m%d")
 
 
-def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict[str, int], dict[str, str]]:
+def two_digit_years(
+    table: pd.DataFrame, dates: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, int], Reasons]:
     """Find date columns whose years have two digits.
 
-    Returns:
-        The latest year for dates of birth or death, which lie in the past; and what to review by column.
+    Those of birth or death lie in the past, in the hundred years up to the latest year of the table. Returns
+    the table with these dates, that year for each, and what to review by column.
     """
     short = [name for name, form in dates.items() if "%y" in form]
-    whole = [table[name] for name in dates if name not in short and table[name].notna().any()]
-    latest = max((column.max().year for column in whole), default=datetime.now(tz=UTC).year)
-    centuries, asked = {}, {}
+    last = [table[name].max() for name in dates if name not in short and table[name].notna().any()]
+    latest = max((each.year for each in last), default=datetime.now(tz=UTC).year)
+    past, asked = {}, {}
     for name in short:
         years = table[name].dt.year
         late = int((years > latest).sum())
@@ -94,30 +82,22 @@ def two_digit_years(table: pd.DataFrame, dates: Mapping[str, str]) -> tuple[dict
         declared = f"ingestion.two_digit_years: {{{name}: {latest}}}"
         remedy = f"declare the latest possible year, e.g. {declared}"
         if LIVES & set(name_words(name)):
-            centuries[name] = latest
+            past[name] = table[name].where(years <= latest, table[name] - pd.DateOffset(years=100))
             remedy = f"{declared} is declared as the latest possible year"
         asked[name] = f"two-digit years, read as {years.min():.0f} to {years.max():.0f}{beyond}: {remedy}"
-    return centuries, asked
-
-
-def within_century(dates: pd.Series, latest: int) -> pd.Series:
-    """Map dates with two-digit years to the hundred years up to `latest`."""
-    return dates.where(dates.dt.year <= latest, dates - pd.DateOffset(years=100))
+    return table.assign(**past), dict.fromkeys(past, latest), asked
 
 
 def epochs(table: pd.DataFrame) -> dict[str, str]:
     """What to ask about whole-number columns that look like seconds since 1970 or a fraction of them."""
     asked = {}
-    for name in map(str, table):
-        column = table[name]
-        if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
-            continue
-        present = column.dropna()
-        for unit, (second, word) in _EPOCHS.items():
+    for name in map(str, table.select_dtypes("number")):
+        present = table[name].dropna()
+        for word, second in _EPOCHS.items():
             seconds = present / second
-            named = EPOCHS & set(name_words(name)) or (unit != "s" and (present % 1 == 0).all())
+            named = EPOCHS & set(name_words(name)) or (second > 1 and (present % 1 == 0).all())
             in_range = seconds.between(_FIRST_SECOND, _LAST_SECOND).all()
-            if len(present) and named and in_range and present.nunique() > 2:
+            if named and in_range and present.nunique() > 2:
                 ends = (seconds.min(), seconds.max())
                 first, last = (pd.Timestamp(end, unit="s").strftime("%Y-%m-%d") for end in ends)
                 asked[name] = (
@@ -137,9 +117,4 @@ def _fits(texts: pd.Series, form: str) -> bool:
         return False
     if not pd.api.types.is_datetime64_any_dtype(dates) or dates.isna().any():
         return False
-    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all() or form == "ISO8601")
-
-
-def _in_order(texts: pd.Series, form: str) -> bool:
-    dates = pd.to_datetime(texts, format=form)
-    return bool(dates.is_monotonic_increasing or dates.is_monotonic_decreasing)
+    return bool(dates.dt.year.between(_FIRST_YEAR, _LAST_YEAR).all() or form == ISO)

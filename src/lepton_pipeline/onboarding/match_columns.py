@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.dates import date_format
+from lepton_pipeline.onboarding.dates import date_formats
 from lepton_pipeline.onboarding.names import name_words
 from lepton_pipeline.parameters import Expectation
 
@@ -69,13 +69,13 @@ def describe_column(column: pd.Series) -> Column:
         return Column(name, "unknown")
     if pd.api.types.is_datetime64_any_dtype(present):
         return Column(name, "date")
-    if not (pd.api.types.is_numeric_dtype(present) or pd.api.types.is_string_dtype(present)):
+    numeric = pd.api.types.is_numeric_dtype(present)
+    if not numeric and not pd.api.types.is_string_dtype(present):
         return Column(name, "unknown")
     shares: dict[str, float] = {}
     for value, share in present.value_counts(normalize=True).items():
         text = _as_text(value)
         shares[text] = shares.get(text, 0.0) + share
-    numeric = pd.api.types.is_numeric_dtype(present)
     numbers = np.sort(present.to_numpy(float)) if numeric else None
     if len(shares) <= 2:
         flags = frozenset(_YES_NO.get(text, text) for text in shares)
@@ -84,7 +84,7 @@ def describe_column(column: pd.Series) -> Column:
         counts_rows = len(shares) == len(numbers) and not (numbers % 1).any()
         quantiles = None if counts_rows else np.quantile(numbers, _QUANTILES)
         return Column(name, "number", shares, numbers, quantiles)
-    if date_format(present) is not None:
+    if date_formats(present):
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
     return Column(name, "text", shares, categories=None if told_apart else frozenset(shares))
@@ -100,12 +100,8 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
         value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
 
     Equal names and types reach 1 unless the values contradict; equal values under another name reach 0.7, and
-    numbers of a similar range hardly anything.
-
-    Args:
-        client: a column of the client's file.
-        vertical: a column of the vertical.
-        rules: the vertical's expectations on that column about ranges and sets of values.
+    numbers of a similar range hardly anything. `rules` are the vertical's expectations on its column about
+    ranges and sets of values.
     """
     name = name_likeness(client.name, vertical.name)
     values, telling = _value_likeness(client, vertical)
@@ -113,7 +109,8 @@ def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> 
     by_value = 0.0 if values is None else 0.7 * telling * values**2
     if not by_name and not by_value:
         return Likeness(0.0, ())
-    kept = _kept(client, rules)
+    # The mean fraction of the values that keep the expectations.
+    kept = float(np.mean([_kept_by(client, rule) for rule in rules])) if rules and client.shares else None
     same_type = client.kind == vertical.kind
     open_type = "unknown" in (client.kind, vertical.kind)
     of_types = 1.0 if same_type or open_type else _UNLIKE_TYPES[frozenset({client.kind, vertical.kind})]
@@ -183,27 +180,18 @@ def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
 
 def _distance(one: np.ndarray, other: np.ndarray) -> float:
     """Kolmogorov-Smirnov distance of two sorted samples; 1 where a median is out of the other's range."""
-    for median, sample in ((one[len(one) // 2], other), (other[len(other) // 2], one)):
-        if not sample[0] <= median <= sample[-1]:
-            # It is more than 1/2, all of which mean the same to the caller.
-            return 1.0
+    medians = one[len(one) // 2], other[len(other) // 2]
+    if not (other[0] <= medians[0] <= other[-1] and one[0] <= medians[1] <= one[-1]):
+        return 1.0  # It is more than 1/2, all of which mean the same to the caller.
     at = np.concatenate([one, other])
     below = np.searchsorted(one, at, side="right") / len(one)
     return float(np.abs(below - np.searchsorted(other, at, side="right") / len(other)).max())
 
 
-def _kept(column: Column, rules: Sequence[Expectation]) -> float | None:
-    """Mean fraction of a column's values that meet the expectations; None without expectations or values."""
-    if not rules or not column.shares:
-        return None
-    return float(np.mean([_kept_by(column, rule) for rule in rules]))
-
-
 def _kept_by(column: Column, rule: Expectation) -> float:
     if rule.expect == IN_SET:
-        return sum(
-            column.shares.get(text, 0.0) for text in {_as_text(value) for value in rule.value_set or []}
-        )
+        allowed = dict.fromkeys(map(_as_text, rule.value_set or []))
+        return sum(column.shares.get(text, 0.0) for text in allowed)
     if column.numbers is None:
         return 0.0
     lowest = -np.inf if rule.min_value is None else float(rule.min_value)  # type: ignore[arg-type]  # rules of numbers

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+Reasons = dict[str, str]
+"""Why something was found or left out, by column."""
+
 
 def name_words(name: str) -> list[str]:
     """Words of a column's name in lower case.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.onboarding.parameters_file import read_parameters
 from lepton_pipeline.parameters.jobs import is_partial
-from lepton_pipeline.project.declaration import find_verticals
+from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
@@ -64,18 +63,15 @@ class VerticalOverview:
 def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOverview]:
     """List the verticals of a project by name; nothing is run and no store is created.
 
-    Args:
-        base: the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
-        tracking: addresses of runs and models.
-        project: folder that relative addresses start from.
-
-    Raises:
-        ConfigurationError: there is no vertical, or the store cannot be used.
+    `base` is the configuration folder `conf/base`; a vertical with an invalid declaration is listed as such.
+    Relative addresses of `tracking` start from `project`. Raises ConfigurationError if there is no vertical,
+    or the store cannot be used.
     """
-    names = find_verticals(base)
+    declared = [_declared(base, name) for name in find_verticals(base)]
     client = existing_store(tracking, project, "view")
-    results = {name: _runs(client, name) | _promoted(client, name) for name in names if client is not None}
-    return [VerticalOverview(name, **_declared(base, name), **results.get(name, {})) for name in names]
+    if client is None:
+        return declared
+    return [replace(_with_runs(client, each), champion=_promoted(client, each.name)) for each in declared]
 
 
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
@@ -84,59 +80,52 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
     first = fixed("vertical", style="bold")
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
     for row in rows:
-        shown.add_row(
-            Text(row.name),
-            _rows(row),
-            _target(row),
-            Text(row.split.replace(", ", "\n") or _NONE),
-            _last_run(row.last_run),
-            _champion(row.champion),
-        )
+        split = Text(row.split.replace(", ", "\n") or _NONE)
+        rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
+        rows_and_rate = Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
+        run, champion = _last_run(row.last_run), _champion(row.champion)
+        shown.add_row(Text(row.name), rows_and_rate, _target(row), split, run, champion)
     out.print(shown)
     for row in rows:
         if row.problem:
             out.print(Text(row.problem, style="red"), soft_wrap=True)
 
 
-def _declared(base: Path, name: str) -> dict[str, Any]:
+def _declared(base: Path, name: str) -> VerticalOverview:
     try:
         vertical = read_parameters(base, name)
     except ConfigurationError as error:
-        return {"problem": str(error)}
+        return VerticalOverview(name, problem=str(error))
     dataset, split = vertical.dataset, vertical.split
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
-    shown = [split.strategy, *(f"{name} {wait}" for name, wait in waits.items() if wait != 0)]
+    shown = [split.strategy, *(f"{key} {wait}" for key, wait in waits.items() if wait != 0)]
     positive = dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
-    return {"target": positive, "split": ", ".join(shown), "caution": vertical.about.caution}
+    return VerticalOverview(name, positive, ", ".join(shown), vertical.about.caution)
 
 
-def _runs(client: Any, name: str) -> dict[str, Any]:
-    experiment = client.get_experiment_by_name(name)
+def _with_runs(client: Any, row: VerticalOverview) -> VerticalOverview:
+    experiment = client.get_experiment_by_name(row.name)
     if experiment is None or experiment.lifecycle_stage != "active":
-        return {}
+        return row
     order = ["attributes.start_time DESC"]
     found = client.search_runs([experiment.experiment_id], order_by=order, max_results=_RECENT)
     runs = [run for run in found if not is_partial(run.data.tags)]
     if not runs:
-        return {}
+        return row
     # A run may have failed before its table was read.
     tags: dict[str, str] = next((run.data.tags for run in runs if "data.rows" in run.data.tags), {})
-    rows = _number(tags.get("data.rows"))
+    rows, rate = _number(tags.get("data.rows")), _number(tags.get("data.base_rate"))
     info = runs[0].info
     started = datetime.fromtimestamp(info.start_time / 1000, UTC)
-    return {
-        "rows": None if rows is None else int(rows),
-        "base_rate": _number(tags.get("data.base_rate")),
-        "last_run": LastRun(info.status, started, runs[0].data.metrics.get("test.auc")),
-    }
+    last = LastRun(info.status, started, runs[0].data.metrics.get("test.auc"))
+    return replace(row, rows=None if rows is None else int(rows), base_rate=rate, last_run=last)
 
 
-def _promoted(client: Any, name: str) -> dict[str, Any]:
+def _promoted(client: Any, name: str) -> Champion | None:
     version = champion_of(client, name)
     if version is None:
-        return {}
-    tags = client.get_model_version(name, str(version)).tags
-    return {"champion": Champion(version, _number(tags.get("test.auc")))}
+        return None
+    return Champion(version, _number(client.get_model_version(name, str(version)).tags.get("test.auc")))
 
 
 def _number(text: str | None) -> float | None:
@@ -145,11 +134,6 @@ def _number(text: str | None) -> float | None:
         return None if text is None else float(text)
     except ValueError:
         return None
-
-
-def _rows(row: VerticalOverview) -> Text:
-    rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
-    return Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
 
 
 def _target(row: VerticalOverview) -> Text:

@@ -1,32 +1,40 @@
-"""Infer format and types of raw files without a declaration."""
+"""Infer encoding, separator and types of raw files without a declaration."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 import pandas as pd
 
 from lepton_pipeline.data.kinds import Wanted, find_kinds
+from lepton_pipeline.data.raw import read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import Reading
+from lepton_pipeline.data.source import Source
 from lepton_pipeline.data.texts import numbers_of
 from lepton_pipeline.data.values import typed_block, typed_column
-from lepton_pipeline.onboarding.codes import code_columns, missing_among_codes
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.onboarding.dates import (
-    date_format,
+    date_formats,
     epochs,
     looks_like_a_date,
     two_digit_years,
     whole_number_dates,
-    within_century,
 )
-from lepton_pipeline.onboarding.formats import RawRows, read_texts
-from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, name_words
-from lepton_pipeline.onboarding.numbers import number_style
-from lepton_pipeline.parameters import Ingestion
+from lepton_pipeline.onboarding.names import DATES, NO_NUMBER, NO_TEXT, Reasons, name_words
+from lepton_pipeline.onboarding.numbers import code_columns, missing_among_codes, nearly, number_style
+from lepton_pipeline.parameters import Contract, Ingestion
 
-_FEW_ODD = 0.05
+_HEAD, _LINES = 1 << 16, 100
+_SEPARATORS = (",", ";", "\t", "|")
+# cp1252 leaves five bytes undefined; latin-1 has a character for every byte, so it always reads.
+_ENCODINGS = ("utf-8", "cp1252", "latin-1")
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Profile:
         doubts: by column, what to review.
         codes: columns of digits that are codes, with the reason.
         moments: whole-number columns that look like times since 1970.
-        reading: files read and what was set apart, see `Survey.record`; None for parts of files.
+        reading: files read and what was set apart, see `Survey.record`; None for the beginnings of files.
     """
 
     table: pd.DataFrame
@@ -57,15 +65,16 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     """Read table files and infer how their text becomes values.
 
     Args:
-        files: table files with the same columns, concatenated.
+        files: at least one table file; all have the same columns, and are concatenated.
         target: column whose values are classes, so none of them means "no value" unless two are left.
-        whole: whether they are whole files, see `read_texts`.
+        whole: False for the beginnings of files, which may end within a record.
 
     Raises:
-        DataError: a file cannot be read as a table, see `read_texts`, or a column's type is not supported.
+        DataError: a file is no table, is empty or has only a header, a column name is missing or repeated,
+            a column's type is not supported, too many records are broken, or the files differ in their columns.
     """
-    read = read_texts(files, whole=whole)
-    rows, ingestion = read.frame, read.ingestion
+    blocks, ingestion, reading = _read_texts(files, whole)
+    rows = pd.concat([block.to_pandas() for block in blocks], ignore_index=True)
     reasons: dict[str, str] = {}
     if ingestion.encoding != "utf-8":
         reasons["encoding"] = "the bytes are not UTF-8"
@@ -75,48 +84,88 @@ def profile_files(files: Sequence[RawFile], target: str | None = None, *, whole:
     if why:
         reasons["missing"] = "; ".join(f"without {text}: {said}" for text, said in why.items())
     missing = [text for text in ingestion.missing if text not in codes]
-    ingestion = ingestion.model_copy(update={"missing": missing})
-    strings = rows.columns[[pd.api.types.is_string_dtype(rows[name]) for name in rows]]
-    texts = {str(name): _distinct(rows[name], ingestion) for name in strings}
+    strings = {str(name): rows[name] for name in rows if pd.api.types.is_string_dtype(rows[name])}
+    texts = {name: _distinct(column, missing) for name, column in strings.items()}
     regular = {name: _without(each, NO_NUMBER) for name, each in texts.items()}
-    style = number_style(regular, ingestion.separator)
-    reasons |= style.reasons
-    ingestion = style.of(ingestion)
+    style, more, unsure = number_style(regular, ingestion)
+    reasons |= more
+    ingestion = ingestion.model_copy(update={**style, "missing": missing})
     odd = _odd_texts(texts, ingestion, target)
     ingestion = ingestion.model_copy(update={"missing": [*missing, *odd]})
     present = {name: values[~values.isin(ingestion.missing)] for name, values in texts.items()}
-    dates, more = _dates(rows, present, ingestion)
+    dates, either = _dates(rows, present, ingestion)
     ingestion = ingestion.model_copy(update={"dates": dates})
     integers = {str(name): rows[name] for name in rows if pd.api.types.is_integer_dtype(rows[name])}
     keys = code_columns({name: each for name, each in present.items() if name not in dates} | integers)
-    table = _typed(read, ingestion, keys)
-    centuries, asked = two_digit_years(table, dates)
+    kinds = find_kinds(blocks, ingestion, Wanted(keys=keys)).of
+    table = pd.concat([typed_block(block, kinds, ingestion) for block in blocks], ignore_index=True)
+    table, centuries, asked = two_digit_years(table, dates)
     ingestion = ingestion.model_copy(update={"two_digit_years": centuries})
-    table = table.assign(**{name: within_century(table[name], latest) for name, latest in centuries.items()})
     moments = epochs(table)
-    doubts = doubts | style.doubts | more | asked | moments
+    doubts = doubts | unsure | either | asked | moments
     doubts |= _nearly_typed(table, present, ingestion, keys) | doubts
-    reading = None if read.survey is None else read.survey.record()
     return Profile(table, ingestion, reasons, odd, doubts, keys, list(moments), reading)
-
-
-def _typed(read: RawRows, ingestion: Ingestion, keys: Collection[str]) -> pd.DataFrame:
-    """The rows as a run reads them with the keys as categories."""
-    kinds = find_kinds(read.blocks, ingestion, Wanted(keys=keys)).of
-    return pd.concat([typed_block(block, kinds, ingestion) for block in read.blocks], ignore_index=True)
 
 
 def is_whole(column: pd.Series) -> bool:
     """Whether a column holds whole numbers, also as floats beside missing values."""
-    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
-        return False
     present = column.dropna()
-    return bool(len(present)) and bool((present % 1 == 0).all())
+    return column.dtype.kind in "iuf" and len(present) > 0 and bool((present % 1 == 0).all())
 
 
-def _distinct(column: pd.Series, ingestion: Ingestion) -> pd.Series:
+def _read_texts(files: Sequence[RawFile], whole: bool) -> tuple[list[Any], Ingestion, Reading | None]:
+    """Arrow blocks of the rows, encoding and separator, and the record of whole files."""
+    first = next((file for file in files if not file.is_parquet and not file.is_document), None)
+    head = b""
+    if first is not None:
+        # Latin-1 decodes everything: this refuses other kinds of files, and broken compression.
+        read_header(first, Ingestion(encoding="latin-1", separator="\x1f"))
+        head = first_bytes(first, _HEAD)
+    encodings = ("utf-16",) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else _ENCODINGS
+    for encoding in encodings:
+        separator = _separator(head.decode(encoding, errors="replace").removeprefix("\ufeff"))
+        ingestion = Ingestion(encoding=encoding, separator=separator)
+        try:
+            source = Source.open(list(files), ingestion, {})
+            survey = source.survey() if whole else None
+            if survey is not None:
+                survey.require_whole(Contract().max_quarantined, "contract.max_quarantined")
+            blocks = [chunk.block for chunk in source.chunks()]
+        except DataError as error:
+            if not isinstance(error.__cause__, UnicodeDecodeError) or encoding == encodings[-1]:
+                raise
+        else:
+            return blocks, ingestion, None if survey is None else survey.record()
+    raise AssertionError("the last encoding has read the file or raised")
+
+
+def first_bytes(file: RawFile, most: int) -> bytes:
+    """The beginning of a file; empty where it cannot be read, which reading all of it reports."""
+    try:
+        with file.open() as stream:
+            return stream.read(most)
+    except Exception:
+        return b""
+
+
+def _separator(text: str) -> str:
+    """The separator that splits most lines into as many fields as the header; of several, the most fields."""
+    complete = text[: text.rfind("\n") + 1] or text
+
+    def fit(separator: str) -> tuple[float, int]:
+        rows = csv.reader(io.StringIO(complete, newline=""), delimiter=separator)
+        lengths: list[int] = []
+        with suppress(csv.Error):
+            lengths = [len(row) for row in islice(rows, _LINES) if row]
+        fields = lengths[0] if lengths else 0
+        return (lengths.count(fields) / len(lengths), fields) if fields > 1 else (0.0, 0)
+
+    return max(_SEPARATORS, key=fit)
+
+
+def _distinct(column: pd.Series, missing: Collection[str]) -> pd.Series:
     values = column.drop_duplicates().str.strip().drop_duplicates()
-    return values[values.notna() & ~values.isin(ingestion.missing)]
+    return values[values.notna() & ~values.isin(missing)]
 
 
 def _without(texts: pd.Series, odd: frozenset[str]) -> pd.Series:
@@ -128,11 +177,8 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
     kept: set[str] = set()
     for name, values in texts.items():
         regular = _without(values, NO_NUMBER)
-        ordered = len(regular) > 1 and (
-            numbers_of(regular, ingestion).notna().all() or date_format(regular) is not None
-        )
-        known = NO_NUMBER if ordered else NO_TEXT
-        odd = values[values.str.casefold().isin(known)]
+        ordered = numbers_of(regular, ingestion).notna().all() or date_formats(regular)
+        odd = values[values.str.casefold().isin(NO_NUMBER if ordered and len(regular) > 1 else NO_TEXT)]
         left = len(values) - len(odd)
         if name == target and left != 2:
             kept |= set(odd)
@@ -144,29 +190,21 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
     return {text: names for text, names in found.items() if text not in kept}
 
 
-def _dates(
-    rows: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion
-) -> tuple[dict[str, str], dict[str, str]]:
+def _dates(rows: pd.DataFrame, texts: dict[str, pd.Series], ingestion: Ingestion) -> tuple[Reasons, Reasons]:
     """Formats of date columns, and what to review; `texts` are distinct present values."""
-    dates: dict[str, str] = {}
-    doubts: dict[str, str] = {}
+    dates, doubts = dict[str, str](), dict[str, str]()
     for name in map(str, rows):
         values = texts.get(name)
         if values is None or numbers_of(values, ingestion).notna().all():
-            if DATES & set(name_words(name)):
-                typed = typed_column(rows[name], ingestion)
-                if is_whole(typed) and whole_number_dates(typed.dropna()):
-                    dates[name] = "%Y%m%d"
-            continue
-        if date_format(values) is None:
-            continue
-        # Once more with the order of the rows, which can tell day and month apart.
-        present = rows[name].str.strip()
-        found = date_format(present[present.notna() & ~present.isin(ingestion.missing)])
-        if found is not None:
-            dates[name] = found.format
-            if found.other:
-                doubts[name] = f"every value fits {found.format} and {found.other}: check which one is meant"
+            typed = typed_column(rows[name], ingestion) if DATES & set(name_words(name)) else None
+            if typed is not None and is_whole(typed) and whole_number_dates(typed.dropna()):
+                dates[name] = "%Y%m%d"
+        elif date_formats(values):
+            # Once more with the order of the rows, which can tell day and month apart.
+            present = rows[name].str.strip()
+            dates[name], *others = date_formats(present[present.notna() & ~present.isin(ingestion.missing)])
+            if others:
+                doubts[name] = f"every value fits {dates[name]} and {others[0]}: check which one is meant"
     return dates, doubts
 
 
@@ -178,24 +216,15 @@ def _nearly_typed(
     for name, present in texts.items():
         if name in codes or not pd.api.types.is_string_dtype(table[name]):
             continue
-        no_numbers = present[numbers_of(present, ingestion).isna()]
-        no_dates = present[~present.map(looks_like_a_date).astype(bool)]
-        zeros = present.str.fullmatch(r"0\d+").any()
-        if _few(no_numbers, present) and not zeros:
+        numbers = numbers_of(present, ingestion).notna()
+        dates = present.map(looks_like_a_date).astype(bool)
+        if nearly(numbers) and not numbers.all() and not present.str.fullmatch(r"0\d+").any():
+            odd = ", ".join(map(repr, present[~numbers].iloc[:2]))
+            doubts[name] = f"numbers except {odd}: add these to ingestion.missing if they mean no value"
+        elif nearly(dates) and not dates.all():
+            odd = ", ".join(map(repr, present[~dates].iloc[:2]))
             doubts[name] = (
-                f"numbers except {_two(no_numbers)}: add these to ingestion.missing if they mean no value"
-            )
-        elif _few(no_dates, present):
-            doubts[name] = (
-                f"dates except {_two(no_dates)}: if these mean no value, add them to ingestion.missing and the format "
-                "of the others to ingestion.dates"
+                f"dates except {odd}: if these mean no value, add them to ingestion.missing and the format of the "
+                "others to ingestion.dates"
             )
     return doubts
-
-
-def _few(odd: pd.Series, texts: pd.Series) -> bool:
-    return 0 < len(odd) <= max(1, _FEW_ODD * len(texts)) and len(texts) - len(odd) > 2
-
-
-def _two(texts: pd.Series) -> str:
-    return ", ".join(map(repr, texts.iloc[:2]))

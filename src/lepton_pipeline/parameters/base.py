@@ -8,8 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-
-
+Share = Annotated[float, Field(ge=0, le=1)]
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|h|d|w)")
 
 

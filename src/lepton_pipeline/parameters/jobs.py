@@ -4,28 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kedro.pipeline.node import Node
 
 # The query of a vertical with several raw tables.
 QUERY = "table.sql"
-TRAINING = "training"
-SCORING = "scoring"
-MONITORING = "monitoring"
+TRAINING, SCORING, MONITORING = "training", "scoring", "monitoring"
 # Experiments without a pipeline: retraining jobs and backfills.
-RETRAINING = "retraining"
-BACKFILL = "backfill"
+RETRAINING, BACKFILL = "retraining", "backfill"
 # Tag of a run: one of the above, or "partial".
-KIND = "kind"
-PARTIAL = "partial"
+KIND, PARTIAL = "kind", "partial"
 _OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)
-
-
-class _Node(Protocol):
-    @property
-    def namespace(self) -> str | None: ...
-
-    @property
-    def tags(self) -> set[str]: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +41,7 @@ class Job:
         return cls(vertical, purpose) if vertical and purpose in _OTHERS else cls(name)
 
     @classmethod
-    def of(cls, node: _Node) -> Job:
+    def of(cls, node: Node) -> Job:
         """The job of a node."""
         vertical = str(node.namespace).partition(".")[0]
         return cls(vertical, next((purpose for purpose in _OTHERS if purpose in node.tags), TRAINING))

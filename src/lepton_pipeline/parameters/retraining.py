@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 
-from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, Share
 from lepton_pipeline.system.cron import require_cron
 
 
@@ -33,11 +33,8 @@ def _require_web_address(value: str) -> str:
 class Decay(Declaration):
     """When the quality that labels show afterwards counts as decayed."""
 
-    at_least: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        description="bound of the gate's metric; None: the lower end of the champion's test interval",
+    at_least: Share | None = Field(
+        None, description="bound of the gate's metric; None: the lower end of the champion's test interval"
     )
     windows: int = Field(2, ge=1, description="windows below it, of the last `of`")
     of: int = Field(3, ge=1, description="last windows that are looked at")

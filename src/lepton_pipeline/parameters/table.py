@@ -12,13 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 
 from lepton_pipeline.parameters.base import Declaration, Duration
 
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
+# Roles that one column may have, in the order of `Dataset.roles`.
+_BOTH_ROLES = (("sensitive", "numeric"), ("sensitive", "categorical"))
 
 
 def utc_text(at: datetime) -> str:
@@ -59,20 +54,13 @@ class Dataset(Declaration):
     categorical: list[str] = Field([], description="columns of categories, even if they look like numbers")
 
     @model_validator(mode="after")
-    def _one_rule_for_positive(self) -> Dataset:
+    def _says_each_thing_once(self) -> Dataset:
         if (self.positive is None) == (self.positive_when is None):
             raise ValueError("declare either positive (a value) or positive_when (an expression)")
-        return self
-
-    @model_validator(mode="after")
-    def _one_role_a_column(self) -> Dataset:
         seen: dict[str, str] = {}
         for role, columns in self.roles().items():
             for column in columns:
-                if column in seen and {role, seen[column]} not in (
-                    {"sensitive", "numeric"},
-                    {"sensitive", "categorical"},
-                ):
+                if column in seen and (seen[column], role) not in _BOTH_ROLES:
                     raise ValueError(f"column {column!r} is declared as {seen[column]} and {role}; keep one")
                 seen[column] = role
         return self
@@ -85,13 +73,9 @@ class Dataset(Declaration):
     def roles(self) -> dict[str, list[str]]:
         """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
-        return {
-            **{role: [] if column is None else [column] for role, column in single.items()},
-            "exclude": self.exclude,
-            "sensitive": self.sensitive,
-            "numeric": self.numeric,
-            "categorical": self.categorical,
-        }
+        several = {"exclude": self.exclude, "sensitive": self.sensitive}
+        several |= {"numeric": self.numeric, "categorical": self.categorical}
+        return {role: [] if column is None else [column] for role, column in single.items()} | several
 
 
 class Ingestion(Declaration):
@@ -125,8 +109,11 @@ class Ingestion(Declaration):
                 raise ValueError(
                     f"two_digit_years.{column}: the column has no format with %y in ingestion.dates; declare it there"
                 )
-        if self.zone is not None and not _is_zone(self.zone):
-            raise ValueError(f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC")
+        try:
+            ZoneInfo("UTC" if self.zone is None else self.zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            text = f"zone: {self.zone!r} is no time zone; declare one such as Europe/Berlin or UTC"
+            raise ValueError(text) from error
         return self
 
 
@@ -156,7 +143,7 @@ class Expectation(BaseModel):
     table_columns: list[str] | None = Field(None, description="its key columns, if their names differ")
 
     @model_serializer(mode="wrap")
-    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, Any]:
+    def _as_declared(self, dump: Callable[[Any], Any]) -> dict[str, object]:
         return {key: value for key, value in dump(self).items() if value is not None}
 
     def columns(self) -> list[str]:
@@ -164,7 +151,7 @@ class Expectation(BaseModel):
         single = [name for name in (self.column, self.column_A, self.column_B) if name is not None]
         return single + (self.column_list or [])
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, object]:
         """Declared arguments for Great Expectations."""
         return self.model_dump(exclude={"expect", "on_failure"})
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
-from lepton_pipeline.parameters.evaluation import Evaluation
+from lepton_pipeline.parameters.evaluation import Evaluation, Gate
 from lepton_pipeline.parameters.features import Features, Leaks, Split
-from lepton_pipeline.parameters.gate import Gate
 from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
-from lepton_pipeline.parameters.scoring import Scoring
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
-from lepton_pipeline.parameters.training import Training
+from lepton_pipeline.parameters.training import Scoring, Training
 
 
 class Vertical(Declaration):
@@ -36,53 +36,40 @@ class Vertical(Declaration):
     alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
 
     @model_validator(mode="after")
-    def _split_has_its_columns(self) -> Vertical:
-        strategy, dataset = self.split.strategy, self.dataset
+    def _parts_agree(self) -> Vertical:
+        if problem := next(self._problems(), None):
+            raise ValueError(problem)
+        return self
+
+    def _problems(self) -> Iterator[str]:
+        strategy, dataset, policy = self.split.strategy, self.dataset, self.retraining
         by_time = strategy in ("time", "time_group")
         if by_time and dataset.time is None:
-            raise ValueError(f"split.strategy: {strategy!r} needs dataset.time; declare that column")
+            yield f"split.strategy: {strategy!r} needs dataset.time; declare that column"
         if strategy in ("group", "time_group") and dataset.group is None:
-            raise ValueError(f"split.strategy: {strategy!r} needs dataset.group; declare that column")
+            yield f"split.strategy: {strategy!r} needs dataset.group; declare that column"
         for key, value in (("dataset.label_delay", dataset.label_delay), ("split.gap", self.split.gap)):
             if value != 0 and not by_time:
-                raise ValueError(f"{key}: {value!r} has no effect with {strategy!r}; use time or time_group")
+                yield f"{key}: {value!r} has no effect with {strategy!r}; use time or time_group"
         if self.features.windows and dataset.time is None:
-            raise ValueError("features.windows: they need dataset.time to order rows; declare it")
-        return self
-
-    @model_validator(mode="after")
-    def _raw_tables_alone_have_a_time(self) -> Vertical:
+            yield "features.windows: they need dataset.time to order rows; declare it"
         if self.contract.time is not None:
-            raise ValueError(f"contract.time: {self.contract.time!r} has no effect; declare dataset.time")
-        return self
-
-    @model_validator(mode="after")
-    def _slices_are_no_outcome(self) -> Vertical:
-        if self.dataset.target in self.evaluation.slices:
-            raise ValueError(
-                f"evaluation.slices: {self.dataset.target!r} is the target, so a slice would hold one outcome only; "
+            yield f"contract.time: {self.contract.time!r} has no effect; declare dataset.time"
+        if dataset.target in self.evaluation.slices:
+            yield (
+                f"evaluation.slices: {dataset.target!r} is the target, so a slice would hold one outcome only; "
                 "name other columns"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _clock_can_be_read(self) -> Vertical:
-        dated = {
-            "dataset.as_of": self.dataset.as_of,
-            "dataset.since": self.dataset.since,
-            "retraining.window": self.retraining.window,
-        }
-        for key, value in dated.items():
-            if value is not None and self.dataset.time is None:
-                raise ValueError(f"{key}: {value!r} needs dataset.time to order rows; declare it")
-        policy = self.retraining
+        dated = {"dataset.as_of": dataset.as_of, "dataset.since": dataset.since}
+        for key, moment in {**dated, "retraining.window": policy.window}.items():
+            if moment is not None and dataset.time is None:
+                yield f"{key}: {moment!r} needs dataset.time to order rows; declare it"
         lasting = {
             "retraining.max_age": policy.max_age,
             "retraining.cool_down": policy.cool_down,
             "retraining.timeout": policy.timeout,
             "alerts.cool_down": self.alerts.cool_down,
         }
-        if numbers := [key for key, value in lasting.items() if isinstance(value, int)]:
-            key = numbers[0]
-            raise ValueError(f"{key}: {lasting[key]!r} has no unit; declare a duration such as 90d or 12h")
-        return self
+        for key, duration in lasting.items():
+            if isinstance(duration, int):
+                yield f"{key}: {duration!r} has no unit; declare a duration such as 90d or 12h"

@@ -17,7 +17,7 @@ from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
 from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
-from lepton_pipeline.scoring.work import FinishedRows
+from lepton_pipeline.scoring.score import FinishedRows
 from lepton_pipeline.terminal.progress import show_rows
 
 

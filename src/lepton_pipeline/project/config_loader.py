@@ -19,10 +19,9 @@ from omegaconf.errors import InterpolationResolutionError
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.system.credentials import learn
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
-from lepton_pipeline.system.variables import read_variable, reader, refused_variables
+from lepton_pipeline.system.variables import reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
-_OF_VERTICALS = ("parameters", "catalog")
 _MOST_VALUES = 100_000
 _SECONDS = 60
 
@@ -68,12 +67,16 @@ class ConfigLoader(OmegaConfigLoader):
         # Parser errors have no common base.
         except Exception as error:
             raise ConfigurationError(f"{self._fault(key) or f'{key}: {error}'}; correct the file.") from error
-        if key != "parameters" and (problems := refused_variables(found)):
-            raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
-        _learn_secrets(key, found)
-        return self._with_queries(found) if key == "parameters" and not stored else found
+        if key != "parameters":
+            if problems := refused_variables(found):
+                raise ConfigurationError("\n".join(f"{key}.yml: {each}" for each in problems))
+            learn(found, secret=key == "credentials")
+            return found
+        # Only `alerts` has secrets there.
+        learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
+        return found if stored else self._with_queries(found)
 
-    def _with_queries(self, parameters: dict[str, Any]) -> dict[str, Any]:
+    def _with_queries(self, parameters: Mapping[str, object]) -> dict[str, object]:
         """Add a vertical's query as `sql`; the environment's replaces the base's."""
         from lepton_pipeline.parameters.jobs import QUERY
 
@@ -100,7 +103,7 @@ class ConfigLoader(OmegaConfigLoader):
     def _leave_out_others(self, key: str) -> None:
         """Read no files of verticals that this command is not about."""
         asked, every = pipelines._requested_pipelines, f"**/{key}*"
-        if not asked or "__default__" in asked or key not in _OF_VERTICALS:
+        if not asked or "__default__" in asked or key not in ("parameters", "catalog"):
             return
         if every not in self.config_patterns[key]:
             return
@@ -127,22 +130,6 @@ class ConfigLoader(OmegaConfigLoader):
             if content is not None and not isinstance(content, dict):
                 return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
-
-
-def read_declaration(path: Path) -> Any:
-    """Read one parameters file as the loader does, where 1e-3 is a number."""
-    OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
-    return OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-
-
-def _learn_secrets(kind: str, found: Mapping[str, Any]) -> None:
-    """Remember the secrets of a configuration; in parameters, only `alerts` has some."""
-    if kind != "parameters":
-        learn(found, secret=kind == "credentials")
-        return
-    for declared in found.values():
-        if isinstance(declared, Mapping):
-            learn(declared.get("alerts"))
 
 
 def _require_bounded(file: Path) -> None:

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
+from yaml import YAMLError
 
 from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
@@ -14,7 +17,7 @@ from lepton_pipeline.features.derive import check_features_declared
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import name_problem
 from lepton_pipeline.system.credentials import masked
-from lepton_pipeline.system.variables import refused_variables
+from lepton_pipeline.system.variables import read_variable, refused_variables
 
 
 def find_verticals(base: Path) -> list[str]:
@@ -26,21 +29,37 @@ def find_verticals(base: Path) -> list[str]:
     if not names:
         raise ConfigurationError(f"no vertical in {base}: put a folder with a parameters.yml there.")
     for name in names:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ConfigurationError(
-                f"{base / name} cannot be a vertical: use a to z, 0 to 9 and _, a letter first."
-            )
-        if problem := name_problem(name):
+        plain = re.fullmatch(r"[a-z][a-z0-9_]*", name)
+        if problem := name_problem(name) if plain else "use a to z, 0 to 9 and _, a letter first":
             raise ConfigurationError(f"{base / name} cannot be a vertical: {problem}.")
     return names
 
 
 def require_vertical(base: Path, name: str) -> None:
     """Raise ConfigurationError, with the known ones, if `conf/base` has no vertical of this name."""
-    known = find_verticals(base)
+    require_known(name, find_verticals(base))
+
+
+def require_known(name: str, known: list[str]) -> None:
+    """Raise ConfigurationError if there is no such vertical."""
     if name not in known:
         hint = did_you_mean(name, known)
         raise ConfigurationError(f"no vertical {name!r}; {hint}there are {', '.join(known)}.")
+
+
+def read_parameters(base: Path, name: str) -> Vertical:
+    """Read conf/base/<name>/parameters.yml alone, as the project's loader does: 1e-3 is a number.
+
+    Raises ConfigurationError if the file cannot be read, or its declaration is invalid.
+    """
+    path = base / name / "parameters.yml"
+    OmegaConf.register_new_resolver("oc.env", read_variable, replace=True)
+    try:
+        declared: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError, OSError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigurationError(f"{name}: {path} cannot be read: {problem}; correct its YAML.") from error
+    return read_vertical(name, declared.get(name) if isinstance(declared, dict) else declared)
 
 
 def read_vertical(name: str, declared: Any) -> Vertical:
@@ -113,13 +132,9 @@ def _model_at(location: tuple[str | int, ...]) -> type[BaseModel]:
     for part in location:
         if isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
-            inner = next((kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)), None)
-            model = inner or model
+            kinds = [each for each in (annotation, *get_args(annotation)) if isinstance(each, type)]
+            model = next((each for each in kinds if issubclass(each, BaseModel)), model)
     return model
-
-
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _description(location: tuple[str | int, ...]) -> str:

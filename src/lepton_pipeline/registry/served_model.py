@@ -67,8 +67,7 @@ with _only_source():
     from lepton_pipeline.features.unseen import UnseenCounts
     from lepton_pipeline.model.artefact import Artefact
     from lepton_pipeline.parameters import Ingestion, Scoring
-    from lepton_pipeline.serving.hook import one_line, take_requests
-    from lepton_pipeline.serving.requests import read_request, rows_of
+    from lepton_pipeline.serving.requests import one_line, read_request, rows_of, take_requests
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped

@@ -27,7 +27,6 @@ from lepton_pipeline.data.contracts.expectations import check_declarations
 from lepton_pipeline.data.contracts.validation import Verdict
 from lepton_pipeline.data.ingest import key_columns
 from lepton_pipeline.data.kinds import Kinds, Wanted
-from lepton_pipeline.data.rows import Frames
 from lepton_pipeline.data.source import Raw, Source
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.raw_values import is_infinite
@@ -75,7 +74,8 @@ def check_input(
         raise ConfigurationError("\n".join(problems))
     ingestion = with_dates(declared.ingestion, model)
     source = Source.open(raw, ingestion, _needed(model, declared))
-    _refuse_own_names(source.names)
+    if taken := [name for name in source.names if name in (ROW, REASONS)]:
+        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
     keys = key_columns(dataset, contract, features)
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
     numbers |= {window.of for window in features.windows.values() if window.of is not None}
@@ -98,8 +98,12 @@ def check_input(
     copies = survey.copies()
     infinite: dict[str, list[int]] = {}
     evaluation = Evaluation(checks)
-    for each in counts.watch(copies.watch(_watch_infinite(chunks(on_rows), model.numbers, infinite))):
+    for each in counts.watch(copies.watch(chunks(on_rows))):
         evaluation.add(each)
+        # Windows are computed later, of finite values.
+        for name in model.numbers:
+            if name in each and (marked := is_infinite(each[name])).any():
+                infinite.setdefault(name, []).extend(each.index[marked])
     found = evaluation.found()
     copies.check()
     for name, positions in infinite.items():
@@ -210,21 +214,6 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     return needed | {key: [name for name in names if name not in unneeded] for key, names in named.items()}
 
 
-def _watch_infinite(chunks: Frames, names: list[str], seen: dict[str, list[int]]) -> Frames:
-    """Pass chunks on, and collect by column the rows with an infinite number."""
-    for chunk in chunks:
-        for name in names:
-            # Windows are computed later, of finite values.
-            if name in chunk and (infinite := is_infinite(chunk[name])).any():
-                seen.setdefault(name, []).extend(chunk.index[infinite])
-        yield chunk
-
-
-def _refuse_own_names(names: list[str]) -> None:
-    if taken := [name for name in names if name in (ROW, REASONS)]:
-        raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
-
-
 def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str]) -> None:
     """Refuse texts where the model needs numbers; declared numeric columns are checked with the contract."""
     for name, kind in model.inputs.items():
@@ -235,12 +224,9 @@ def _refuse_texts(model: Artefact, dataset: Dataset, kinds: Kinds, keys: set[str
 
 
 def _flags(checks: list[Check], found: list[Found]) -> pd.DataFrame:
-    rows, numbers = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for at, positions in quarantining(checks, found):
-        rows.append(positions)
-        numbers.append(np.full(len(positions), at))
-    flags = pd.DataFrame({"row": np.concatenate(rows), "check": np.concatenate(numbers)})
-    return flags.sort_values(["row", "check"], ignore_index=True)
+    none = pd.DataFrame({"row": [], "check": []}, dtype=np.int64)
+    flags = [pd.DataFrame({"row": rows, "check": at}) for at, rows in quarantining(checks, found)]
+    return pd.concat([none, *flags]).sort_values(["row", "check"], ignore_index=True)
 
 
 def _examples(found: list[Found], chunks: Callable[[], Iterator[pd.DataFrame]]) -> pd.DataFrame:

@@ -12,12 +12,10 @@ from lepton_pipeline.model.version import ModelVersion
 
 @dataclass(frozen=True)
 class ScoringContract(ContractResult):
-    """Result of the contract of rows to score.
+    """Result of the contract of rows to score; `files` as `Source.fingerprints` gives them.
 
-    Attributes:
-        files: see `Source.fingerprints`.
-        left_out: declared expectations that read the target or an absent column.
-        unseen: by column, values that no training row had.
+    `left_out` are declared expectations that read the target or an absent column; `unseen` has by column
+    values that no training row had.
     """
 
     kinds: dict[str, str]

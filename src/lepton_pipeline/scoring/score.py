@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Dataset, Features, Scoring
 from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, with_dates
 from lepton_pipeline.scoring.result import ScoringRecord
-from lepton_pipeline.scoring.work import FinishedRows, Work
+from lepton_pipeline.system.files import replacing, write_text
 from lepton_pipeline.tracking.lineage import package_sha256
 
 _OWN = [ROW, "probability", "decision", "reasons", "model_version"]
@@ -69,17 +70,23 @@ def score_input(
         raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
-    work = Work.resume(folder, manifest)
+    done = FinishedRows.resume(folder, manifest)
     windows = features if features.windows and not declared.ready else None
     kept = _KeptRows(source, checked.kinds, rows.left_out[ROW].to_numpy(), dataset, windows)
-    totals = _Totals()
-    for number, (stop, make) in enumerate(kept.chunks(scoring.chunk_rows)):
-        if not work.has(number):
-            work.write(number, _scored(make(), model, version.version, names, scoring))
-        totals.add(work.read(number))
+    scored = positives = units = 0
+    for number, chunk in enumerate(source.chunks(scoring.chunk_rows)):
+        path = done.path(number)
+        if not path.exists():
+            made = _scored(kept.of(chunk), model, version.version, names, scoring)
+            with replacing(path, alone=True) as temporary:
+                made.to_parquet(temporary, index=False)
+        table = pd.read_parquet(path)
+        scored += len(table)
+        positives += int(table["decision"].sum())
+        units += sum(np.rint(table["probability"].to_numpy() * _UNITS).astype(np.int64).tolist())
         if on_rows is not None:
-            on_rows(stop)
-    return FinishedRows(work), ScoringRecord(
+            on_rows(chunk.stop)
+    return done, ScoringRecord(
         model=version,
         threshold=model.threshold,
         files=checked.files,
@@ -87,10 +94,10 @@ def score_input(
         quarantined=checked.quarantined,
         unseen=checked.unseen,
         without_history=kept.without_history(),
-        scored=totals.scored,
-        positives=totals.positives,
-        share_positive=totals.positives / max(totals.scored, 1),
-        mean_score=totals.mean,
+        scored=scored,
+        positives=positives,
+        share_positive=positives / max(scored, 1),
+        mean_score=units / _UNITS / max(scored, 1),
         seconds=round(perf_counter() - started, 1),
     )
 
@@ -99,11 +106,11 @@ def _scored(
     rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
 ) -> pd.DataFrame:
     scores = model.predict(rows)
-    columns: dict[str, Any] = {ROW: rows.index.to_numpy(np.int64)}
+    columns: dict[str, object] = {ROW: rows.index.to_numpy(np.int64)}
     columns |= {name: rows[name].array for name in names}
     columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
     if scoring.reasons:
-        wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else columns["decision"]
+        wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else scores["decision"].to_numpy()
         texts = np.full(len(rows), "", dtype=object)
         if wanted.any():
             texts[wanted] = model.reasons(rows[wanted], scoring.reasons)
@@ -121,27 +128,20 @@ class _KeptRows:
     dataset: Dataset
     windows: Features | None
 
-    def chunks(self, size: int) -> Iterator[tuple[int, Callable[[], pd.DataFrame]]]:
-        """The number of rows up to the end of each chunk, and a function that makes its rows."""
-        for chunk in self.source.chunks(size):
-            make = partial(self._kept if self.windows is None else self._with_windows, chunk)
-            yield chunk.stop, make
+    def of(self, chunk: Chunk) -> pd.DataFrame:
+        """The rows of a chunk."""
+        return self._kept(chunk) if self.windows is None else self._whole.loc[chunk.start : chunk.stop - 1]
 
     def _kept(self, chunk: Chunk) -> pd.DataFrame:
         gone = self.left_out[slice(*np.searchsorted(self.left_out, [chunk.start, chunk.stop]))]
         typed = chunk.typed(self.kinds, self.source.ingestion)
         return typed[~typed.index.isin(gone)]
 
-    def _with_windows(self, chunk: Chunk) -> pd.DataFrame:
-        return self._whole.loc[chunk.start : chunk.stop - 1]
-
     def without_history(self) -> dict[str, int]:
         """Rows without earlier rows, by window."""
-        found: dict[str, int] = {}
-        if self.windows is None:
-            return found
-        delays = window_delays(self.windows, self.dataset)
-        for name, window in self.windows.windows.items():
+        found, features = dict[str, int](), self.windows or Features()
+        delays = window_delays(features, self.dataset)
+        for name, window in features.windows.items():
             # A sum of nothing is 0, as that of a nought is.
             if window.statistic in ("count", "sum"):
                 counting = window.model_copy(update={"statistic": "count"})
@@ -157,18 +157,32 @@ class _KeptRows:
         return add_features(whole, self.dataset, self.windows or Features())
 
 
-class _Totals:
-    """Sums over all chunks."""
+@dataclass(frozen=True)
+class FinishedRows:
+    """The scored rows, chunk by chunk: Parquet files in a folder, each written whole or not at all.
 
-    def __init__(self) -> None:
-        self.scored = self.positives = self._sum = 0
+    They stay until a data set has saved all of them, so that a killed process can resume.
+    """
 
-    def add(self, rows: pd.DataFrame) -> None:
-        self.scored += len(rows)
-        self.positives += int(rows["decision"].sum())
-        self._sum += sum(np.rint(rows["probability"].to_numpy() * _UNITS).astype(np.int64).tolist())
+    folder: Path
 
-    @property
-    def mean(self) -> float:
-        """Mean probability."""
-        return self._sum / _UNITS / max(self.scored, 1)
+    @classmethod
+    def resume(cls, folder: Path, manifest: Mapping[str, object]) -> FinishedRows:
+        """Resume from the folder, or empty it where its `manifest`, ready for JSON, differs."""
+        file = folder / "manifest.json"
+        text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+        if not file.exists() or file.read_text("utf-8") != text:
+            shutil.rmtree(folder, ignore_errors=True)
+            write_text(file, text, alone=True)
+        return cls(folder)
+
+    def path(self, number: int) -> Path:
+        """The file of a chunk."""
+        return self.folder / f"chunk-{number:08d}.parquet"
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        return (pd.read_parquet(path) for path in sorted(self.folder.glob("chunk-*.parquet")))
+
+    def written(self) -> None:
+        """Called when they are saved elsewhere: removes the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)

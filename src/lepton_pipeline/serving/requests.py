@@ -1,10 +1,17 @@
-"""The body of a request -> rows, without any conversion, so that no digit is lost."""
+"""The body of a request -> rows, without any conversion, so that no digit is lost.
+
+MLflow 3.17 converts requests by the types of the signature before any code of a model runs: 1.5 in a `long`
+becomes 1, null and "false" in a `boolean` become False and True, `double` refuses whole numbers, `string`
+codes, and a refusal repeats the client's rows or a stack trace. So models with `reads_requests` get the
+original request (`take_requests`). Other models in the same process are served as before.
+"""
 
 from __future__ import annotations
 
 import io
 import json
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import pandas as pd
@@ -13,11 +20,13 @@ import pyarrow as pa
 from lepton_pipeline.data.delimited import SetApart
 from lepton_pipeline.data.raw import read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.parameters import Ingestion
 
 JSON, CSV, PARQUET = "application/json", "text/csv", "application/vnd.apache.parquet"
 _FILES = {CSV: "request.csv", PARQUET: "request.parquet"}
+_CHARACTERS = 600
+_MARK = "_lepton_reads_requests"
 
 
 def unsupported(content_type: str | None) -> str | None:
@@ -64,7 +73,7 @@ def rows_of(data: Any) -> pd.DataFrame:
     return _either(data, "what is handed in")
 
 
-def _json(body: bytes) -> dict[str, Any]:
+def _json(body: bytes) -> dict[str, object]:
     try:
         sent = json.loads(body)
     except RecursionError as error:
@@ -127,3 +136,57 @@ def _file_rows(body: bytes, name: str, ingestion: Ingestion) -> pd.DataFrame:
     ]
     rows: pd.DataFrame = pa.table(columns, names=names).to_pandas(integer_object_nulls=True)
     return rows
+
+
+def take_requests() -> None:
+    """Let MLflow hand frames and bodies to models that read them; idempotent."""
+    from mlflow.pyfunc import PyFuncModel, scoring_server
+
+    if not hasattr(PyFuncModel.predict, _MARK):
+        PyFuncModel.predict = _with_own_frames(PyFuncModel.predict)
+    if not hasattr(scoring_server.invocations, _MARK):
+        scoring_server.invocations = _with_own_bodies(scoring_server.invocations)
+
+
+def one_line(error: Exception) -> str:
+    """The message of a refusal on one line, cut to a readable length."""
+    message = " ".join(str(error).split())
+    return message if len(message) <= _CHARACTERS else f"{message[: _CHARACTERS - 1]}…"
+
+
+def _reader(model: Any) -> Any:
+    """The model itself, where it reads requests; None otherwise."""
+    found = getattr(getattr(model, "_model_impl", None), "python_model", None)
+    return found if getattr(found, "reads_requests", False) else None
+
+
+def _with_own_frames(predict: Any) -> Any:
+    @wraps(predict)
+    def predict_frame(self: Any, data: Any, params: Any = None) -> Any:
+        reader = _reader(self)
+        return predict(self, data, params) if reader is None else reader.predict(None, data, params)
+
+    setattr(predict_frame, _MARK, True)
+    return predict_frame
+
+
+def _with_own_bodies(invocations: Any) -> Any:
+    from mlflow.pyfunc.scoring_server import InvocationsResponse
+
+    @wraps(invocations)
+    def answer_body(data: Any, content_type: Any, model: Any, input_schema: Any) -> Any:
+        reader = _reader(model)
+        if reader is None:
+            return invocations(data, content_type, model, input_schema)
+        if (reason := unsupported(content_type)) is not None:
+            return InvocationsResponse(reason, 415, "text/plain")
+        try:
+            scored = reader.answer(data, content_type)
+        except LeptonError as error:
+            refusal = {"error_code": "BAD_REQUEST", "message": one_line(error)}
+            return InvocationsResponse(json.dumps(refusal), 400, "application/json")
+        answer = json.dumps({"predictions": scored.to_dict(orient="records")})
+        return InvocationsResponse(answer, 200, "application/json")
+
+    setattr(answer_body, _MARK, True)
+    return answer_body

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
@@ -26,39 +23,38 @@ from lepton_pipeline.parameters.jobs import QUERY
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
     """Read a raw table and apply its contract, `tables.<name>`; the result is `checked_<name>`.
 
-    Args:
-        name: nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by default
-            `data/01_raw/<vertical>/<name>.*`.
-        references: raw tables in which its contract looks keys up (`keys_to_exist_in_table`).
+    `name` is the nested namespace of its nodes and data sets. Its files are the data set `<name>.raw`, by
+    default `data/01_raw/<vertical>/<name>.*`. In the raw tables `references`, its contract looks keys up
+    (`keys_to_exist_in_table`).
     """
-    declared = f"params:tables.{name}"
-    read = Pipeline(
-        [
-            Node(
-                _reader_of(name),
-                ["raw", "params:ingestion", declared, "params:dataset", "params:features"],
-                ["table", "reading"],
-                name="read_table",
-            ),
-            Node(
-                _check_of(name, references),
-                ["table", declared, *(f"typed_{other}" for other in references)],
-                ["contract_result", "quarantine", "data_docs"],
-                name="check_contract",
-            ),
-            Node(
-                enforce_contract,
-                ["table", "quarantine", "contract_result", declared],
-                "clean_table",
-                name="enforce_contract",
-            ),
-        ]
-    )
+
+    def read(
+        raw: list[RawFile] | pd.DataFrame,
+        ingestion: Ingestion,
+        contract: Contract,
+        dataset: Dataset,
+        features: Features,
+    ) -> tuple[Rows, Reading]:
+        return read_table(raw, ingestion, contract, name, dataset, features)
+
+    def check_contract(
+        table: Rows, contract: Contract, *others: Rows
+    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
+        return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
+
+    declared, typed = f"params:tables.{name}", [f"typed_{other}" for other in references]
+    given = ["params:ingestion", declared, "params:dataset", "params:features"]
+    checked = ["contract_result", "quarantine", "data_docs"]
+    enforced = ["table", "quarantine", "contract_result", declared]
     return Pipeline(
-        read,
+        [
+            Node(read, ["raw", *given], ["table", "reading"], name="read_table"),
+            Node(check_contract, ["table", declared, *typed], checked, name="check_contract"),
+            Node(enforce_contract, enforced, "clean_table", name="enforce_contract"),
+        ],
         namespace=name,
-        parameters={"params:ingestion", "params:dataset", "params:features", declared},
-        inputs={f"typed_{other}" for other in references},
+        parameters=set(given),
+        inputs=set(typed),
         outputs={"table": f"typed_{name}", "clean_table": f"checked_{name}"},
     )
 
@@ -72,10 +68,8 @@ def finish_table(source: str) -> Node:
 def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
     """Make the table by the query `conf/base/<vertical>/table.sql`.
 
-    Args:
-        vertical: its name.
-        tables: raw tables that the query may read, with their contracts applied.
-        made: data sets of the vertical's own nodes that it may also read.
+    The query may read `tables`, raw tables with their contracts applied, and `made`, data sets of the
+    vertical's own nodes.
     """
     names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
@@ -107,25 +101,3 @@ def number_rows(
     check_columns([str(name) for name in made.columns], needed, "the table")
     table = existing_rows(made, dataset).reset_index(drop=True)
     return table, record_table(table, fingerprint(table), dataset, [])
-
-
-def _reader_of(name: str) -> Callable[..., Any]:
-    def read(
-        raw: list[RawFile] | pd.DataFrame,
-        ingestion: Ingestion,
-        contract: Contract,
-        dataset: Dataset,
-        features: Features,
-    ) -> tuple[Rows, Reading]:
-        return read_table(raw, ingestion, contract, name, dataset, features)
-
-    return read
-
-
-def _check_of(name: str, references: tuple[str, ...]) -> Callable[..., Any]:
-    def check_contract(
-        table: Rows, contract: Contract, *others: Rows
-    ) -> tuple[ContractResult, pd.DataFrame, ContractResult]:
-        return check_raw_table(table, contract, name, dict(zip(references, others, strict=True)))
-
-    return check_contract

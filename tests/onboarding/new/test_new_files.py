@@ -195,6 +195,6 @@ def test_new_reads_the_files_that_a_run_reads_and_names_the_others(project: Path
     ):
         files.find_files(project, "shop", [folder])
     (folder / "region=north/part.csv").unlink()
-    assert [str(file.name) for file in files.find_files(project, "shop", [folder])] == ["FEB.CSV", "jan.csv"]
+    assert [file.raw.name for file in files.find_files(project, "shop", [folder])] == ["FEB.CSV", "jan.csv"]
     (file,) = files.find_files(project, "shop", [folder / "FEB.CSV"])
-    assert file.raw().name == "FEB.CSV"
+    assert file.raw.name == "FEB.CSV"

@@ -11,6 +11,12 @@ def draw(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def parts(time: pd.Series) -> pd.Series:
+    """Three fifths of the rows to train on, the last fifth to test on."""
+    rank = time.rank()
+    return pd.Series(np.select([rank <= 360, rank > 480], ["train", "test"], "validation"), index=time.index)
+
+
 def test_copies_of_the_time_are_told_from_what_drifts_and_what_comes_again() -> None:
     time = pd.Series(pd.date_range("2024-03-01", periods=ROWS, freq="70min"))
     steps = np.arange(ROWS)
@@ -28,19 +34,19 @@ def test_copies_of_the_time_are_told_from_what_drifts_and_what_comes_again() -> 
             "at_month": time.dt.day // 10,
         }
     ).sample(frac=1, random_state=1)
-    train, test = table["at"] < time[360], table["at"] >= time[480]
+    part = parts(table["at"])
     names = [name for name in table if name != "at"]
-    found = time_copies(table, "at", train, test, names, ["at_month"])
-    assert set(found.copies) == {"day", "stamp", "batch", "counter", "at_month"}
-    assert set(found.drifting) == {"warmth"}
-    assert "100% of the test rows" in found.copies["day"]
+    copies, drifting = time_copies(table, "at", part, names, ["at_month"])
+    assert set(copies) == {"day", "stamp", "batch", "counter", "at_month"}
+    assert set(drifting) == {"warmth"}
+    assert "100% of the test rows" in copies["day"]
 
 
 def test_years_are_copies_and_months_of_several_years_are_not() -> None:
     time = pd.Series(pd.date_range("2020-01-01", periods=ROWS, freq="3D"))
     table = pd.DataFrame({"at": time, "year": time.dt.year, "month": time.dt.month})
-    train, test = time < time[360], time >= time[480]
-    assert list(time_copies(table, "at", train, test, ["year", "month"], []).copies) == ["year"]
+    part = parts(time)
+    assert list(time_copies(table, "at", part, ["year", "month"], [])[0]) == ["year"]
 
 
 def test_sorted_columns_are_named_but_for_running_ids() -> None:

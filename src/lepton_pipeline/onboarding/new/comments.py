@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-
-import pandas as pd
+from itertools import islice, pairwise
 
 from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, STUDIED, TARGETS, name_words
-from lepton_pipeline.onboarding.new.contract import far_values
-from lepton_pipeline.onboarding.new.declaration import Plan
+from lepton_pipeline.onboarding.new.declaration import Plan, far_values
 from lepton_pipeline.onboarding.new.render import scalar
-from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE
+from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE, denotes_later_event
 
 _SHOWN = 6
 _MOST_ORDERS = 2
@@ -43,59 +40,55 @@ def decisions(plan: Plan) -> list[Decision]:
     """List the decisions in the order of a declaration, with every column that is not used."""
     target, roles, profile = plan.target, plan.roles, plan.profile
     read = profile.ingestion.model_dump(exclude={"missing", "dates"})
-    lags, derived = plan.lags(), plan.derived()
-    unused = _by_reason(roles.constant | roles.excluded)
-    return [
-        Decision("target", target.column, target.why),
-        Decision("positive", target.positive_when or repr(target.positive), target.why_positive),
-        *_without_target(plan),
-        Decision(
-            "id", roles.id or "none", "unique in every row" if roles.id else "no column identifies rows"
-        ),
-        Decision("time", plan.time or "none", plan.why_time),
-        *([Decision("group", plan.group, "as asked for")] if plan.group else []),
-        Decision("split", plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy]),
-        *(Decision("look at", name, why) for name, why in plan.entities.items()),
-        *(Decision("order", name, why) for name, why in plan.order.items()),
-        *(Decision(key, repr(read[key]), why) for key, why in profile.reasons.items() if key in read),
-        *(Decision("missing", text, f"no value in {_listed(names)}") for text, names in profile.odd.items()),
-        *(Decision(key, "declared", why) for key, why in profile.reasons.items() if key == "missing"),
-        *(Decision("date", name, form) for name, form in profile.ingestion.dates.items()),
-        *(Decision("codes", name, why) for name, why in profile.codes.items()),
-        *([Decision("derived", ", ".join(derived), "parts of dates that are known")] if derived else []),
-        *([Decision("lags", ", ".join(lags), plan.why_windows)] if lags else []),
-        *([Decision("lags", "none", plan.why_windows)] if ";" in plan.why_windows and not lags else []),
-        *(Decision(NO_FEATURE, ", ".join(names), why) for why, names in unused),
-        *(Decision(NO_FEATURE, name, why) for name, why in plan.copies.items()),
-        *(Decision("likely leak", name, why) for name, why in plan.leaks.items()),
-        *(Decision("not used", name, why) for name, why in plan.dates.unused.items()),
-        *(
-            [Decision("categories", codes, "codes by their names")]
-            if (codes := _listed(roles.categorical))
-            else []
-        ),
-        *(Decision("look at", name, doubt) for _, name, doubt in _doubts(plan)),
+    lags = ", ".join(plan.lags()) or ("none" if ";" in plan.why_windows else "")
+    unlabelled = profile.table[target.column].isna()
+    no_target = f"{int(unlabelled.sum()):,} rows ({unlabelled.mean():.1%})" if unlabelled.any() else ""
+    # By what is decided: what was chosen, with the reason; without a choice, nothing is said.
+    chosen: list[tuple[str, Iterable[tuple[str, str]]]] = [
+        ("target", [(target.column, target.why)]),
+        ("positive", [(target.positive_when or repr(target.positive), target.why_positive)]),
+        ("no target", [(no_target, "a run sets them apart")]),
+        ("id", [(roles.id, "unique in every row") if roles.id else ("none", "no column identifies rows")]),
+        ("time", [(plan.time or "none", plan.why_time)]),
+        ("group", [(plan.group or "", "as asked for")]),
+        ("split", [(plan.strategy, plan.doubt_strategy or _WHY_SPLIT[plan.strategy])]),
+        ("look at", plan.entities.items()),
+        ("order", plan.order.items()),
+        *((key, [(repr(read[key]), why)]) for key, why in profile.reasons.items() if key in read),
+        ("missing", [(text, f"no value in {_listed(names)}") for text, names in profile.odd.items()]),
+        *(("missing", [("declared", why)]) for key, why in profile.reasons.items() if key == "missing"),
+        ("date", profile.ingestion.dates.items()),
+        ("codes", profile.codes.items()),
+        ("derived", [(", ".join(plan.derived()), "parts of dates that are known")]),
+        ("lags", [(lags, plan.why_windows)]),
+        (NO_FEATURE, [(", ".join(names), why) for why, names in _by_reason(roles.constant | roles.excluded)]),
+        (NO_FEATURE, plan.copies.items()),
+        ("likely leak", plan.leaks.items()),
+        ("not used", plan.dates.unused.items()),
+        ("categories", [(_listed(roles.categorical), "codes by their names")]),
+        ("look at", [(name, doubt) for _, name, doubt in _doubts(plan)]),
     ]
-
-
-def _without_target(plan: Plan) -> list[Decision]:
-    missing = plan.profile.table[plan.target.column].isna()
-    if not missing.any():
-        return []
-    rows = f"{int(missing.sum()):,} rows ({missing.mean():.1%})"
-    return [Decision("no target", rows, "a run sets them apart")]
+    return [Decision(what, choice, why) for what, pairs in chosen for choice, why in pairs if choice]
 
 
 def comments(plan: Plan) -> dict[str, list[str]]:
     """Sentences for the file, by the path of the key they stand above."""
     roles = plan.roles
-    left_out = roles.constant | roles.excluded | plan.copies
+    left_out = _by_reason(roles.constant | roles.excluded | plan.copies)
+    ordered = (plan.entities | plan.order).items()
+    leaks, unused = list(plan.leaks.items())[:_SHOWN], list(plan.dates.unused.items())[:_SHOWN]
     said: dict[str, list[str]] = {
-        "dataset": _protected(plan),
-        "dataset.exclude": [f"{_listed(names)}: {why}." for why, names in _by_reason(left_out)],
-        "features.derive": [],
+        "dataset": [f"{name}: {why}." for name, why in islice(ordered, _MOST_ORDERS)],
+        "dataset.exclude": [
+            *(f"{_listed(names)}: {why}." for why, names in left_out),
+            *(f"{name}: likely a leak, {why}." for name, why in leaks),
+        ],
+        "features.derive": [f"{name} is not used: {why}." for name, why in unused],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
     }
+    if protected := [scalar(name) for name in roles.protected if name not in {**plan.leaks, **plan.copies}]:
+        law = "The law may forbid the use of some columns; for fairness only, declare sensitive:"
+        said["dataset"].insert(0, f"{law} [{', '.join(protected[:_SHOWN])}].")
     if plan.strategy in ("time", "time_group"):
         said["dataset.time"] = [
             "Are labels known only some time after their rows? Then declare label_delay: 30d, say."
@@ -105,8 +98,6 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     for key in ("thousands", "units", "accounting"):
         if key in plan.profile.reasons:
             said[f"ingestion.{key}"] = [f"{plan.profile.reasons[key]}."]
-    leaks = list(plan.leaks.items())
-    said["dataset.exclude"] += [f"{name}: likely a leak, {why}." for name, why in leaks[:_SHOWN]]
     if leaks:
         said["dataset.exclude"].append(
             "Is it known at prediction time? Then take it out of the list and name it in leaks: {trusted: [..]}."
@@ -121,10 +112,6 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         said["features.windows"] = [
             f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."
         ]
-    unused = [f"{name} is not used: {why}." for name, why in plan.dates.unused.items()]
-    said["features.derive"] += unused[:_SHOWN]
-    ordered = [f"{name}: {why}." for name, why in (plan.entities | plan.order).items()]
-    said["dataset"] += ordered[:_MOST_ORDERS]
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
@@ -132,40 +119,24 @@ def comments(plan: Plan) -> dict[str, list[str]]:
             "Is a strong one known only after the outcome? Then list it in exclude. If not, and a run warns of it, "
             "name it in leaks: {trusted: [..]}."
         )
-    lost = plan.lost_rows()
-    if lost:
+    if lost := plan.lost_rows():
         said["contract.max_quarantined"] = [f"{lost:.1%} of the rows have no target, time or group."]
     if plan.doubt_strategy:
         said["split"] = [f"{plan.doubt_strategy.capitalize()}."]
     return said
 
 
-def _protected(plan: Plan) -> list[str]:
-    names = [name for name in plan.roles.protected if name not in plan.leaks and name not in plan.copies]
-    if not names:
-        return []
-    listed = ", ".join(map(scalar, names[:_SHOWN]))
-    return [f"The law may forbid the use of some columns; for fairness only, declare sensitive: [{listed}]."]
-
-
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
     """What to review: key of the comment, column, doubt."""
     features = plan.features()
-    for name, doubt in plan.profile.doubts.items():
-        yield "dataset", name, f"{doubt}."
-    for name, doubt in plan.roles.asked.items():
-        if name in features:
-            yield "dataset", name, f"{doubt}."
-    for name, doubt in plan.dates.asked.items():
-        yield "features.derive", name, f"{doubt}."
-    for name, doubt in plan.drifting.items():
-        yield "dataset", name, f"{doubt}."
+    of_features = {name: doubt for name, doubt in plan.roles.asked.items() if name in features}
+    for doubts in (plan.profile.doubts, of_features, plan.dates.asked, plan.drifting):
+        place = "features.derive" if doubts is plan.dates.asked else "dataset"
+        for name, doubt in doubts.items():
+            yield place, name, f"{doubt}."
     for name, evidence in plan.asked.items():
-        yield (
-            "dataset",
-            name,
-            f"strong, is it known at prediction time? {evidence[:1].upper()}{evidence[1:]}.",
-        )
+        known = f"strong, is it known at prediction time? {evidence[:1].upper()}{evidence[1:]}."
+        yield "dataset", name, known
     if plan.together is not None and plan.together >= IMPLAUSIBLE:
         strongest = _listed(sorted(plan.alone, key=lambda name: -plan.alone[name])[:3])
         yield (
@@ -174,62 +145,45 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
             f"together they reach AUC {plan.together:.2f} in training rows, which is rare without leaks: is each known "
             f"at prediction time, {strongest} above all?",
         )
-    if kin := _named_like_target(plan):
-        yield (
-            "dataset",
-            _listed(kin),
-            f"named like the target, {plan.target.column}: known at prediction time?",
-        )
-    if siblings := [name for name in _named_like_outcome(plan) if name not in kin]:
-        yield (
-            "dataset",
-            _listed(siblings),
-            "named like an outcome or a later event: known at prediction time?",
-        )
-    for name in features:
+    kin = _named_like_target(plan)
+    siblings = [name for name in _named_like_outcome(plan) if name not in kin]
+    alike = {f"the target, {plan.target.column}": kin, "an outcome or a later event": siblings}
+    for what, names in alike.items():
+        if names:
+            yield "dataset", _listed(names), f"named like {what}: known at prediction time?"
+    for name in map(str, plan.profile.table[features].select_dtypes("number")):
         column = plan.profile.table[name]
-        if not pd.api.types.is_numeric_dtype(column) or column.dtype == bool:
-            continue
         far, negative = far_values(column), column[column < 0]
         if len(far):
             shown = f"{far.iloc[0]:,.6g}" if abs(far.iloc[0]) < _LARGE else f"{far.iloc[0]:,.0f}"
             rows = "1 row" if len(far) == 1 else f"{len(far):,} rows"
             yield RANGES, name, f"outlier in {rows}, such as {shown}: is that possible?"
         if len(negative) and negative.min() == negative.max() in _SENTINELS and column.max() > 0:
-            code = f"{negative.iloc[0]:g}"
-            yield RANGES, name, f"negative only as {code}, in {len(negative):,} rows: does it mean no value?"
+            said = f"negative only as {negative.iloc[0]:g}, in {len(negative):,} rows: does it mean no value?"
+            yield RANGES, name, said
 
 
 def _named_like_target(plan: Plan) -> list[str]:
     """Features that share a rare word with the target and are strong alone or named like later events."""
     words = {word for word in name_words(plan.target.column) if len(word) > 2 and word not in TARGETS}
     features = plan.features()
-    of = {word: [name for name in features if word in name_words(name)] for word in words}
-    kin = {name for names in of.values() if len(names) <= _MOST_ALIKE for name in names}
-    return [name for name in features if name in kin and name not in plan.asked and _may_be_later(plan, name)]
-
-
-def _may_be_later(plan: Plan, name: str) -> bool:
-    words = set(name_words(name))
-    later = bool(words & (AFTERWARDS | _CLOCK)) and not words & EARLIER
-    return later or plan.alone.get(name, 0.5) >= _INFORMATIVE
+    sharing = [[name for name in features if word in name_words(name)] for word in words]
+    kin = {name for names in sharing if len(names) <= _MOST_ALIKE for name in names}
+    strong = {name for name in kin if plan.alone.get(name, 0.5) >= _INFORMATIVE}
+    found = strong | {name for name in kin if denotes_later_event(name, _CLOCK)}
+    return [name for name in features if name in found and name not in plan.asked]
 
 
 def _named_like_outcome(plan: Plan) -> list[str]:
-    siblings = SIBLINGS | AFTERWARDS
-    return [
-        name
-        for name in plan.features()
-        if siblings & _joined(name_words(name))
-        and not EARLIER & set(name_words(name))
-        and name not in plan.asked
-        and (plan.alone.get(name, 0.5) >= _SLIGHTLY or STUDIED & _joined(name_words(name)))
-    ]
-
-
-def _joined(words: list[str]) -> set[str]:
-    """Words, also two neighbours as one: follow_up is followup."""
-    return {*words, *("".join(pair) for pair in pairwise(words))}
+    found = []
+    for name in plan.features():
+        words = name_words(name)
+        # Also two neighbours as one: follow_up is followup.
+        joined = {*words, *map("".join, pairwise(words))}
+        later = joined & (SIBLINGS | AFTERWARDS) and not EARLIER & set(words) and name not in plan.asked
+        if later and (plan.alone.get(name, 0.5) >= _SLIGHTLY or STUDIED & joined):
+            found.append(name)
+    return found
 
 
 def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
-from lepton_pipeline.onboarding.new.contract import starting_contract
-from lepton_pipeline.onboarding.new.date_parts import DateParts
-from lepton_pipeline.onboarding.new.roles import Roles, is_date
+import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
+
+from lepton_pipeline.onboarding.new.derived import DateParts
+from lepton_pipeline.onboarding.new.roles import Roles
 from lepton_pipeline.onboarding.new.target import Target
 from lepton_pipeline.onboarding.profile import Profile
-from lepton_pipeline.parameters import Contract
+from lepton_pipeline.parameters import Contract, Expectation, Vertical, Window
+from lepton_pipeline.project.declaration import read_vertical
 
 # The encoder drops constant columns anyway; a long list of them would only hide the other names.
 _MOST_CONSTANTS = 20
+_MOST_LEVELS, _LONGEST_SET = 12, 120
+_MOSTLY = 0.99
+# A value so many times further from the median than 99.9 % of all values is more likely wrong than large.
+_FAR, _FAR_QUANTILE, _FEWEST_ROWS = 5, 0.999, 200
+_OnFailure = Literal["stop", "quarantine", "warn"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class Plan:
     strategy: str
     doubt_strategy: str = ""
     dates: DateParts = field(default_factory=DateParts)
-    windows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
     why_windows: str = ""
     copies: dict[str, str] = field(default_factory=dict)
     drifting: dict[str, str] = field(default_factory=dict)
@@ -72,52 +82,132 @@ class Plan:
 
     def derived(self) -> dict[str, str]:
         """Expressions of columns derived from dates."""
-        left_out = {*self.leaks, *self.copies}
-        return {name: text for name, text in self.dates.derive.items() if name not in left_out}
+        return {name: text for name, text in self.dates.derive.items() if not self._left_out(name)}
 
-    def lags(self) -> dict[str, dict[str, Any]]:
+    def lags(self) -> dict[str, Window]:
         """Windows over columns that are kept."""
-        left_out = {*self.leaks, *self.copies}
-        return {name: each for name, each in self.windows.items() if not {name, each["of"]} & left_out}
+        return {name: each for name, each in self.windows.items() if not self._left_out(name, each.of)}
+
+    def _left_out(self, *names: str | None) -> bool:
+        return not {*self.leaks, *self.copies}.isdisjoint(names)
 
     def unused(self) -> dict[str, str]:
         """Columns without a role, with the reason; sources of derived columns are used."""
         roles = self.roles
         return {**roles.constant, **roles.excluded, **self.copies, **self.leaks, **self.dates.unused}
 
+    def vertical(self, name: str) -> Vertical:
+        """The typed declaration, with defaults."""
+        return read_vertical(name, declare(self))
 
-def declare(plan: Plan) -> dict[str, Any]:
-    """The declaration of a plan: the content below the vertical's name in parameters.yml."""
-    roles, target, table = plan.roles, plan.target, plan.profile.table
+    @cached_property
+    def expectations(self) -> list[Expectation]:
+        """What the table meets, the most important first, with room for new data."""
+        table, target, id_column = self.profile.table, self.target, self.roles.id
+        proposed = [] if id_column is None else [_expect("be_unique", id_column, "stop")]
+        if target.positive is not None:
+            classes = sorted(table[target.column].dropna().unique().tolist())
+            proposed.append(_in_set(target.column, classes, "stop"))
+        proposed += [_expect("not_be_null", name, "quarantine") for name in self.keys()]
+        bounded, listed, present = [], [], []
+        for name in self.features():
+            column = table[name]
+            codes = name in self.roles.categorical or column.nunique() <= 2
+            if codes or not pd.api.types.is_numeric_dtype(column):
+                levels = sorted(column.dropna().unique().tolist())
+                if 0 < len(levels) <= _MOST_LEVELS and len(str(levels)) <= _LONGEST_SET:
+                    listed.append(_in_set(name, levels, "warn", mostly=_MOSTLY))
+            else:
+                low, high = padded_range(column)
+                bounded.append(_expect("be_between", name, "quarantine", min_value=low, max_value=high))
+            if column.notna().all():
+                present.append(_expect("not_be_null", name, "warn", mostly=_MOSTLY))
+        return [*proposed, *bounded, *listed, *present]
+
+
+def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
+    """The declaration of a plan: the content below the vertical's name in parameters.yml.
+
+    `most` is how many expectations it has at most.
+    """
+    roles, target, left_out = plan.roles, plan.target, {**plan.leaks, **plan.copies}
     dataset = {
-        **target.declared(),
+        "target": target.column,
+        "positive": target.positive,
+        "positive_when": target.positive_when,
         "id": roles.id,
         "time": plan.time,
         "group": plan.group,
         "exclude": [
             *(roles.constant if len(roles.constant) <= _MOST_CONSTANTS else []),
             *roles.excluded,
-            *(name for name in {**plan.leaks, **plan.copies} if name in table),
+            *(name for name in left_out if name in plan.profile.table),
         ],
-        "categorical": [name for name in roles.categorical if name not in {**plan.leaks, **plan.copies}],
+        "categorical": [name for name in roles.categorical if name not in left_out],
     }
-    contract = starting_contract(
-        table, target.column, target.positive, roles.id, plan.keys(), plan.features(), roles.categorical
-    )
-    features = {"derive": plan.derived(), "windows": plan.lags()}
+    # Where rows without target, time or group alone come near the default, more may be quarantined.
+    lost, allowed = plan.lost_rows(), Contract().max_quarantined
+    contract: dict[str, object] = {}
+    if lost > allowed / 2:
+        contract["max_quarantined"] = min(0.99, round(lost + allowed, 2))
+    if plan.expectations:
+        contract["expectations"] = [
+            {"expect": each.expect, **each.arguments(), "on_failure": each.on_failure}
+            for each in plan.expectations[:most]
+        ]
+    windows = {name: each.model_dump(exclude_defaults=True) for name, each in plan.lags().items()}
+    features = {"derive": plan.derived(), "windows": windows}
     positive = target.positive_when or f"{target.column} = {target.positive}"
     declared = {
         "about": {"question": f"Which rows have {positive}?"},
-        "dataset": {key: value for key, value in dataset.items() if value is not None and value != []},
+        "dataset": _stated(dataset),
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
-        "contract": {**_room_for_missing(plan), **({"expectations": contract} if contract else {})},
-        "features": {key: value for key, value in features.items() if value},
+        "contract": contract,
+        "features": _stated(features),
         "split": {"strategy": plan.strategy},
     }
-    return {key: value for key, value in declared.items() if value}
+    return _stated(declared)
 
 
-def _room_for_missing(plan: Plan) -> dict[str, float]:
-    """A larger max_quarantined, where rows without target, time or group alone come near the default."""
-    lost, allowed = plan.lost_rows(), Contract().max_quarantined
-    return {} if lost <= allowed / 2 else {"max_quarantined": min(0.99, round(lost + allowed, 2))}
+def _stated(declared: Mapping[str, object]) -> dict[str, object]:
+    return {key: value for key, value in declared.items() if value not in (None, [], {})}
+
+
+def padded_range(column: pd.Series) -> tuple[int | float, int | float]:
+    """The observed range widened by its own width at both ends, in round numbers, never across zero."""
+    low, high = float(column.min()), float(column.max())
+    width = high - low or abs(high) or 1.0
+    wide_low, wide_high = low - width, high + width
+    wide_low = 0.0 if low >= 0 and wide_low < 0 else _rounded(wide_low, width, math.floor)
+    wide_high = 0.0 if high <= 0 < wide_high and low < 0 else _rounded(wide_high, width, math.ceil)
+    return _plain(wide_low), _plain(wide_high)
+
+
+def far_values(column: pd.Series) -> pd.Series:
+    """Outliers that are more likely wrong than large."""
+    numbers = column.dropna().astype(float)
+    spread = (numbers - numbers.median()).abs()
+    if len(numbers) < _FEWEST_ROWS or spread.max() == 0:
+        return numbers.iloc[:0]
+    common = float(spread.quantile(_FAR_QUANTILE, interpolation="lower"))
+    far: pd.Series = numbers.loc[spread > _FAR * max(common, float(spread[spread > 0].median()))]
+    return far
+
+
+def _rounded(value: float, width: float, towards: Callable[[float], int]) -> float:
+    """Round away from the data by at most half the width."""
+    exponent = math.floor(math.log10(width / 2))
+    return round(towards(value / 10.0**exponent) * 10.0**exponent, max(0, -exponent))
+
+
+def _expect(what: str, name: str, on_failure: _OnFailure, **arguments: Any) -> Expectation:
+    return Expectation(expect=f"column_values_to_{what}", column=name, on_failure=on_failure, **arguments)
+
+
+def _in_set(name: str, levels: list[Any], on_failure: _OnFailure, **arguments: Any) -> Expectation:
+    return _expect("be_in_set", name, on_failure, value_set=[*map(_plain, levels)], **arguments)
+
+
+def _plain(value: Any) -> Any:
+    """Whole floats as integers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

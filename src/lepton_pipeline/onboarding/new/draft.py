@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
-from lepton_pipeline.features.columns import kind_of
-from lepton_pipeline.onboarding.new.columns import planned_columns
+from lepton_pipeline.features.columns import kind_of, list_columns
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.encode import fit_columns
 from lepton_pipeline.onboarding.new.comments import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.files import (
@@ -35,14 +37,11 @@ MOST_LINES = 60
 class NewVertical:
     """What `new_vertical` has written.
 
-    Attributes:
-        written: paths relative to the project.
-        base_rate: fraction of positive rows among those with a target.
-        table: what a training would make of every column.
+    `base_rate` is the fraction of positive rows among those with a target, `table` what a training would
+    make of every column.
     """
 
     name: str
-    written: list[str]
     rows: int
     columns: int
     base_rate: float
@@ -79,37 +78,47 @@ def new_vertical(
     """
     check_name(project, name)
     sources = find_files(project, name, files)
-    profile = profile_files([source.raw() for source in sources], target)
+    profile = profile_files([source.raw for source in sources], target)
     plan = plan_vertical(name, profile, target, positive, time, group)
     table = plan.profile.table
-    origin = ", ".join(str(source.name) for source in sources[:3]) + " .." * (len(sources) > 3)
+    origin = ", ".join(source.raw.name for source in sources[:3]) + " .." * (len(sources) > 3)
     text = _declaration_text(name, plan, origin)
     kinds = {str(column): kind_of(table[column]) for column in table}
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
-    columns = planned_columns(name, plan)
+    columns = _columns(name, plan)
     write_vertical(project, name, text, source, sources)
-    written, size = [f"conf/base/{name}/parameters.yml", f"data/01_raw/{name}/"], table.shape
-    return NewVertical(name, written, *size, _base_rate(plan), decisions(plan), columns, profile.reading)
+    labels = positive_labels(table.dropna(subset=[plan.target.column]), plan.vertical(name).dataset)
+    return NewVertical(name, *table.shape, float(labels.mean()), decisions(plan), columns, profile.reading)
+
+
+def _columns(name: str, plan: Plan) -> list[Column]:
+    """Every column of the table, then the derived ones, as a training would treat them.
+
+    The rules are those of a training, over all rows; only a training tries whole numbers as categories.
+    """
+    vertical = plan.vertical(name)
+    rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
+    table = derive_features(rows, vertical.dataset, vertical.features)
+    encoded, dropped = fit_columns(table, vertical.dataset)
+    decided = plan.unused() | dict.fromkeys(plan.leaks, "likely a leak")
+    return list_columns(table, vertical.dataset, vertical.features, encoded, dropped | decided)
 
 
 def _declaration_text(name: str, plan: Plan, origin: str) -> str:
     """A plan as a parameters file; beyond `MOST_LINES` lines, the least important expectations are left out."""
     from omegaconf import OmegaConf
 
-    declared, said = declare(plan), comments(plan)
+    said, expectations = comments(plan), plan.expectations
     head = (
         f"Drafted by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): read and correct it. "
         f"See data/01_raw/{name}/SOURCE.md."
     )
-    expectations: list[dict[str, Any]] = declared["contract"]["expectations"]
 
     def text(kept: int) -> str:
-        if kept == len(expectations):
-            return render(name, declared, said, head)
-        left_out = list(dict.fromkeys(str(each["column"]) for each in expectations[kept:]))
-        more = f"{len(expectations) - kept} more were left out for length, about {', '.join(left_out[:3])} .."
-        contract = {**declared["contract"], "expectations": expectations[:kept]}
-        return render(name, {**declared, "contract": contract}, {**said, f"{RANGES}[]": [more]}, head)
+        about = list(dict.fromkeys(str(each.column) for each in expectations[kept:]))
+        more = f"{len(expectations) - kept} more were left out for length, about {', '.join(about[:3])} .."
+        left_out = {f"{RANGES}[]": [more]} if about else {}
+        return render(name, declare(plan, kept), said | left_out, head)
 
     kept = range(len(expectations) + 1)
     chosen = text(bisect_right(kept, MOST_LINES, lo=1, key=lambda kept: text(kept).count("\n")) - 1)
@@ -130,18 +139,9 @@ def print_new(result: NewVertical) -> None:
         decided.add_row(decision.what, Text(decision.choice), Text(decision.reason))
     out.print(decided)
     columns, more = show_columns(result.table)
-    facts = [*reading_facts(result.reading, None), *more]
     if columns is not None:
         out.print(columns)
-    facts += [
-        ("written", f"{', '.join(result.written)}: read them, and fill in SOURCE.md"),
-        ("next", f"kedro run --pipelines {result.name}"),
-    ]
-    out.print(facts_grid(facts))
-
-
-def _base_rate(plan: Plan) -> float:
-    from lepton_pipeline.data.labels import positive_labels
-
-    rows = plan.profile.table.dropna(subset=[plan.target.column])
-    return float(positive_labels(rows, read_vertical("new", declare(plan)).dataset).mean())
+    written = f"conf/base/{result.name}/parameters.yml, data/01_raw/{result.name}/"
+    todo = [("written", f"{written}: read them, and fill in SOURCE.md")]
+    todo += [("next", f"kedro run --pipelines {result.name}")]
+    out.print(facts_grid([*reading_facts(result.reading, None), *more, *todo]))

@@ -5,49 +5,39 @@ from __future__ import annotations
 import keyword
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import file_digest
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from lepton_pipeline.data.files import SUFFIXES, RawFiles, find_tables, partitions_of
+from lepton_pipeline.data.files import SUFFIXES, RawFiles, find_tables
 from lepton_pipeline.data.raw_file import RawFile, table_suffix
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.parameters.jobs import name_problem
+from lepton_pipeline.system.file_hashes import hash_file
 from lepton_pipeline.system.files import temporary_name, write_text
 from lepton_pipeline.system.permissions import refused
 
-_RESERVED = frozenset(
-    {"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"}
-)
+_RESERVED = {"all", "base", "local", "prod", "default", "training", "scoring", "monitoring", "parameters"}
 _LONGEST_NAME = 50
 _SHOWN = 3
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A table file at `path`, and its `name` relative to the folder of raw data."""
+    """A table file at `path`, and as a run reads it, named relative to the folder of raw data."""
 
     path: Path
-    name: PurePosixPath
-
-    def raw(self) -> RawFile:
-        """The file as a run reads it."""
-        (file,) = find_tables(LocalFileSystem(), str(self.path.absolute()))
-        return RawFile(str(self.name), file.open, partitions_of(str(self.name)))
+    raw: RawFile
 
 
 def check_name(project: Path, name: str) -> None:
-    """Refuse a name that is taken or cannot be a vertical's.
-
-    Raises:
-        ConfigurationError: the reason, and what to do.
-    """
+    """Refuse, by a ConfigurationError, a name that is taken or cannot be a vertical's."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or len(name) > _LONGEST_NAME:
         raise ConfigurationError(
             f"{name!r} cannot name a vertical; use at most {_LONGEST_NAME} lower-case letters, digits and underscores, "
@@ -87,16 +77,17 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
                 f"--from: {path} {what}{seen and f' ({seen})'}; give files that end in {SUFFIXES}."
             )
         root = (path if path.is_dir() else path.parent).absolute()
-        files += [SourceFile(root / each.name, PurePosixPath(each.name)) for each in found]
-    names = [str(file.name) for file in files]
-    if twice := sorted({each for each in names if names.count(each) > 1}):
+        files += [SourceFile(root / each.name, each) for each in found]
+    names = Counter(file.raw.name for file in files)
+    if twice := sorted(name for name, count in names.items() if count > 1):
         raise ConfigurationError(f"--from: two files are named {twice[0]!r}; rename one.")
     folder = project / "data/01_raw" / name
-    if folder.exists() and not _in_place(files, folder):
+    present = {(folder / each.name).resolve() for each in _found(folder)}
+    if folder.exists() and present != {file.path.resolve() for file in files}:
         raise ConfigurationError(
             f"data/01_raw/{name} exists already; choose another name, or give that folder as --from to use its tables."
         )
-    return sorted(files, key=lambda file: str(file.name))
+    return sorted(files, key=lambda file: file.raw.name)
 
 
 def write_vertical(
@@ -104,10 +95,8 @@ def write_vertical(
 ) -> None:
     """Write conf/base/<name>/parameters.yml and data/01_raw/<name>, both or neither.
 
-    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept.
-
-    Raises:
-        LeptonError: the files cannot be written.
+    Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept. Raises LeptonError if
+    the files cannot be written.
     """
     conf, data = project / "conf/base" / name, project / "data/01_raw" / name
     # Not in conf/base, where other runs would take the folder for a vertical.
@@ -160,23 +149,19 @@ def source_text(
         "## Files",
         "| file | bytes | sha256 |",
         "| --- | --- | --- |",
-        *(f"| `{file.name}` | {file.path.stat().st_size:,} | `{_digest(file.path)}` |" for file in files),
+        *(
+            f"| `{file.raw.name}` | {file.path.stat().st_size:,} | `{hash_file(file.path)}` |"
+            for file in files
+        ),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _found(path: Path) -> RawFiles:
     """The table files at a path; a single file needs a table's suffix, as in a run."""
-    if path.is_dir():
-        return find_tables(LocalFileSystem(), str(path.absolute()))
     is_table = path.is_file() and table_suffix(path.name) and not path.name.startswith((".", "~$"))
-    return find_tables(LocalFileSystem(), str(path.absolute())) if is_table else RawFiles()
-
-
-def _in_place(files: Sequence[SourceFile], folder: Path) -> bool:
-    return {file.path.resolve() for file in files} == {
-        (folder / each.name).resolve() for each in _found(folder)
-    }
+    there = is_table or path.is_dir()
+    return find_tables(LocalFileSystem(), str(path.absolute())) if there else RawFiles()
 
 
 def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]) -> Callable[[], Any]:
@@ -188,13 +173,8 @@ def _place_data(data: Path, copy: Path, source: str, files: Sequence[SourceFile]
         write_text(note, source)
         return note.unlink
     for file in files:
-        (copy / file.name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file.path, copy / file.name)
+        (copy / file.raw.name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file.path, copy / file.raw.name)
     (copy / "SOURCE.md").write_text(source, encoding="utf-8")
     copy.rename(data)
     return lambda: shutil.rmtree(data, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()

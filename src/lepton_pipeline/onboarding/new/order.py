@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, name_words
+from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, Reasons, name_words
 
 # Rank correlations with the time: of a copy of it, and of what drifts with it.
 _COPY, _TREND = 0.97, 0.8
@@ -21,71 +20,48 @@ _FAR_BEYOND, _BEYOND = 6, 0.1
 _FEWEST_RUNS = 4
 
 
-@dataclass(frozen=True)
-class TimeCopies:
-    """Features that only encode the time (`copies`) or drift with it, with the evidence."""
-
-    copies: dict[str, str]
-    drifting: dict[str, str]
-
-
 def time_copies(
-    table: pd.DataFrame,
-    time: str,
-    train: pd.Series,
-    test: pd.Series,
-    names: Iterable[str],
-    calendar: Collection[str],
-) -> TimeCopies:
+    table: pd.DataFrame, time: str, part: pd.Series, names: Iterable[str], calendar: Collection[str]
+) -> tuple[Reasons, Reasons]:
     """Find features that only encode the time of a row, so that later rows have unseen values.
 
     Numbers are copies by their rank correlation with the time; columns of few values, where each value has a
     stretch of time of its own, such as the days of one month.
 
-    Args:
-        table: rows with the features.
-        time: column that orders them.
-        train: marks training rows.
-        test: marks test rows.
-        names: features to check.
-        calendar: calendar parts of the time, which recur unless the table is short.
+    `part` is "train", "test" or another part for each row, indexed as `table`; `names` are the features to
+    check, `calendar` those among them that are calendar parts of the time, which recur unless the table is
+    short. Returns the copies, and features that drift with the time, with the evidence.
     """
     ordered = table.sort_values(time, kind="stable")
-    found = TimeCopies({}, {})
+    copies, drifting = dict[str, str](), dict[str, str]()
     for name in names:
         column = ordered[name].dropna()
         if len(column) < max(_FEWEST_ROWS, 0.5 * len(table)) or column.nunique() < _FEWEST_VALUES:
             continue
-        number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        new = _share_of_new(column, train[column.index], test[column.index], number)
+        number = column.dtype.kind in "iuf"
+        new = _share_of_new(column, part[column.index], number)
         if name in calendar:
             if new >= _SOME_NEW:
-                found.copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
+                copies[name] = f"{new:.0%} of the test rows have a value that no training row has"
             continue
         moments = ordered.loc[column.index, time].rank()
         strength = abs(float(column.astype(float).rank().corr(moments))) if number else 0.0
+        # Each of few values comes in one or two runs of rows.
+        values, runs = column.nunique(), int((column != column.shift()).sum())
+        stretches = values <= len(column) / 5 and runs <= 2 * values
         never = f"under a split by time, {new:.0%} of the test rows have values that were never learnt"
         if strength >= _COPY:
-            evidence = f"rank correlation {strength:.2f} with {time}"
-            found.copies[name] = f"a copy of the time axis ({evidence}): {never}"
-        elif new >= _MOSTLY_NEW and _has_stretches(column):
-            found.copies[name] = (
-                f"a copy of the time axis (each value has its own stretch of {time}): {never}"
-            )
+            copies[name] = f"a copy of the time axis (rank correlation {strength:.2f} with {time}): {never}"
+        elif new >= _MOSTLY_NEW and stretches:
+            copies[name] = f"a copy of the time axis (each value has its own stretch of {time}): {never}"
         elif new >= _MOSTLY_NEW and strength >= _TREND:
-            found.drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
-    return found
+            drifting[name] = f"drifts with {time} (rank correlation {strength:.2f}): {never}"
+    return copies, drifting
 
 
-def _has_stretches(column: pd.Series) -> bool:
-    """Whether each of few values comes in one or two runs of rows in time order."""
-    values = column.nunique()
-    return values <= len(column) / 5 and int((column != column.shift()).sum()) <= 2 * values
-
-
-def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: bool) -> float:
+def _share_of_new(column: pd.Series, part: pd.Series, number: bool) -> float:
     """Fraction of the test rows whose value is outside the training rows' values."""
-    learnt, judged = column[train], column[test]
+    learnt, judged = column[part == "train"], column[part == "test"]
     if learnt.empty or judged.empty:
         return 0.0
     if number and column.nunique() > _FEW_VALUES:
@@ -95,25 +71,24 @@ def _share_of_new(column: pd.Series, train: pd.Series, test: pd.Series, number: 
 
 def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
     """Columns by which the file is sorted, names of an order first; running ids are not among them."""
-    found = []
+    found: dict[str, bool] = {}
     for name in names:
         column = table[name]
         if column.isna().any() or len(column) < _FEWEST_ROWS or column.nunique() < _FEWEST_VALUES:
             continue
-        plain = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        if not plain and not pd.api.types.is_datetime64_any_dtype(column):
-            continue
-        if not (column.is_monotonic_increasing or column.is_monotonic_decreasing):
+        if column.dtype.kind not in "iufM" or not (
+            column.is_monotonic_increasing or column.is_monotonic_decreasing
+        ):
             continue
         words = name_words(name)
         named = bool(ORDERS & set(words))
         steps = column.diff().iloc[1:]
-        running = plain and column.is_unique and steps.min() == steps.max()
+        running = column.dtype.kind != "M" and column.is_unique and steps.min() == steps.max()
         if not named and (running or not words or words[-1] in ROW_IDS or words[-1].endswith("id")):
             continue
         if len(column) - column.value_counts().iloc[0] >= _FEWEST_OTHERS:
-            found.append((not named, name))
-    return [name for _, name in sorted(found, key=lambda each: each[0])]
+            found[name] = named
+    return sorted(found, key=lambda name: not found[name])
 
 
 def neighbour_agreement(labels: pd.Series) -> str | None:

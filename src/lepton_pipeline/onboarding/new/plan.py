@@ -6,21 +6,25 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.data.copies import find_entities
+from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
+from lepton_pipeline.features.derive import derive_features
+from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.onboarding.new.date_parts import date_parts
-from lepton_pipeline.onboarding.new.declaration import Plan, declare
-from lepton_pipeline.onboarding.new.order import TimeCopies, neighbour_agreement, sorted_columns, time_copies
-from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, is_date, require_column
-from lepton_pipeline.onboarding.new.series import Series, find_series, propose_lags
+from lepton_pipeline.features.strength import features_alone
+from lepton_pipeline.onboarding.names import Reasons
+from lepton_pipeline.onboarding.new.declaration import Plan
+from lepton_pipeline.onboarding.new.derived import Series, date_parts, find_series, propose_lags
+from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
+from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, require_column
 from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
-from lepton_pipeline.project.declaration import read_vertical
 
 _MOST_TRIES = 8
 
@@ -57,13 +61,10 @@ def plan_vertical(
 
 def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     """Derive, split and check until nothing leaks and every part has both classes."""
-    from lepton_pipeline.features.derive import derive_features
-
     rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
-    series = _series(plan, rows)
-    plan = _with_lags(name, plan, rows, series)
+    plan, series = _with_lags(name, plan, rows)
     for _ in range(_MOST_TRIES):
-        vertical = read_vertical(name, declare(plan))
+        vertical = plan.vertical(name)
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
             split = split_rows(features, vertical.dataset, vertical.split)
@@ -72,13 +73,15 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error
             if fallback in (None, plan.strategy):
                 raise
+            by = f"{plan.time} and {plan.group}" if fallback == "group" else plan.time
+            instead = "by group only" if fallback == "group" else "random"
+            doubt = f"split by {by}, one part would lack a class, so the split is {instead}"
             # In a random split, lags would leak training rows.
-            doubt = _doubt(plan, fallback)
             plan = replace(plan, strategy=fallback, doubt_strategy=doubt, windows={}, why_windows="")
             continue
-        followers = _time_copies(plan, features, split)
-        plan = replace(plan, copies=plan.copies | followers.copies, drifting=followers.drifting)
-        if followers.copies:
+        copies, drifting = _time_copies(plan, features, split)
+        plan = replace(plan, copies=plan.copies | copies, drifting=drifting)
+        if copies:
             continue
         previous, plan = plan, _judged(plan, features, split, vertical, series)
         if plan.unused() == previous.unused():
@@ -86,47 +89,41 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     entities = _entities(rows, split, vertical)
     plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
     if not plan.features() and plan.time is None and not plan.derived():
-        raise DataError(f"no column is left to learn from: {_no_features(plan)}.")
+        named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
+        reasons = [f"{name!r} ({why})" for name, why in (named | plan.unused()).items()]
+        said = "; ".join(reasons) or "the table has the target only"
+        raise DataError(f"no column is left to learn from: {said}.")
     return plan
 
 
-def _series(plan: Plan, rows: pd.DataFrame) -> Series | None:
-    if plan.time is None:
-        return None
-    texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
-    codes = [*([plan.group] if plan.group else []), *plan.roles.things, *plan.roles.categorical, *texts]
-    taken = {plan.target.column, plan.time}
-    return find_series(rows, plan.time, [name for name in dict.fromkeys(codes) if name not in taken])
-
-
-def _with_lags(name: str, plan: Plan, rows: pd.DataFrame, series: Series | None) -> Plan:
+def _with_lags(name: str, plan: Plan, rows: pd.DataFrame) -> tuple[Plan, Series | None]:
     """Add lags of the strongest columns and the target, where rows are one series or one per thing."""
-    from lepton_pipeline.data.labels import positive_labels
-
+    if plan.time is None:
+        return plan, None
+    texts = [str(name) for name in rows if pd.api.types.is_string_dtype(rows[name])]
+    codes = dict.fromkeys([plan.group, *plan.roles.things, *plan.roles.categorical, *texts])
+    things = [name for name in codes if name not in (plan.target.column, plan.time, None)]
+    series = find_series(rows, plan.time, things)
     if series is None:
-        return plan
-    labels = positive_labels(rows, read_vertical(name, declare(plan)).dataset)
-    lags = propose_lags(rows, series, plan.target.column, labels, plan.features())
+        return plan, None
+    labels = positive_labels(rows, plan.vertical(name).dataset)
+    windows, refused = propose_lags(rows, series, plan.target.column, labels, plan.features())
     each = "rows are one series" if series.by is None else f"rows are a series for each {series.by}"
-    why = f"{each}, {series.step} from row to row" + (f"; {lags.refused}" if lags.refused else "")
-    return replace(plan, windows=lags.windows, why_windows=why)
+    why = f"{each}, {series.step} from row to row" + (f"; {refused}" if refused else "")
+    return replace(plan, windows=windows, why_windows=why), series
 
 
-def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> TimeCopies:
+def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> tuple[Reasons, Reasons]:
     if plan.time is None or plan.strategy not in ("time", "time_group"):
-        return TimeCopies({}, {})
-    names, part = [*plan.features(), *plan.derived()], split["part"]
+        return {}, {}
     calendar = [name for name in plan.dates.calendar if name in features]
-    return time_copies(features, plan.time, part == "train", part == "test", names, calendar)
+    return time_copies(features, plan.time, split["part"], [*plan.features(), *plan.derived()], calendar)
 
 
 def _judged(
     plan: Plan, features: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, series: Series | None
 ) -> Plan:
     """The plan without leaks, and with questions about strong features."""
-    from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
-    from lepton_pipeline.features.strength import features_alone
-
     train = split.index[split["part"] == "train"]
     training = plain_features(features.loc[train], vertical.dataset)
     labels = split.loc[train, "label"].to_numpy(np.intp)
@@ -137,22 +134,22 @@ def _judged(
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
     table = plan.profile.table
-    ordered = split["label"] if plan.time is None else split["label"].loc[_in_order(features[plan.time])]
+    ordered = split["label"]
+    if plan.time is not None:
+        ordered = ordered.loc[features[plan.time].sort_values(kind="stable").index]
     # A series is strong by its present values, and by what it is a series of.
     own = [] if series is None else [*series.present(ordered), *([series.by] if series.by else [])]
     plain = {name for name in honest if name in table and is_attribute(name)}
     plain |= {*plan.derived(), *plan.lags(), *own}
     judged = judge_features(training[list(honest)], labels, honest, known, plain)
-    found |= judged.leaks
-    asked = dict(judged.asked)
+    found, asked = found | judged.leaks, judged.asked
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
-        all_of = f"; all features together reach {judged.together[0]:.3f}" if judged.together else ""
-        for each in find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known):
-            asked[each.feature] = each.evidence + all_of
-    sides = one_class_columns(
-        features.loc[train, [name for name in plan.features() if name in features]], labels
-    )
+        all_of = f"; all features together reach {judged.together:.3f}" if judged.together else ""
+        warned = find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known)
+        asked = asked | {each.feature: each.evidence + all_of for each in warned}
+    kept = [name for name in plan.features() if name in features]
+    sides = one_class_columns(features.loc[train, kept], labels)
     asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
@@ -162,19 +159,15 @@ def _judged(
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
         alone={name: each.auc for name, each in alone.items() if name not in known},
-        together=judged.together[0] if judged.together else None,
+        together=judged.together,
     )
-
-
-def _in_order(time: pd.Series) -> pd.Index:
-    return time.sort_values(kind="stable").index
 
 
 def _why_id(plan: Plan, finding: Finding) -> str:
     """Why a column that seems to identify rows is no feature; a sampling weight does not identify them."""
-    weight = plan.roles.asked.get(finding.feature)
-    said = f"it names rows: {finding.evidence}"
-    return said if weight is None else f"{weight.partition(';')[0]}, another one in nearly every row"
+    if (weight := plan.roles.asked.get(finding.feature)) is None:
+        return f"it names rows: {finding.evidence}"
+    return f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
 def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
@@ -208,15 +201,3 @@ def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
             "belong together, give --group COLUMN"
         )
     return said
-
-
-def _doubt(plan: Plan, fallback: str) -> str:
-    if fallback == "group":
-        return f"split by {plan.time} and {plan.group}, one part would lack a class, so the split is by group only"
-    return f"split by {plan.time}, one part would lack a class, so the split is random"
-
-
-def _no_features(plan: Plan) -> str:
-    named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
-    reasons = named | plan.unused()
-    return "; ".join(f"{name!r} ({why})" for name, why in reasons.items()) or "the table has the target only"

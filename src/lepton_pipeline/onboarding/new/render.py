@@ -17,14 +17,10 @@ _BLOCKS = frozenset({"about", "dataset", "ingestion", "contract", "features", "d
 
 
 def render(name: str, declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], head: str) -> str:
-    """Write a declaration as YAML of at most `WIDTH` characters a line.
+    """Write the declaration of the vertical `name` as YAML of at most `WIDTH` characters a line.
 
-    Args:
-        name: the vertical.
-        declared: its declaration.
-        comments: sentences above a key, by its path such as "dataset.exclude"; below a list, by that path
-            followed by [].
-        head: comment of the whole file.
+    `comments` are sentences above a key, by its path such as "dataset.exclude"; below a list, by that path
+    followed by []. `head` is the comment of the whole file.
     """
     lines = [*_comment(head, 0), f"{name}:", *_block(declared, comments, "", 2)]
     return "\n".join(lines) + "\n"
@@ -47,13 +43,17 @@ def scalar(value: Any, *, is_key: bool = False) -> str:
 
 def flow(value: Any) -> str:
     """A value in one line, in YAML's flow style."""
-    if isinstance(value, Mapping):
-        return (
-            "{" + ", ".join(f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()) + "}"
-        )
+    if not isinstance(value, Mapping | list):
+        return scalar(value)
+    opening, closing, items = _parts(value)
+    return f"{opening}{', '.join(items)}{closing}"
+
+
+def _parts(value: Mapping[str, Any] | list[Any]) -> tuple[str, str, list[str]]:
+    """The brackets of a mapping or a list, and its items."""
     if isinstance(value, list):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    return scalar(value)
+        return "[", "]", [*map(flow, value)]
+    return "{", "}", [f"{scalar(key, is_key=True)}: {flow(each)}" for key, each in value.items()]
 
 
 def _number(value: float) -> str:
@@ -91,20 +91,13 @@ def _wrapped(start: str, value: Any) -> Iterable[str]:
     if len(line) <= WIDTH or not isinstance(value, Mapping | list):
         yield line
         return
-    opening, closing = "{}" if isinstance(value, Mapping) else "[]"
-    items = (
-        [f"{scalar(k, is_key=True)}: {flow(v)}" for k, v in value.items()]
-        if isinstance(value, Mapping)
-        else list(map(flow, value))
-    )
+    opening, closing, (*items, last) = _parts(value)
     line = start + opening
-    for position, item in enumerate(items):
-        last = position == len(items) - 1
-        item += closing if last else ","
-        if len(line) + len(item) + 1 > WIDTH and line.strip() != (start + opening).strip():
+    for item in [*(f"{each}, " for each in items), last + closing]:
+        if len(line) + len(item.rstrip()) + 1 > WIDTH and line.strip() != (start + opening).strip():
             yield line.rstrip()
             line = " " * (len(start) + 1)
-        line += item + ("" if last else " ")
+        line += item
     yield line
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
+from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.features.column_encoders import enough_rows
@@ -41,8 +43,6 @@ _WEIGHT = "looks like a sampling weight, the number of cases that a row stands f
 _PERSONS = (
     "looks like names of persons, which a model would memorise: list it in dataset.exclude or give --group"
 )
-
-
 # A column of dates may lack so few of them and still order the rows.
 _FEW_MISSING = 0.01
 
@@ -75,10 +75,7 @@ def choose_time(
 ) -> tuple[str | None, str]:
     """Choose the column that orders rows, and say why.
 
-    Args:
-        table: typed rows.
-        given: the column asked for; None to infer it.
-        others: columns that have another role.
+    `given` is the column asked for, None to infer it; `others` are columns that have another role.
 
     Raises:
         ConfigurationError: there is no such column, or it has another role.
@@ -90,7 +87,7 @@ def choose_time(
             raise ConfigurationError(
                 f"--time: column {given!r} is the target or the group already; give another one."
             )
-        if not is_date(column) and (not pd.api.types.is_numeric_dtype(column) or column.dtype == bool):
+        if not is_date(column) and column.dtype.kind not in "iuf":
             shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
             raise DataError(
                 f"--time: column {given!r} holds neither numbers nor dates of one known format, but {shown}; give "
@@ -109,40 +106,35 @@ def choose_time(
         return axes[0], "the only date of every row"
     if axes:
         return None, f"several dates ({', '.join(axes[:4])}) may order the rows; give --time"
-    if nearly := [name for name in events if table[name].isna().mean() < _FEW_MISSING]:
-        why = (
-            f"{nearly[0]} lacks a date in a few rows; --time {nearly[0]} takes it, and sets these rows apart"
-        )
-        return None, why
+    if nearly := next((name for name in events if table[name].isna().mean() < _FEW_MISSING), ""):
+        takes = f"--time {nearly} takes it, and sets these rows apart"
+        return None, f"{nearly} lacks a date in a few rows; {takes}"
     return None, "no column of dates" + (" that every row has" if dates else "")
 
 
 def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[str] = ()) -> Roles:
     """Assign roles to the columns that are not `taken` as target, time or group; `codes` hold digits."""
     free = {str(name): table[name] for name in table if name not in taken}
-    constant: dict[str, str] = {}
-    excluded: dict[str, str] = {}
+    constant, excluded = dict[str, str](), dict[str, str]()
+    things, categorical = dict[str, int](), list[str]()
     weights = [name for name, column in free.items() if _is_weight(column)]
     naming = [name for name, column in free.items() if name not in weights and _identifies_rows(column)]
-    things: dict[str, int] = {}
-    categorical: list[str] = []
     # Rows that must share a value for a run to learn from it.
     enough = enough_rows(round(_TRAINED * len(table)))
-    for name, column in free.items():
-        distinct = column.nunique()
-        if name in naming or name in weights:
-            continue
+    # The encoder leaves dates out.
+    for name, column in ((name, free[name]) for name in free if name not in {*naming, *weights}):
+        distinct, text = column.nunique(), is_string_dtype(column)
         if column.isna().all():
             constant[name] = "it has no value at all"
         elif distinct == 1 and column.notna().all():
             constant[name] = "every row has the same value"
         elif is_date(column):
-            continue  # The encoder leaves dates out.
+            continue
         elif _identifies_things(column, name in codes):
             things[name] = distinct
-        elif pd.api.types.is_string_dtype(column) and distinct > max(20, _OWN_TEXT * column.count()):
+        elif text and distinct > max(20, _OWN_TEXT * column.count()):
             excluded[name] = "nearly every row has a text of its own"
-        elif pd.api.types.is_string_dtype(column) and (most := int(column.value_counts().iloc[0])) < enough:
+        elif text and (most := int(column.value_counts().iloc[0])) < enough:
             excluded[name] = f"every value is rare, at most {most} rows have the same"
         elif _names_persons(column):
             excluded[name] = f"names of {distinct:,} persons, which a model would memorise"
@@ -156,7 +148,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     for name in (name for name in free if name in things):
         several = "each with several rows" if 2 * things[name] <= len(table) else "some with several rows"
         excluded[name] = f"it names {things[name]:,} things, {several}"
-    twins = set(_twins_of(categorical, free)) - set(excluded) - set(naming) - set(constant)
+    twins = set(_twins_of(categorical, free)) - {*excluded, *naming, *constant}
     categorical = [name for name in free if name in categorical or (name in twins and is_whole(free[name]))]
     chosen = next((name for name in naming if _hint(name)), naming[0] if naming else None)
     excluded |= {name: "another value in every row, so it names rows" for name in naming if name != chosen}
@@ -168,21 +160,12 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
 
 
 def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
-    """The column that an option names.
-
-    Raises:
-        ConfigurationError: it does not exist.
-    """
+    """The column that an option names; ConfigurationError if it does not exist."""
     if name not in table.columns:
         raise ConfigurationError(
             f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}."
         )
     return table[name]
-
-
-def is_date(column: pd.Series) -> bool:
-    """Whether a typed column holds dates."""
-    return pd.api.types.is_datetime64_any_dtype(column)
 
 
 def varies(column: pd.Series) -> bool:
@@ -198,10 +181,8 @@ def _hint(name: str) -> bool:
 def _identifies_rows(column: pd.Series) -> bool:
     if not column.is_unique or column.isna().any() or len(column) < 2:
         return False
-    if pd.api.types.is_string_dtype(column):
-        return True
     if not is_whole(column):
-        return False
+        return is_string_dtype(column)
     consecutive = column.max() - column.min() + 1 == len(column)
     return bool(consecutive or _hint(str(column.name)))
 
@@ -209,9 +190,8 @@ def _identifies_rows(column: pd.Series) -> bool:
 def _identifies_things(column: pd.Series, is_code: bool) -> bool:
     words = name_words(str(column.name))
     named = is_code or (bool(words) and words[-1] in THING_IDS)
-    plain = pd.api.types.is_string_dtype(column) or is_whole(column)
     most = min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
-    return named and plain and column.nunique() > most
+    return named and (is_string_dtype(column) or is_whole(column)) and column.nunique() > most
 
 
 def _is_code(column: pd.Series) -> bool:
@@ -223,7 +203,7 @@ def _twins_of(names: Collection[str], free: Mapping[str, pd.Series]) -> list[str
     """Other columns whose names differ only by a direction, such as from_zone_id and to_zone_id."""
     stems = {stem for name in names if (stem := _stem(name))}
     twins = [name for name in free if name not in names and _stem(name) in stems]
-    return [name for name in twins if is_whole(free[name]) or pd.api.types.is_string_dtype(free[name])]
+    return [name for name in twins if is_whole(free[name]) or is_string_dtype(free[name])]
 
 
 def _stem(name: str) -> tuple[str, ...]:
@@ -235,24 +215,21 @@ def _stem(name: str) -> tuple[str, ...]:
 
 def _is_weight(column: pd.Series) -> bool:
     words = set(name_words(str(column.name)))
-    if not words & WEIGHTS or not pd.api.types.is_numeric_dtype(column):
+    if not words & WEIGHTS or not is_numeric_dtype(column):
         return False
-    return bool(words & SAMPLINGS) or (
-        words <= WEIGHTS and 0.8 <= column.mean() <= 1.2 and column.nunique() > 2
-    )
+    around_one = words <= WEIGHTS and 0.8 <= column.mean() <= 1.2 and column.nunique() > 2
+    return bool(words & SAMPLINGS) or around_one
 
 
 def _names_persons(column: pd.Series) -> bool:
     words = name_words(str(column.name))
-    if not pd.api.types.is_string_dtype(column):
-        return False
-    named = bool({"".join(pair) for pair in pairwise(words)} & PERSON_NAMES or set(words) & PERSON_NAMES)
-    return named or (bool(set(words) & PERSONS) and not set(words) & PLACES and _like_persons(column))
+    named = bool({*words, *map("".join, pairwise(words))} & PERSON_NAMES) and is_string_dtype(column)
+    return named or (bool(set(words) & PERSONS) and _like_persons(column))
 
 
 def _like_persons(column: pd.Series) -> bool:
     """Whether most values look like names of persons, and the column's name is not one of places."""
-    if not pd.api.types.is_string_dtype(column) or PLACES & set(name_words(str(column.name))):
+    if not is_string_dtype(column) or PLACES & set(name_words(str(column.name))):
         return False
     values = column.dropna().drop_duplicates()
     like = values.str.fullmatch(_PERSON)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,18 +37,14 @@ Codes = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was found about strong features.
+    """Strong features to leave out (`leaks`), with the evidence, and to review (`asked`), with the question.
 
-    Attributes:
-        leaks: features to leave out, with the evidence.
-        asked: features that stay, with what to review.
-        together: AUC of the features that stay, except known ones, and its standard error; None for too few
-            rows.
+    `together` is the AUC of the features that stay, except known ones; None for too few rows.
     """
 
     leaks: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
-    together: tuple[float, float] | None = None
+    together: float | None = None
 
 
 def judge_features(
@@ -63,13 +59,9 @@ def judge_features(
     Suspects are strong alone, or separated from the others by a step in the sorted AUCs. They are compared
     with a boosted model of all other features, and remain suspects only if they exceed it.
 
-    Args:
-        training: float64 numbers and int32 codes, see `plain_features`.
-        labels: 0 or 1 for each row.
-        alone: AUC of each feature alone.
-        known: features that are certainly known at prediction time.
-        plain: features that may be strong for an honest reason, see `is_attribute`; reviewed, not left out,
-            unless they settle the target.
+    `training` holds float64 numbers and int32 codes, see `plain_features`; `labels` are 0 or 1 for each row.
+    Features that are `known` are so for certain at prediction time. Those that are `plain` may be strong for
+    an honest reason, see `is_attribute`: they are reviewed, not left out, unless they settle the target.
     """
     rarer = rarer_rows(labels)
     if rarer < _FEWEST:
@@ -81,37 +73,47 @@ def judge_features(
     informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
     later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
-    free = useful.drop(columns=[name for name in known if name in useful])
-    together = joint_auc(free, labels) if free.shape[1] else None
+
+    def auc_without(*names: str) -> tuple[float, float]:
+        """AUC of a model of the other features, and its standard error."""
+        others = useful.drop(columns=list(names))
+        return joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
+
+    sure = [name for name in known if name in useful]
+    together = auc_without(*sure)[0] if len(sure) < useful.shape[1] else None
     if not suspects or together is None:
         return Judgement(together=together)
-    suspects, rest = _stronger_than_others(useful, labels, alone, suspects, {*apart, *later}, joint_auc)
+    # Those remain that exceed a model of all others, or that a gap or their name separates.
+    while suspects:
+        rest = auc_without(*suspects)
+        kept = [name for name in suspects if name in {*apart, *later} or _ahead(alone[name], rest)]
+        if kept == suspects:
+            break
+        suspects = kept
     leaks, asked = {}, {}
-    noise = rest[0] < _INFORMATIVE
+    noise, others = rest[0] < _INFORMATIVE, useful.shape[1] - len(suspects)
     crowd = sum(name not in plain and not denotes_later_event(name) for name in suspects) > _COMPANY
     for name in suspects:
-        each, afterwards = alone[name], denotes_later_event(name)
-        beside = joint_auc(useful.drop(columns=[other for other in suspects if other != name]), labels)
-        enough = useful.shape[1] - len(suspects) >= OTHERS
-        evidence = _evidence(each, rest, beside, together, suspects, useful.shape[1])
-        lifts = name in later and beside[0] - rest[0] >= _LIFT
-        if name in later and name not in apart and not lifts and not _ahead(each, rest):
+        each, afterwards, ahead = alone[name], denotes_later_event(name), _ahead(alone[name], rest)
+        beside, _ = auc_without(*(other for other in suspects if other != name))
+        evidence = _evidence(each, rest[0], beside, together, len(suspects), others)
+        lifts = name in later and beside - rest[0] >= _LIFT
+        if name in later and name not in apart and not lifts and not ahead:
             continue
+        # Beside noise, or among many strong features, honest features stand out as well.
+        honest = not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE))
         if each.auc >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
-        elif (
-            name in plain or not enough or (not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE)))
-        ):
-            # Beside noise, or among many strong features, honest features stand out as well.
+        elif name in plain or others < OTHERS or honest:
             asked[name] = evidence
-        elif _ahead(each, rest) and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
+        elif ahead and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
             leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
         else:
             asked[name] = evidence
-    kept = free.drop(columns=list(leaks))
-    return Judgement(leaks, asked, joint_auc(kept, labels) if leaks and kept.shape[1] else together)
+    remaining = useful.shape[1] - len(sure) - len(leaks)
+    return Judgement(leaks, asked, auc_without(*sure, *leaks)[0] if leaks and remaining else together)
 
 
 def one_class_columns(table: pd.DataFrame, labels: Codes) -> dict[str, str]:
@@ -141,10 +143,10 @@ def is_attribute(name: str) -> bool:
     return bool(words & ATTRIBUTES) and not denotes_later_event(name)
 
 
-def denotes_later_event(name: str) -> bool:
-    """Whether a name denotes what is measured, decided or recorded only after an outcome."""
+def denotes_later_event(name: str, also: frozenset[str] = frozenset()) -> bool:
+    """Whether a name, by a usual word or `also` by others, denotes what is recorded only after an outcome."""
     words = set(name_words(name))
-    return bool(words & AFTERWARDS) and not words & EARLIER
+    return bool(words & (AFTERWARDS | also)) and not words & EARLIER
 
 
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
@@ -175,40 +177,14 @@ def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     return []
 
 
-def _stronger_than_others(
-    training: pd.DataFrame,
-    labels: Codes,
-    alone: Mapping[str, Alone],
-    suspects: list[str],
-    apart: Collection[str],
-    joint_auc: Callable[[pd.DataFrame, Codes], tuple[float, float]],
-) -> tuple[list[str], tuple[float, float]]:
-    """The suspects that exceed a model of all others, or that a gap separates; and that model's AUC."""
-    while suspects:
-        others = training.drop(columns=suspects)
-        rest = joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
-        kept = [name for name in suspects if name in apart or _ahead(alone[name], rest)]
-        if kept == suspects:
-            return suspects, rest
-        suspects = kept
-    return [], (0.5, 0.0)
-
-
 def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
     return bool(alone.auc - rest[0] > 2 * np.hypot(alone.error, rest[1]))
 
 
-def _evidence(
-    alone: Alone,
-    rest: tuple[float, float],
-    beside: tuple[float, float],
-    together: tuple[float, float],
-    suspects: list[str],
-    features: int,
-) -> str:
-    count, said = features - len(suspects), str(alone)
+def _evidence(alone: Alone, rest: float, beside: float, together: float, suspects: int, count: int) -> str:
+    said = str(alone)
     if count:
-        said += f", the other {count} features together {rest[0]:.3f}, with it {beside[0]:.3f}"
-    if len(suspects) > 1:
-        said += f", with all {len(suspects)} that stand out {together[0]:.3f}"
+        said += f", the other {count} features together {rest:.3f}, with it {beside:.3f}"
+    if suspects > 1:
+        said += f", with all {suspects} that stand out {together:.3f}"
     return said

@@ -7,14 +7,17 @@ import keyword
 import math
 import re
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.data.expressions.expression import CONSTANTS
-from lepton_pipeline.errors import ConfigurationError, DataError, closest
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
+from lepton_pipeline.onboarding.new.roles import require_column
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
 _SEVERAL = re.compile(r"\s*(not\s+)?in\s*([\[(].*[\])])\s*", re.IGNORECASE | re.DOTALL)
@@ -24,11 +27,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """The target column and its positive class, with the reasons.
+    """The target column and its positive class, with the reasons; a guess needs review.
 
-    Attributes:
-        positive: value of the positive class; None where the expression `positive_when` defines it.
-        is_guess: whether the positive class needs review.
+    `positive` is the value of the positive class, None where the expression `positive_when` defines it.
     """
 
     column: str
@@ -38,25 +39,14 @@ class Target:
     why_positive: str
     is_guess: bool = False
 
-    def declared(self) -> dict[str, Any]:
-        """The keys of `dataset` that declare it."""
-        when = self.positive_when
-        return {"target": self.column} | (
-            {"positive": self.positive} if when is None else {"positive_when": when}
-        )
-
 
 def choose_target(
     table: pd.DataFrame, given: str | None, positive: str | None, others: Collection[str]
 ) -> Target:
     """Choose the target and its positive class.
 
-    Args:
-        table: typed rows.
-        given: the column asked for; None to infer it.
-        positive: a value, several such as "in ['a', 'b']" or "a,b", or a comparison such as ">= 15" or
-            "!= none"; None to infer it.
-        others: columns that have another role.
+    `given` is the column asked for; `positive` a value, several such as "in ['a', 'b']" or "a,b", or a
+    comparison such as ">= 15" or "!= none"; None to infer either. `others` are columns that have another role.
 
     Raises:
         ConfigurationError: the column does not exist, holds dates or cannot be inferred, or its positive
@@ -64,7 +54,7 @@ def choose_target(
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
-    if pd.api.types.is_datetime64_any_dtype(table[column]):
+    if is_date(table[column]):
         raise ConfigurationError(
             f"--target: column {column!r} holds dates; give one of classes or of numbers."
         )
@@ -72,24 +62,20 @@ def choose_target(
     if len(values) < 2:
         held = f"only {values[0]!r}" if values else "no value at all"
         raise DataError(f"target {column!r} holds {held}; a model needs rows of two classes.")
-    # A value may look like a comparison: '<30' beside '>30' and 'NO'.
-    is_value = positive is not None and positive.strip() in set(map(str, values))
-    if positive is not None and not is_value and (rule := _COMPARISON.fullmatch(positive)):
-        return _compared(table[column], rule[1], rule[2], why)
-    if positive is not None and (listed := _listed_values(table[column], positive)) is not None:
-        return _several(table[column], *listed, why)
-    if len(values) > 2:
-        return _one_of_many(table[column], positive, why)
+    rule = None if positive is None else _rule(table[column], values, positive)
+    why_positive = "as asked for"
+    if rule is None and len(values) > 2:
+        if positive is None:
+            raise ConfigurationError(_many_values(table[column], f"target {column!r}"))
+        rule, why_positive = f"== {_matching(table[column], positive)!r}", "against all others, as asked for"
+    if rule is not None:
+        return Target(column, None, f"{in_expression(column)} {rule}", why, why_positive)
     value, why_positive, is_guess = _positive(table[column], values, positive)
     return Target(column, value, None, why, why_positive, is_guess)
 
 
 def in_expression(name: str) -> str:
-    """A column as expressions name it.
-
-    Raises:
-        ConfigurationError: its name holds a backtick.
-    """
+    """A column as expressions name it; ConfigurationError if its name holds a backtick."""
     if "`" in name:
         raise ConfigurationError(
             f"column {name!r}: no expression can name a column with a backtick; rename it."
@@ -100,11 +86,10 @@ def in_expression(name: str) -> str:
 
 
 def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> tuple[str, str]:
-    names = [str(name) for name in table.columns]
     if given is not None:
-        if given not in names:
-            raise ConfigurationError(f"--target: there is no column {given!r}; {closest(given, names)}.")
+        require_column(table, given, "--target")
         return given, "as asked for"
+    names = [str(name) for name in table.columns]
     free = [name for name in names if name not in others]
     two = [name for name in free if table[name].nunique() == 2]
     for hints in (TARGETS, OUTCOMES):
@@ -137,27 +122,32 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
 
 
 def _many_values(column: pd.Series, start: str) -> str:
-    values = column.dropna()
-    shown = ", ".join(map(repr, values.value_counts().index[:_SHOWN].tolist()))
-    numbers = pd.api.types.is_numeric_dtype(values)
-    rarest = values.value_counts().index[-2:].tolist()
-    example = f"--positive '>= {values.median():g}'" if numbers else f'--positive "in {rarest!r}"'
+    values = column.value_counts().index.tolist()
+    numbers = pd.api.types.is_numeric_dtype(column)
+    example = f"--positive '>= {column.median():g}'" if numbers else f'--positive "in {values[-2:]!r}"'
     return (
-        f"{start} holds {values.nunique():,} values ({shown}{' ..' if values.nunique() > _SHOWN else ''}). "
+        f"{start} holds {len(values):,} values ({_shown(values)}{' ..' if len(values) > _SHOWN else ''}). "
         f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or "
         f"{example} ({'a comparison' if numbers else 'several values'}); it is written as dataset.positive_when."
     )
 
 
-def _listed_values(column: pd.Series, given: str) -> tuple[bool, list[str]] | None:
-    """The values given as a list, and whether all others are meant; None where it is no list."""
+def _shown(values: list[Any]) -> str:
+    return ", ".join(map(repr, values[:_SHOWN]))
+
+
+def _rule(column: pd.Series, values: list[Any], given: str) -> str | None:
+    """What follows the column in an expression; None where one value is given."""
+    # A value may look like a comparison: '<30' beside '>30' and 'NO'.
+    if given.strip() not in set(map(str, values)) and (comparison := _COMPARISON.fullmatch(given)):
+        return _compared(column, comparison[1], comparison[2])
     if _value(column, given) is not None:
         return None
-    if rule := _SEVERAL.fullmatch(given):
-        return rule[1] is not None, _items(rule[2])
+    if listed := _SEVERAL.fullmatch(given):
+        return _several(column, "not in" if listed[1] else "in", _items(listed[2]))
     parts = [part.strip() for part in given.split(",")]
     is_list = len(parts) > 1 and all(_value(column, part) is not None for part in parts)
-    return (False, parts) if is_list else None
+    return _several(column, "in", parts) if is_list else None
 
 
 def _items(text: str) -> list[str]:
@@ -167,8 +157,7 @@ def _items(text: str) -> list[str]:
         return [item.strip().strip("'\"") for item in text[1:-1].split(",")]
 
 
-def _several(column: pd.Series, others: bool, items: list[str], why: str) -> Target:
-    name = in_expression(str(column.name))
+def _several(column: pd.Series, operator: str, items: list[str]) -> str:
     values = list(dict.fromkeys(_matching(column, item) for item in items))
     held = column.nunique()
     if not 0 < len(values) < held:
@@ -176,19 +165,10 @@ def _several(column: pd.Series, others: bool, items: list[str], why: str) -> Tar
             f"--positive: {items!r} are {'all' if values else 'none'} of the {held:,} values of target "
             f"{column.name!r}; name some of them, so that rows of the other class are left."
         )
-    rule = f"{name} {'not in' if others else 'in'} {values!r}"
-    return Target(str(column.name), None, rule, why, "as asked for")
+    return f"{operator} {values!r}"
 
 
-def _one_of_many(column: pd.Series, positive: str | None, why: str) -> Target:
-    if positive is None:
-        raise ConfigurationError(_many_values(column, f"target {column.name!r}"))
-    name, value = str(column.name), _matching(column, positive)
-    rule = f"{in_expression(name)} == {value!r}"
-    return Target(name, None, rule, why, "against all others, as asked for")
-
-
-def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
+def _compared(column: pd.Series, operator: str, text: str) -> str:
     value: Any = text.strip("'\"")
     if pd.api.types.is_numeric_dtype(column):
         try:
@@ -200,8 +180,7 @@ def _compared(column: pd.Series, operator: str, text: str, why: str) -> Target:
                 f"--positive: {text!r} is no number, but target {column.name!r} holds numbers; write a number, such "
                 f"as '{operator} {column.median():g}'."
             )
-    expression = f"{in_expression(str(column.name))} {operator} {value!r}"
-    return Target(str(column.name), None, expression, why, "as asked for")
+    return f"{operator} {value!r}"
 
 
 def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[Any, str, bool]:
@@ -226,25 +205,20 @@ def _positive(column: pd.Series, values: list[Any], given: str | None) -> tuple[
 def _matching(column: pd.Series, given: str) -> Any:
     """The column's value that was given on the command line."""
     value = _value(column, given)
-    if value is not None:
-        return value
-    shown = ", ".join(map(repr, column.value_counts().index[:_SHOWN].tolist()))
-    raise ConfigurationError(
-        f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}."
-    )
+    if value is None:
+        shown = _shown(column.value_counts().index.tolist())
+        raise ConfigurationError(
+            f"--positive: target {column.name!r} never holds {given!r}; its values are {shown}."
+        )
+    return value
 
 
 def _value(column: pd.Series, given: str) -> Any:
-    """The column's value with this text, if any."""
+    """The column's value with this text, or this number, if any."""
+    number = None
+    with suppress(ValueError):
+        number = float(given)
     for value in column.dropna().unique().tolist():
-        same_number = isinstance(value, int | float) and _number(given) == value
-        if str(value) == given.strip() or same_number:
+        if str(value) == given.strip() or (isinstance(value, int | float) and value == number):
             return value
     return None
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

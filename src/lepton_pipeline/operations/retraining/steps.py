@@ -21,7 +21,7 @@ from lepton_pipeline.operations.retraining.job import Trained
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
-from lepton_pipeline.project.resume import kedro_hint
+from lepton_pipeline.project.user_errors import kedro_hint
 
 
 def dataset_of(catalog: Any, name: str) -> AbstractDataset[Any, Any]:

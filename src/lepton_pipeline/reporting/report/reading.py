@@ -11,7 +11,7 @@ Facts = list[tuple[str, str]]  # label and text
 _SHOWN = 3
 
 
-class _Counted(Protocol):
+class Counted(Protocol):
     """The result of a contract, or the record of a scoring: checked rows, and quarantined ones among them."""
 
     @property
@@ -20,7 +20,7 @@ class _Counted(Protocol):
     def quarantined(self) -> int: ...
 
 
-def reading_facts(reading: Reading | None, contract: _Counted | None, table: str = "") -> Facts:
+def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> Facts:
     """Files that were read and what became of their rows, as pairs of a label and a text.
 
     `reading` is None for a table made of others, `contract` if it was not reached; `table` names one raw
@@ -40,7 +40,7 @@ def reading_facts(reading: Reading | None, contract: _Counted | None, table: str
     return facts
 
 
-def waiting_facts(contract: _Counted, used: int, present: object, since: object = None) -> Facts:
+def waiting_facts(contract: Counted, used: int, present: object, since: object = None) -> Facts:
     """How many rows have no label at `present`, or lie before `since`; `used` rows were split."""
     left = contract.rows - contract.quarantined - used
     if not left:
@@ -71,7 +71,7 @@ def shorten(names: Sequence[str], most: int, unit: str = "") -> str:
     return ", ".join(shown) + (f" and {rest:,} more{unit}" if rest else "")
 
 
-def _rows(reading: Reading | None, contract: _Counted | None) -> str:
+def _rows(reading: Reading | None, contract: Counted | None) -> str:
     parts = []
     if reading:
         known = reading.records - reading.set_apart

@@ -6,7 +6,7 @@ from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DiskFullError
-from lepton_pipeline.project.resume import kedro_hint, resume_advice
+from lepton_pipeline.project.user_errors import kedro_hint, resume_advice
 
 
 def fail(error):

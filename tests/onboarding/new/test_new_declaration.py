@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.onboarding.new.contract import far_values, padded_range
+from lepton_pipeline.onboarding.new.declaration import far_values, padded_range
 
 
 @pytest.mark.parametrize(
