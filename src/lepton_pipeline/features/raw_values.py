@@ -15,11 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data import numbers
+from lepton_pipeline.data import texts
 from lepton_pipeline.data.expressions.dates import ISO
-from lepton_pipeline.data.texts import (
-    date_codes,
-)
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
@@ -75,7 +72,9 @@ class RawValues:
         dates = self._date_codes(name) if kind == "date" else []
 
         def is_coded_date(text: str) -> bool:
-            return bool(dates) and any(found in dates for found in date_codes([text], self._layout(name)))
+            return bool(dates) and any(
+                found in dates for found in texts.date_codes([text], self._layout(name))
+            )
 
         def read(value: Any) -> Any:
             if isinstance(value, str):
@@ -83,7 +82,7 @@ class RawValues:
                 if text in self.ingestion.missing or is_coded_date(text):
                     return None
                 if kind == "key":
-                    whole = numbers.matches(numbers.CANONICAL, text) and len(text) <= numbers.MOST_DIGITS
+                    whole = texts.matches(texts.CANONICAL, text) and len(text) <= texts.MOST_DIGITS
                     return int(text) if whole else text
                 if kind == "truth":
                     return {"True": True, "False": False}.get(TRUTH.get(text.lower(), text), text)
@@ -104,7 +103,7 @@ class RawValues:
         return read
 
     def _number(self, name: str, text: str) -> int | float | None:
-        number = numbers.read_number(text, self._writing)
+        number = texts.read_number(text, self._writing)
         if number is None:
             raise DataError(
                 f"column {name!r} must hold numbers, but {_short(text)} is no number; correct it, leave it empty, or "
@@ -116,15 +115,15 @@ class RawValues:
         return self.ingestion.dates.get(name, ISO)
 
     def _date_codes(self, name: str) -> list[pd.Timestamp]:
-        return date_codes(self.ingestion.missing, self._layout(name))
+        return texts.date_codes(self.ingestion.missing, self._layout(name))
 
     @cached_property
-    def _writing(self) -> numbers.Writing:
-        return numbers.Writing(self.ingestion)
+    def _writing(self) -> texts.Writing:
+        return texts.Writing(self.ingestion)
 
     @cached_property
     def _codes(self) -> list[float]:
-        return numbers.missing_numbers(self.ingestion.missing, self._writing)
+        return texts.missing_numbers(self.ingestion.missing, self._writing)
 
 
 def _kind(column: pd.Series) -> str:

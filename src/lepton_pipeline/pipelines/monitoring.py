@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
@@ -19,6 +17,7 @@ from lepton_pipeline.parameters.jobs import MONITORING
 from lepton_pipeline.pipelines import features
 from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry import fetch
+from lepton_pipeline.registry.versions import StoredReference
 
 
 def create_pipeline(vertical: str) -> Pipeline:
@@ -27,7 +26,7 @@ def create_pipeline(vertical: str) -> Pipeline:
     Rows are made as in training, below the nested namespace `monitoring`, so training results stay unchanged.
     """
 
-    def fetch_champion() -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
+    def fetch_champion() -> tuple[Artefact, WatchedVersion, StoredReference, TrainingRows, TrainingRows]:
         return fetch.fetch_champion(vertical)
 
     watched = stages(
@@ -67,7 +66,7 @@ def _rows(vertical: str) -> Pipeline:
 
 
 def score_new_rows(
-    table: pd.DataFrame, model: Artefact, reference: dict[str, Any], seen: TrainingRows, dataset: Dataset
+    table: pd.DataFrame, model: Artefact, reference: StoredReference, seen: TrainingRows, dataset: Dataset
 ) -> pd.DataFrame:
     """Score as `new_rows.score_new_rows` does; without a reference no row counts as new."""
     rows = table if reference else table.iloc[:0]
@@ -80,7 +79,7 @@ def compare_new_rows(
     new: pd.DataFrame,
     model: Artefact,
     version: WatchedVersion,
-    reference: dict[str, Any],
+    reference: StoredReference,
     learnt: TrainingRows,
     dataset: Dataset,
     gate: Gate,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion, WatchedVersion
 from lepton_pipeline.registry.champion import CHAMPION, champion_of
-from lepton_pipeline.registry.versions import all_versions, load_artefact, load_reference, load_training_rows
+from lepton_pipeline.registry.versions import (
+    StoredReference,
+    all_versions,
+    load_artefact,
+    load_reference,
+    load_training_rows,
+)
 from lepton_pipeline.tracking.flat import tagged_figure
 
 # Metrics of a gate.
@@ -57,7 +61,7 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
     return artefact, ModelVersion(name, chosen, alias, registered.run_id, weights)
 
 
-def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, dict[str, Any], TrainingRows, TrainingRows]:
+def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference, TrainingRows, TrainingRows]:
     """Load the champion with its description, drift reference, training rows and all rows known then.
 
     Without a stored reference, that is empty and the last two are equal. Raises as `fetch_model`.

@@ -43,7 +43,7 @@ def register_model(
     split: pd.DataFrame,
     dataset: Dataset,
     about: About,
-    reference: dict[str, Any],
+    reference: versions.StoredReference,
     copies: MeasuredCopies,
     declared_split: Split,
     run_id: str,

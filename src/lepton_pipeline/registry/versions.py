@@ -15,6 +15,7 @@ from lepton_pipeline.system.descriptions import open_sealed
 from lepton_pipeline.system.file_hashes import find_altered
 from lepton_pipeline.tracking.store import pages
 
+StoredReference = dict[str, Any]  # counts of training rows as JSON, which monitoring makes and reads
 CHECKSUM = "artefact.sha256"
 # Hash of all files, see `record_files`; absent in old versions.
 FILES = "files.sha256"
@@ -118,7 +119,7 @@ def load_training_rows(client: Any, name: str, version: int) -> TrainingRows:
         raise DataError("its run has no readable record of the rows that it has learnt from") from error
 
 
-def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any], TrainingRows] | None:
+def load_reference(client: Any, name: str, version: int) -> tuple[StoredReference, TrainingRows] | None:
     """Download the reference for drift: the counts of a version's training, and all rows known then.
 
     None for a version registered before a reference was kept; raises DataError if it is missing or altered.
@@ -135,7 +136,7 @@ def load_reference(client: Any, name: str, version: int) -> tuple[dict[str, Any]
                 open_sealed(files, REFERENCE_SEAL, registered.tags[REFERENCE_CHECKSUM])
             except DataError as error:
                 raise DataError(str(error).replace(f"{files}/", f"{REFERENCE}/")) from error
-            stored: dict[str, Any] = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
+            stored: StoredReference = json.loads((files / REFERENCE_FILE).read_text("utf-8"))
             return stored, TrainingRows.load(files)
     except (OSError, mlflow.MlflowException) as error:
         raise DataError(f"{REFERENCE}/ of run {registered.run_id} cannot be read: {error}") from error

@@ -13,6 +13,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import is_partial
 
 # Metrics that depend on more than the model.
+Declared = dict[str, Any]  # a declaration as its run recorded it
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
 _BY_EPOCH = (".loss", "validation.auc", "validation.log_loss")
 _SHORT = 12
@@ -140,7 +141,7 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
     return Check("processor", False, f"{was} then, {now} now; last bits may differ", decisive=False)
 
 
-def read_parameters(client: Any, run: Any) -> dict[str, Any]:
+def read_parameters(client: Any, run: Any) -> Declared:
     """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
     text = read_artifact(client, run.info.run_id, "parameters.json")
     file = f"parameters.json of run {run.info.run_id}"

@@ -106,7 +106,7 @@ def reproduce_run(
     return Reproduction(run.info.run_id, vertical, values, folder if keep else None)
 
 
-def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, Any]) -> list[Check]:
+def _check_origin(client: Any, run: Any, project: Path, parameters: checks.Declared) -> list[Check]:
     then, run_id = run.data.tags, run.info.run_id
     machine = lineage.machine_tags()
     code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
@@ -119,7 +119,7 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: dict[str, An
     ]
 
 
-def _device(parameters: dict[str, Any]) -> str:
+def _device(parameters: checks.Declared) -> str:
     from lepton_pipeline.model.networks.device import choose_device
 
     try:
@@ -175,7 +175,7 @@ def scratch_project(
     project: Path,
     env: str | None,
     vertical: str,
-    parameters: dict[str, Any],
+    parameters: checks.Declared,
     outputs: Iterable[str],
     *,
     keep: bool,
@@ -196,7 +196,9 @@ def scratch_project(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _furnish(folder: Path, project: Path, env: str | None, vertical: str, parameters: dict[str, Any]) -> None:
+def _furnish(
+    folder: Path, project: Path, env: str | None, vertical: str, parameters: checks.Declared
+) -> None:
     (folder / "src").mkdir()
     for name in ("pyproject.toml", ".telemetry"):
         if (project / name).is_file():
@@ -212,7 +214,7 @@ def _furnish(folder: Path, project: Path, env: str | None, vertical: str, parame
         (folder / path.relative_to(project)).symlink_to(path.resolve())
 
 
-def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, declared: dict[str, Any]) -> None:
+def _furnish_conf(conf: Path, given: Path, env: str | None, vertical: str, declared: checks.Declared) -> None:
     others = {path.parent.name for path in (given / "base").glob("*/parameters*.yml")} - {vertical}
     shutil.copytree(given / "base", conf / "base", ignore=shutil.ignore_patterns(*_OWN_CONF, *others))
     if (given / "logging.yml").is_file():

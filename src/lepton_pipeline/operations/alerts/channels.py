@@ -150,7 +150,7 @@ def _answer(code: int, retry_after: str | None) -> DeliveryError:
     return DeliveryError(text, again=again, wait=wait)
 
 
-def _mail_once(declared: Mail, message: EmailMessage, timeout: float) -> dict[str, Any]:
+def _mail_once(declared: Mail, message: EmailMessage, timeout: float) -> dict[str, tuple[int, bytes]]:
     user, password = os.environ.get(USER), os.environ.get(PASSWORD, "")
     trusted = ssl.create_default_context()
     server: smtplib.SMTP | None = None

@@ -58,7 +58,7 @@ class Alert:
         """The subject line."""
         return f"{self.vertical}: {_HEADLINES.get(self.cause, self.cause)}"
 
-    def content(self) -> dict[str, Any]:
+    def content(self) -> dict[str, object]:
         """The alert as JSON: `text` for chat programs, the other keys for programs."""
         return {
             "text": f"{self.subject}\n{self.body()}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.registry.versions import StoredReference
 from lepton_pipeline.system.records import from_plain
 
 FORMAT = 1
@@ -84,14 +84,14 @@ class Reference:
     volume: Volume | None  # of all these rows; None where all have the same time
     step: float | None = None  # the longest time between two of these rows
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> StoredReference:
         """The reference as JSON."""
         names = {Numbers: "number", Categories: "category"}
         columns = [{"kind": names[type(column)], **asdict(column)} for column in self.columns]
         return {"format": FORMAT, **asdict(self), "columns": columns}
 
     @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> Reference:
+    def from_dict(cls, stored: StoredReference) -> Reference:
         """Read what `to_dict` returned; DataError if another version of the project wrote it."""
         if stored.get("format") != FORMAT:
             raise DataError(f"the reference has format {stored.get('format')!r}, this version reads {FORMAT}")
@@ -100,7 +100,7 @@ class Reference:
 
 def describe_reference(
     feature_table: pd.DataFrame, split: pd.DataFrame, scores: pd.DataFrame, encoder: Encoder, dataset: Dataset
-) -> dict[str, Any]:
+) -> StoredReference:
     """Count the rows that a model has learnt from, for later comparison with new ones.
 
     `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and `model`, the

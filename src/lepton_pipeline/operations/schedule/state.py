@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -126,7 +126,7 @@ def read_records(path: Path) -> dict[str, Record]:
         ) from error
 
 
-def _record(fields: dict[str, Any]) -> Record:
+def _record(fields: Mapping[str, Any]) -> Record:
     running, last = fields["running"], fields["last"]
     return Record(
         _moment(fields["seen"]),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.costs import Curve
 from lepton_pipeline.evaluation.explanation import Effect, Explanation, Importance, Point
-from lepton_pipeline.model.typical import show
+from lepton_pipeline.model.attribution import show
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent

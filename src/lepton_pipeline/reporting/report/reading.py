@@ -15,9 +15,12 @@ class Counted(Protocol):
     """The result of a contract, or the record of a scoring: checked rows, and quarantined ones among them."""
 
     @property
-    def rows(self) -> int: ...
+    def rows(self) -> int:
+        """All that were checked."""
+
     @property
-    def quarantined(self) -> int: ...
+    def quarantined(self) -> int:
+        """Those of them that were set apart."""
 
 
 def reading_facts(reading: Reading | None, contract: Counted | None, table: str = "") -> Facts:

@@ -58,6 +58,9 @@ _MOST_DRIFT, _LEAST_DRIFT = 20, 5
 _FULL_PSI = 0.5
 
 
+Context = dict[str, Any]  # what the template of a section reads
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Results of one run as its stages return them; empty ones are left out of the report."""
@@ -82,7 +85,7 @@ class Evidence:
     readings: dict[str, Reading] = field(default_factory=dict)
 
 
-def describe_verdict(evidence: Evidence) -> dict[str, Any]:
+def describe_verdict(evidence: Evidence) -> Context:
     """The gate's decision and its checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
@@ -101,7 +104,7 @@ def describe_verdict(evidence: Evidence) -> dict[str, Any]:
     return {"headline": headline, "sentence": sentence, "checks": checks, "tiles": _tiles(evidence)}
 
 
-def describe_data(evidence: Evidence) -> dict[str, Any]:
+def describe_data(evidence: Evidence) -> Context:
     """The parts of the table, how it was read, and rows on both sides of the split."""
     split, copies = evidence.split, evidence.copies
     labels = {title: split.loc[split["part"] == part, "label"] for part, title in _PARTS.items()}
@@ -113,7 +116,7 @@ def describe_data(evidence: Evidence) -> dict[str, Any]:
     return {"reading": _describe_reading(evidence), "parts": parts, "taught": taught, "copies": told}
 
 
-def describe_columns(evidence: Evidence) -> dict[str, Any]:
+def describe_columns(evidence: Evidence) -> Context:
     """The use of every column, unused ones first."""
     columns = evidence.columns.columns
     if not columns:
@@ -130,7 +133,7 @@ def describe_columns(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def describe_quality(evidence: Evidence) -> dict[str, Any]:
+def describe_quality(evidence: Evidence) -> Context:
     """Curves of model and baselines, and the outcomes of its decisions."""
     metrics = evidence.metrics
     return {
@@ -142,7 +145,7 @@ def describe_quality(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def describe_costs(evidence: Evidence) -> dict[str, Any]:
+def describe_costs(evidence: Evidence) -> Context:
     """Costs of the decisions, if declared, and effects of other thresholds."""
     costs = evidence.costs
     if costs is None:
@@ -150,7 +153,7 @@ def describe_costs(evidence: Evidence) -> dict[str, Any]:
     return {"picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else ""}
 
 
-def describe_slices(evidence: Evidence) -> dict[str, Any]:
+def describe_slices(evidence: Evidence) -> Context:
     """Metrics by slice, and significant gaps."""
     if evidence.slices is None:
         return {"absent": "No groups of cases were measured apart in this run."}
@@ -174,7 +177,7 @@ def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
     return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
 
 
-def describe_explanation(evidence: Evidence) -> dict[str, Any]:
+def describe_explanation(evidence: Evidence) -> Context:
     """Importance and effects of columns."""
     explanation = evidence.explanation
     if explanation is None:
@@ -189,7 +192,7 @@ def describe_explanation(evidence: Evidence) -> dict[str, Any]:
     return {"importance": shown, "further": further, "span": span, "effects": effects}
 
 
-def describe_drift(evidence: Evidence) -> dict[str, Any]:
+def describe_drift(evidence: Evidence) -> Context:
     """Drift between training and test rows."""
     if evidence.drift is None:
         return {"absent": "Test and training rows were not compared in this run."}
@@ -200,7 +203,7 @@ def describe_drift(evidence: Evidence) -> dict[str, Any]:
     return {"flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
 
 
-def describe_training(evidence: Evidence) -> dict[str, Any]:
+def describe_training(evidence: Evidence) -> Context:
     """Epochs and losses of the networks."""
     history = evidence.history
     epochs = history.groupby("network")["epoch"].max()
@@ -216,7 +219,7 @@ def describe_training(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def describe_lineage(evidence: Evidence) -> dict[str, Any]:
+def describe_lineage(evidence: Evidence) -> Context:
     """Code, data, configuration and environment of the model version."""
     lineage, tags = evidence.lineage, evidence.lineage.tags
     dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""

@@ -17,7 +17,7 @@ from lepton_pipeline.reporting.report.sections import Evidence
 from lepton_pipeline.tracking.lineage import read_run
 
 # Id (also the template's name), title and contents.
-_SECTIONS: tuple[tuple[str, str, Callable[[Evidence], dict[str, Any]]], ...] = (
+_SECTIONS: tuple[tuple[str, str, Callable[[Evidence], sections.Context]], ...] = (
     ("verdict", "Verdict", sections.describe_verdict),
     ("data", "Data", sections.describe_data),
     ("columns", "Columns", sections.describe_columns),

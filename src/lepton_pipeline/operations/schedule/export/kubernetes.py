@@ -13,6 +13,7 @@ from lepton_pipeline.operations.schedule.policies import Policy
 from lepton_pipeline.operations.schedule.state import FINAL_CODES, back_off
 
 # A CronJob appends eleven characters to its name, and a label has 63.
+Manifest = dict[str, Any]
 _LONGEST_NAME = 52
 _LABELS = {"app.kubernetes.io/name": "lepton-pipeline", "app.kubernetes.io/component": "retraining"}
 
@@ -29,7 +30,7 @@ def kubernetes_files(policies: list[Policy], place: Place) -> dict[str, str]:
     }
 
 
-def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
+def _manifest(policy: Policy, place: Place) -> Manifest:
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -46,7 +47,7 @@ def _manifest(policy: Policy, place: Place) -> dict[str, Any]:
     }
 
 
-def _job(policy: Policy, place: Place) -> dict[str, Any]:
+def _job(policy: Policy, place: Place) -> Manifest:
     container = {
         "name": "retrain",
         "image": place.image,
