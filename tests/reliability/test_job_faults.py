@@ -15,7 +15,7 @@ import pytest
 from conftest import Project
 from killer import STEPS
 
-from lepton_pipeline.operations.retraining.facts import job_runs
+from lepton_pipeline.operations.retraining.state import job_runs
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.registry.versions import load_artefact

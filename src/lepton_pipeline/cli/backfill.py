@@ -113,7 +113,7 @@ def _work(
     from lepton_pipeline.operations.backfill.realised import assign_periods, describe, realise
     from lepton_pipeline.operations.backfill.walk import ARTEFACTS, STORE, models_in_use, walk, without_clock
     from lepton_pipeline.parameters import utc_text
-    from lepton_pipeline.terminal.backfill import print_backfill, print_look
+    from lepton_pipeline.terminal.backfill import print_backfill, print_dated
     from lepton_pipeline.tracking.runs import RunLog, Tracking
 
     table = steps.whole_table()
@@ -126,12 +126,12 @@ def _work(
     declared, notes = without_clock(steps.declared, grid)
     scratch = Tracking(tracking_uri=f"sqlite:///{STORE}", artifact_root=ARTEFACTS)
     job = replace(asked, declared=declared)
-    looks = walk(grid, job, steps, checkpoints, lambda: RunLog(scratch, checkpoints.store), print_look)
+    decided = walk(grid, job, steps, checkpoints, lambda: RunLog(scratch, checkpoints.store), print_dated)
     metric, evaluation = declared.gate.metric, declared.evaluation
     dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
-    periods = realise(table, dataset, grid, models_in_use(looks), steps.score, metric, evaluation)
+    periods = realise(table, dataset, grid, models_in_use(decided), steps.score, metric, evaluation)
     policy = declared.retraining.model_dump(mode="json")
-    found = describe(asked.vertical, metric, grid, looks, periods, policy, notes)
+    found = describe(asked.vertical, metric, grid, decided, periods, policy, notes)
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))
 
 

@@ -76,7 +76,7 @@ def retrain(
 @options.in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
     """List the latest decisions on retraining VERTICAL."""
-    from lepton_pipeline.operations.retraining.facts import job_runs
+    from lepton_pipeline.operations.retraining.state import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store
 
@@ -86,14 +86,14 @@ def retrain_log(vertical: str, last: int, env: str | None) -> None:
 
 
 def _show(request: Request, steps: KedroSteps, mlflow: Any) -> int:
-    from lepton_pipeline.operations.retraining.job import gather_facts
+    from lepton_pipeline.operations.retraining.job import gather_state
     from lepton_pipeline.operations.retraining.policy import decide
     from lepton_pipeline.terminal.retraining import print_decision
     from lepton_pipeline.tracking.runs import existing_store, read_tracking
 
     client = existing_store(read_tracking(mlflow), options.project_folder())
-    facts, _ = gather_facts(client, request, steps, monitor=False)
-    print_decision(request.vertical, facts, decide(request.declared.retraining, facts, force=request.force))
+    state, _ = gather_state(client, request, steps, monitor=False)
+    print_decision(request.vertical, state, decide(request.declared.retraining, state, force=request.force))
     return 0
 
 
@@ -125,7 +125,7 @@ def _work(request: Request, steps: KedroSteps, mlflow: Any, debug: bool, fail_on
 
 
 def _moment(as_of: str | None) -> tuple[str | float | None, datetime]:
-    from lepton_pipeline.operations.retraining.facts import as_moment
+    from lepton_pipeline.operations.retraining.state import as_moment
 
     now = datetime.now(UTC)
     if as_of is None:

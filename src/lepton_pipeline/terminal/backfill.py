@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.operations.backfill.realised import BackfillResult
-from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, Look
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, DatedDecision
 from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.markdown import as_markdown, fact_list
@@ -17,13 +17,13 @@ _NOTHING = "–"
 _COLUMNS = ("date", "due", "why", "result", "alarms", "rows", *STRATEGIES)
 
 
-def print_look(look: Look, before: bool) -> None:
+def print_dated(dated: DatedDecision, before: bool) -> None:
     """Print one line for a date; `before`: an earlier start had finished it."""
-    done = "failed" if {"failed", "contract"} & set(look.alarms) else "not due"
-    if look.version is not None:
-        done = f"due ({', '.join(look.triggers)}): {_result(look.version, look.promoted)}"
-    alarms = f"; alarms: {', '.join(look.alarms)}" if look.alarms else ""
-    console().print(Text(f"{look.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
+    done = "failed" if {"failed", "contract"} & set(dated.alarms) else "not due"
+    if dated.version is not None:
+        done = f"due ({', '.join(dated.triggers)}): {_result(dated.version, dated.promoted)}"
+    alarms = f"; alarms: {', '.join(dated.alarms)}" if dated.alarms else ""
+    console().print(Text(f"{dated.date}  {done}{alarms}{' (finished before)' * before}"), soft_wrap=True)
 
 
 def print_backfill(found: BackfillResult, files: Mapping[str, str]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.operations.retraining.facts import Facts, JobRun
 from lepton_pipeline.operations.retraining.policy import Decision
+from lepton_pipeline.operations.retraining.state import JobRun, RetrainingState
 from lepton_pipeline.terminal.console import Text, console, fixed, table
 
 _RUN_CHARACTERS = 8
@@ -14,10 +14,10 @@ _HOLDS = {True: ("yes", "bold yellow"), False: ("no", ""), None: ("not known", "
 _STATUS = {"FAILED": "red", "KILLED": "red", "RUNNING": "yellow"}
 
 
-def print_decision(vertical: str, facts: Facts, decision: Decision) -> None:
+def print_decision(vertical: str, state: RetrainingState, decision: Decision) -> None:
     """Print the triggers with their reasons, and the decision."""
     out = console()
-    out.print(Text.assemble((vertical, "bold"), f", as of {facts.now:%Y-%m-%d %H:%M} UTC"))
+    out.print(Text.assemble((vertical, "bold"), f", as of {state.now:%Y-%m-%d %H:%M} UTC"))
     triggers = table(fixed("trigger"), fixed("holds"), "why")
     for trigger in decision.triggers:
         shown, style = _HOLDS[trigger.holds]

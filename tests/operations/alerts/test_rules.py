@@ -8,9 +8,9 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DataError
 from lepton_pipeline.operations.alerts.notify import alert_of_error, alerts_of
-from lepton_pipeline.operations.retraining.facts import Champion, Facts, QualityWindow
 from lepton_pipeline.operations.retraining.job import Outcome, Request, Trained
 from lepton_pipeline.operations.retraining.policy import decide
+from lepton_pipeline.operations.retraining.state import Champion, QualityWindow, RetrainingState
 from lepton_pipeline.parameters import Vertical
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -18,28 +18,29 @@ CHAMPION = Champion(3, "2026-09-01", "2026-10-01", 500, NOW, NOW, 400, None)
 BAD, GOOD = (QualityWindow("a", "b", 0.7, 0.6, 0.8, below) for below in (True, False))
 
 
-def told(policy=None, facts=None, trained=None, error=None, as_of=None):
+def told(policy=None, state=None, trained=None, error=None, as_of=None):
     bare = {"dataset": {"target": "y", "positive": 1}, "retraining": policy or {}}
     request = Request("shop", Vertical.model_validate(bare), as_of, NOW, False)
-    decision = None if facts is None else decide(request.declared.retraining, facts)
+    decision = None if state is None else decide(request.declared.retraining, state)
     code = 0 if error is None else 1
-    return alerts_of(request, Outcome("r", facts, decision, trained, error, code), {"job": "run r"}, NOW)
+    return alerts_of(request, Outcome("r", state, decision, trained, error, code), {"job": "run r"}, NOW)
 
 
 def test_a_job_that_ended_well_tells_nothing():
-    assert told(facts=Facts(NOW, CHAMPION, drifted=(), windows=(GOOD, GOOD, BAD))) == []
-    assert told(facts=Facts(NOW, CHAMPION), trained=Trained("t", 4, True, "better")) == []
+    assert told(state=RetrainingState(NOW, CHAMPION, drifted=(), windows=(GOOD, GOOD, BAD))) == []
+    assert told(state=RetrainingState(NOW, CHAMPION), trained=Trained("t", 4, True, "better")) == []
     (drift,) = told(
-        facts=Facts(NOW, CHAMPION, drifted=("age",)), trained=Trained("t", 4, None, "the same model")
+        state=RetrainingState(NOW, CHAMPION, drifted=("age",)),
+        trained=Trained("t", 4, None, "the same model"),
     )
     assert (drift.text, drift.details["trained"]) == ("Drift of age.", "version 4, same as champion")
 
 
 def test_drift_and_decay_are_told_though_nothing_is_due():
-    facts = Facts(
+    state = RetrainingState(
         NOW, CHAMPION, drifted=("age", "scores"), domain_auc=0.71, domain_p=0.001, windows=(BAD, GOOD, BAD)
     )
-    drift, decay = told(facts=facts, as_of="2026-11-01")
+    drift, decay = told(state=state, as_of="2026-11-01")
     assert (drift.cause, drift.text) == (
         "drift",
         "Drift of age, scores (domain classifier: AUC 0.710, p 0.001).",
@@ -56,23 +57,24 @@ def test_drift_and_decay_are_told_though_nothing_is_due():
 
 
 def test_the_policy_says_what_decay_is():
-    facts = Facts(NOW, CHAMPION, windows=(BAD, GOOD, BAD))
-    assert told({"on_decay": {"windows": 3, "of": 3}}, facts) == []
+    state = RetrainingState(NOW, CHAMPION, windows=(BAD, GOOD, BAD))
+    assert told({"on_decay": {"windows": 3, "of": 3}}, state) == []
 
 
 def test_a_refusal_and_what_led_to_it_are_told():
-    facts = Facts(NOW, CHAMPION, drifted=("age",))
-    refused, drift = told(facts=facts, trained=Trained("t", 4, False, "auc 0.7 is below 0.75"))
+    state = RetrainingState(NOW, CHAMPION, drifted=("age",))
+    refused, drift = told(state=state, trained=Trained("t", 4, False, "auc 0.7 is below 0.75"))
     assert (refused.cause, refused.text) == ("refused", "auc 0.7 is below 0.75")
     assert refused.details["trained"] == "version 4, refused"
     assert drift.text == "Drift of age."
-    (drift,) = told(facts=facts, trained=Trained("t", 4, True, "better"))
+    (drift,) = told(state=state, trained=Trained("t", 4, True, "better"))
     assert drift.text == "Drift of age. Version 4 is champion since."
 
 
 def test_a_failure_after_drift_was_found_tells_both():
     assert [
-        each.cause for each in told(facts=Facts(NOW, CHAMPION, drifted=("age",)), error=OSError("full"))
+        each.cause
+        for each in told(state=RetrainingState(NOW, CHAMPION, drifted=("age",)), error=OSError("full"))
     ] == [
         "failed",
         "drift",

@@ -18,7 +18,7 @@ from lepton_pipeline.operations.backfill.realised import (
     figures,
     series,
 )
-from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, Look
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, DatedDecision
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.terminal.backfill import backfill_markdown, print_backfill
@@ -27,9 +27,9 @@ GRID = make_grid("2026-01-01", "2026-03-01", "1mo", datetime(2026, 6, 1, tzinfo=
 NAMES = GRID.names()
 
 
-def look(date, **changes):
+def dated(date, **changes):
     whole = dict.fromkeys(("due", "promoted", "model"), False) | {"triggers": (), "alarms": (), "drifted": ()}
-    return Look(
+    return DatedDecision(
         **whole
         | {"date": date, "why": "", "version": None, "gate": "", "new_rows": 9, "champion": NAMES[0]}
         | changes
@@ -54,13 +54,13 @@ def period(number, policy, never, always):
 
 @pytest.fixture
 def found():
-    looks = [
-        look(NAMES[0], due=True, triggers=("champion",), version=1, promoted=True),
-        look(NAMES[1], due=True, triggers=("on_drift",), version=2, alarms=("refused", "drift")),
-        look(NAMES[2], alarms=("contract",)),
+    decided = [
+        dated(NAMES[0], due=True, triggers=("champion",), version=1, promoted=True),
+        dated(NAMES[1], due=True, triggers=("on_drift",), version=2, alarms=("refused", "drift")),
+        dated(NAMES[2], alarms=("contract",)),
     ]
     periods = [period(0, 0.8, 0.8, 0.8), period(1, 0.75, 0.7, 0.8), period(2, None, None, None)]
-    return describe("shop", "auc", GRID, looks, periods, {"on_drift": True}, ["a note"])
+    return describe("shop", "auc", GRID, decided, periods, {"on_drift": True}, ["a note"])
 
 
 def test_the_result_is_json_a_table_and_figures_by_step(found):

@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 
-from lepton_pipeline.operations.backfill.walk import STORE, Checkpoints, Look
+from lepton_pipeline.operations.backfill.walk import STORE, Checkpoints, DatedDecision
 
 KEY = {"data": "a", "policy": "b"}
 
 
-def look(date):
-    return Look(date, True, ("on_drift",), "", 1, None, "", (), ("age",), None, False, None)
+def dated(date):
+    return DatedDecision(date, True, ("on_drift",), "", 1, None, "", (), ("age",), None, False, None)
 
 
 @pytest.fixture
@@ -24,10 +24,10 @@ def checkpoints(tmp_path, store):
 
 def test_decisions_are_kept_in_a_row_with_the_store_of_then(checkpoints):
     for name in ("one", "two", "four"):
-        checkpoints.finish(look(name))
+        checkpoints.finish(dated(name))
     assert checkpoints.begin(KEY) == []
     # What follows a date that is not finished was decided after something else.
-    assert checkpoints.finished(["one", "two", "three", "four"]) == [look("one"), look("two")]
+    assert checkpoints.finished(["one", "two", "three", "four"]) == [dated("one"), dated("two")]
     (checkpoints.store / STORE).write_text("broken half-way")
     (checkpoints.store / f"{STORE}-journal").touch()
     checkpoints.restore("two")
@@ -38,7 +38,7 @@ def test_decisions_are_kept_in_a_row_with_the_store_of_then(checkpoints):
 
 
 def test_what_has_changed_drops_the_decisions_and_is_named(checkpoints):
-    checkpoints.finish(look("one"))
+    checkpoints.finish(dated("one"))
     checkpoints.keep_model("one", {"data": "a"}, lambda folder: (folder / "weights").touch())
     assert checkpoints.begin(KEY | {"policy": "c"}) == ["policy"]
     assert checkpoints.finished(["one"]) == []

@@ -21,8 +21,8 @@ from lepton_pipeline.operations.backfill.walk import (
     walk,
     without_clock,
 )
-from lepton_pipeline.operations.retraining.facts import RowCounts
 from lepton_pipeline.operations.retraining.job import Request, Trained
+from lepton_pipeline.operations.retraining.state import RowCounts
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import champion_of, move_champion
 from lepton_pipeline.tracking.runs import RunLog, Tracking
@@ -106,9 +106,9 @@ def go(tmp_path, store):
 
         steps = MadeUp(**dates)
 
-        def tell(look, before):
-            told.append((look.date, before))
-            if look.date == stop_at:
+        def tell(dated, before):
+            told.append((dated.date, before))
+            if dated.date == stop_at:
                 raise KeyboardInterrupt
 
         grid = make_grid("2026-01-01", until, "1mo", NOW)
@@ -124,16 +124,23 @@ MONTHS = [f"2026-0{number}-01" for number in range(1, 7)]
 
 
 def test_the_policy_decides_at_each_date_and_every_date_has_a_model(go):
-    looks = go("2026-06-01", drift=[MONTHS[1], MONTHS[2]], refused=[MONTHS[1]], broken=[MONTHS[3]])
-    assert [look.due for look in looks] == [True, True, True, False, True, False]
-    held = [look.triggers for look in looks]
+    decided = go("2026-06-01", drift=[MONTHS[1], MONTHS[2]], refused=[MONTHS[1]], broken=[MONTHS[3]])
+    assert [dated.due for dated in decided] == [True, True, True, False, True, False]
+    held = [dated.triggers for dated in decided]
     assert held == [("champion",), ("on_drift",), ("max_age", "on_drift"), (), ("max_age",), ()]
-    assert [look.promoted for look in looks] == [True, False, True, False, True, False]
-    assert [look.alarms for look in looks] == [(), ("refused", "drift"), ("drift",), ("contract",), (), ()]
-    assert looks[1].drifted == ("age",)
-    assert looks[3].why == "rows break the contract"
-    assert [look.model for look in looks] == [True, True, True, False, True, True]
-    in_use = models_in_use(looks)
+    assert [dated.promoted for dated in decided] == [True, False, True, False, True, False]
+    assert [dated.alarms for dated in decided] == [
+        (),
+        ("refused", "drift"),
+        ("drift",),
+        ("contract",),
+        (),
+        (),
+    ]
+    assert decided[1].drifted == ("age",)
+    assert decided[3].why == "rows break the contract"
+    assert [dated.model for dated in decided] == [True, True, True, False, True, True]
+    in_use = models_in_use(decided)
     assert in_use[POLICY] == [MONTHS[0], MONTHS[0], MONTHS[2], MONTHS[2], MONTHS[4], MONTHS[4]]
     assert in_use[NEVER] == [MONTHS[0]] * 6
     assert in_use[ALWAYS] == [*MONTHS[:3], MONTHS[2], *MONTHS[4:]]
@@ -143,14 +150,14 @@ def test_what_is_stopped_goes_on_after_the_last_finished_date(go):
     whole = {"drift": [MONTHS[1]], "refused": [MONTHS[1]]}
     with pytest.raises(KeyboardInterrupt):
         go("2026-04-01", stop_at=MONTHS[1], **whole)
-    looks = go("2026-04-01", **whole)
+    decided = go("2026-04-01", **whole)
     assert go.told == [(MONTHS[0], True), (MONTHS[1], True), (MONTHS[2], False), (MONTHS[3], False)]
     assert set(go.steps.trained) == {MONTHS[2], MONTHS[3]}
     # Versions go on counting, and the age of the champion is that of January's.
-    assert [look.version for look in looks] == [1, 2, 3, None]
-    assert looks[2].triggers == ("max_age",)
+    assert [dated.version for dated in decided] == [1, 2, 3, None]
+    assert decided[2].triggers == ("max_age",)
     # A later end goes on, too; an earlier one needs nothing.
-    assert [look.date for look in go("2026-05-01", **whole)] == MONTHS[:5]
+    assert [dated.date for dated in go("2026-05-01", **whole)] == MONTHS[:5]
     assert go.steps.trained == [MONTHS[4], MONTHS[4]]
     assert len(go("2026-02-01", **whole)) == 2
     assert go.steps.trained == []

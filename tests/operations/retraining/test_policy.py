@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lepton_pipeline.operations.monitoring.findings import MetricEstimate
-from lepton_pipeline.operations.retraining.facts import Champion, Facts, QualityWindow
 from lepton_pipeline.operations.retraining.policy import decide
+from lepton_pipeline.operations.retraining.state import Champion, QualityWindow, RetrainingState
 from lepton_pipeline.parameters import Decay, Retraining
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -32,9 +32,9 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
 
 
 @pytest.mark.parametrize(
-    ("policy", "facts", "trigger", "holds", "why"),
+    ("policy", "state", "trigger", "holds", "why"),
     [
-        ({}, {"champion": None}, "champion", True, "there is none"),
+        ({}, {"champion": None}, "champion", True, "none yet"),
         ({}, {}, "champion", False, "version 3"),
         ({"max_age": "10d"}, {}, "max_age", True, "age 10 days, reached: 10d"),
         ({"max_age": "11d"}, {}, "max_age", False, "age 10 days, not reached: 11d"),
@@ -134,10 +134,10 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
         ({"on_decay": Decay()}, {"windows": ()}, "on_decay", None, "no window has known labels"),
     ],
 )
-def test_a_trigger_holds_or_says_why_not(policy, facts, trigger, holds, why):
-    decision = decide(Retraining(**policy), Facts(now=NOW, **{"champion": champion(), **facts}))
+def test_a_trigger_holds_or_says_why_not(policy, state, trigger, holds, why):
+    decision = decide(Retraining(**policy), RetrainingState(now=NOW, **{"champion": champion(), **state}))
     found = {each.name: each for each in decision.triggers}[trigger]
-    assert (found.holds, decision.due) == (holds, bool(holds) or facts.get("champion", 1) is None)
+    assert (found.holds, decision.due) == (holds, bool(holds) or state.get("champion", 1) is None)
     assert why in found.why
 
 
@@ -148,7 +148,9 @@ def test_a_trigger_holds_or_says_why_not(policy, facts, trigger, holds, why):
 def test_no_trigger_counts_in_the_cool_down(since_training, force, due):
     last = None if since_training is None else days_ago(since_training)
     policy = Retraining(max_age="1d", cool_down="7d")
-    decision = decide(policy, Facts(now=NOW, champion=champion(), last_training_at=last), force=force)
+    decision = decide(
+        policy, RetrainingState(now=NOW, champion=champion(), last_training_at=last), force=force
+    )
     assert decision.due is due
     assert "max_age" in decision.holding
     if not due:
@@ -158,12 +160,12 @@ def test_no_trigger_counts_in_the_cool_down(since_training, force, due):
 
 def test_a_refused_first_model_cools_down_too():
     policy = Retraining(cool_down="2d")
-    assert not decide(policy, Facts(now=NOW, last_training_at=days_ago(1))).due
-    assert decide(policy, Facts(now=NOW, last_training_at=days_ago(2))).due
+    assert not decide(policy, RetrainingState(now=NOW, last_training_at=days_ago(1))).due
+    assert decide(policy, RetrainingState(now=NOW, last_training_at=days_ago(2))).due
 
 
 def test_what_is_forced_says_so():
-    decision = decide(Retraining(), Facts(now=NOW, champion=champion()), force=True)
+    decision = decide(Retraining(), RetrainingState(now=NOW, champion=champion()), force=True)
     assert decision.due
     assert decision.holding == ("force",)
     assert decision.why == "due: force: asked for"
@@ -178,4 +180,4 @@ def test_what_is_forced_says_so():
     ],
 )
 def test_nothing_due_is_said_in_a_sentence(policy, why):
-    assert decide(Retraining(**policy), Facts(now=NOW, champion=champion())).why == why
+    assert decide(Retraining(**policy), RetrainingState(now=NOW, champion=champion())).why == why

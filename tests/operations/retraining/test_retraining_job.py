@@ -13,7 +13,8 @@ from monitored import column, monitored
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.monitoring.findings import MetricEstimate
-from lepton_pipeline.operations.retraining.facts import (
+from lepton_pipeline.operations.retraining.job import Request, Trained, run_job
+from lepton_pipeline.operations.retraining.state import (
     RowCounts,
     as_moment,
     failures,
@@ -21,7 +22,6 @@ from lepton_pipeline.operations.retraining.facts import (
     last_training,
     read_champion,
 )
-from lepton_pipeline.operations.retraining.job import Request, Trained, run_job
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import move_champion
 from lepton_pipeline.tracking.runs import RunLog, Tracking
@@ -94,13 +94,13 @@ def request_of(name, as_of=None, force=False, now=NOW, **policy):
 
 
 def do(log, request, steps):
-    return run_job(log, request, steps, lambda facts, decision: None)
+    return run_job(log, request, steps, lambda state, decision: None)
 
 
 def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     steps, told = MadeUp(), []
     outcome = run_job(
-        log, request_of(name), steps, lambda facts, decision: told.append((steps.asked, decision.due))
+        log, request_of(name), steps, lambda state, decision: told.append((steps.asked, decision.due))
     )
     # Told before anything is trained.
     assert told == [(None, True)]
@@ -116,7 +116,7 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
         "forced": "false",
         "due": "true",
         "triggers": "champion",
-        "decision": "due: champion: there is none",
+        "decision": "due: champion: none yet",
         "data.until": "2026-11-01",
         "training.run_id": "f" * 32,
         "version": "7",
@@ -131,8 +131,8 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     )
     assert recorded["facts"]["now"] == "2026-11-22T12:00:00+00:00"
     # The job at work is none that failed.
-    assert outcome.facts.consecutive_failures == 0
-    assert recorded["decision"]["triggers"][0] == {"name": "champion", "holds": True, "why": "there is none"}
+    assert outcome.state.consecutive_failures == 0
+    assert recorded["decision"]["triggers"][0] == {"name": "champion", "holds": True, "why": "none yet"}
     [job] = job_runs(log.client, name)
     assert (job.due, job.triggers, job.version, job.promoted, job.exit_code) == (
         True,

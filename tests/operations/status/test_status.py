@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from monitored import column, monitored, window
 
-from lepton_pipeline.operations.retraining.facts import Champion, JobRun
+from lepton_pipeline.operations.retraining.state import Champion, JobRun
 from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
 from lepton_pipeline.operations.status.collect import VerticalStatus, cells_of, collect, render_page

@@ -105,13 +105,13 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
     trained = outcome.trained
     if trained is not None and trained.promoted is False:
         found.append(Alert(vertical, "refused", trained.reason, at, details))
-    if outcome.facts is None:
+    if outcome.state is None:
         return found
     policy = request.declared.retraining
     decay = policy.on_decay or Decay.model_validate({})
     watched = policy.model_copy(update={"on_drift": True, "on_decay": decay})
     since = f" Version {trained.version} is champion since." if trained and trained.promoted else ""
-    for trigger in decide(watched, outcome.facts).triggers:
+    for trigger in decide(watched, outcome.state).triggers:
         if trigger.name in _WATCHED and trigger.holds:
             cause = _WATCHED[trigger.name]
             why = f"{cause.capitalize()}{' ' if trigger.why.startswith('of ') else ': '}{trigger.why}.{since}"
@@ -135,7 +135,7 @@ def without_examples(text: str) -> str:
 
 
 def _details(request: Request, outcome: Outcome) -> dict[str, Any]:
-    champion = None if outcome.facts is None else outcome.facts.champion
+    champion = None if outcome.state is None else outcome.state.champion
     trained = outcome.trained
     details = {
         "as of": None if request.as_of is None else str(request.as_of),

@@ -15,7 +15,7 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.evaluation.metrics import rank_rows
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample, resampling_units
 from lepton_pipeline.operations.backfill.grid import Grid
-from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, Look
+from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, DatedDecision
 from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
@@ -190,7 +190,7 @@ def _draw(
 
 
 @dataclass(frozen=True)
-class DateResult(Look):
+class DateResult(DatedDecision):
     """A date, and the labelled rows until the next: models in use and realised quality by strategy."""
 
     until: str
@@ -219,25 +219,25 @@ def describe(
     vertical: str,
     metric: str,
     grid: Grid,
-    looks: Sequence[Look],
+    decided: Sequence[DatedDecision],
     periods: Sequence[Period],
     policy: Mapping[str, Any],
     notes: list[str],
 ) -> BackfillResult:
-    """Assemble the result; `looks` and `periods` have one entry a date."""
+    """Assemble the result; `decided` and `periods` have one entry a date."""
     dates = [
         DateResult(
-            **vars(look),
+            **vars(dated),
             until=period.until,
             rows=period.rows,
             positives=period.positives,
             models=period.models,
             realised=period.figures,
         )
-        for look, period in zip(looks, periods, strict=True)
+        for dated, period in zip(decided, periods, strict=True)
     ]
-    trainings = sum(look.due and look.version is not None for look in looks)
-    promoted = sum(look.promoted is True for look in looks)
+    trainings = sum(dated.due and dated.version is not None for dated in decided)
+    promoted = sum(dated.promoted is True for dated in decided)
     summary = summarise(periods)
     return BackfillResult(vertical, metric, grid.every, policy, notes, dates, trainings, promoted, summary)
 

@@ -19,8 +19,8 @@ from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.backfill.walk import Checkpoints
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
+from lepton_pipeline.operations.retraining.state import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.steps import run_node
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job

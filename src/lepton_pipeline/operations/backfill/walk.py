@@ -29,7 +29,7 @@ _NOTE, _DECISION = "key.json", "decision.json"
 
 
 @dataclass(frozen=True)
-class Look:
+class DatedDecision:
     """The decision of the policy at a date."""
 
     date: str  # its name
@@ -73,11 +73,11 @@ class Checkpoints:
             shutil.rmtree(each)
         return changed
 
-    def finished(self, names: list[str]) -> list[Look]:
+    def finished(self, names: list[str]) -> list[DatedDecision]:
         """The decisions of the leading dates that are complete."""
         complete = takewhile(lambda name: (self._dates / name).is_dir(), names)
         files = (self._dates / name / _DECISION for name in complete)
-        return [from_json(Look, file.read_bytes(), str(file)) for file in files]
+        return [from_json(DatedDecision, file.read_bytes(), str(file)) for file in files]
 
     def restore(self, name: str | None) -> None:
         """Reset the scratch store to its state after a date, or to an empty one."""
@@ -93,10 +93,10 @@ class Checkpoints:
             home = LocalStore(self.store / STORE, self.store, Path(ARTEFACTS))
             home.rewrite(home.former())
 
-    def finish(self, look: Look) -> None:
+    def finish(self, dated: DatedDecision) -> None:
         """Keep the decision of a date, with the store as it is now."""
-        with replacing(self._dates / look.date, alone=True) as folder:
-            write_json(folder / _DECISION, to_plain(look))
+        with replacing(self._dates / dated.date, alone=True) as folder:
+            write_json(folder / _DECISION, to_plain(dated))
             with (
                 closing(sqlite3.connect(self.store / STORE)) as now,
                 closing(sqlite3.connect(folder / STORE)) as kept,
@@ -136,8 +136,8 @@ def walk(
     steps: DatedSteps,
     checkpoints: Checkpoints,
     open_store: Callable[[], RunLog],
-    told: Callable[[Look, bool], None],
-) -> list[Look]:
+    told: Callable[[DatedDecision, bool], None],
+) -> list[DatedDecision]:
     """Run the job at every date without a checkpoint.
 
     `asked` is the job; its moment is the present, where dates are numbers. `open_store` opens the scratch
@@ -145,24 +145,24 @@ def walk(
     checkpoint. Raises DataError if no model could be trained at the first date.
     """
     names = grid.names()
-    looks = checkpoints.finished(names)
-    for look in looks:
-        told(look, True)
-    if len(looks) == len(names):
-        return looks
-    checkpoints.restore(names[len(looks) - 1] if looks else None)
+    decided = checkpoints.finished(names)
+    for dated in decided:
+        told(dated, True)
+    if len(decided) == len(names):
+        return decided
+    checkpoints.restore(names[len(decided) - 1] if decided else None)
     log = open_store()
-    for position in range(len(looks), len(names)):
+    for position in range(len(decided), len(names)):
         name, date = names[position], grid.dates[position]
         steps.go_to(name, date, log)
         request = replace(asked, as_of=date, now=grid.moment(position, asked.now))
-        outcome = run_job(log, request, steps, lambda facts, decision: None)
-        look = _look(name, outcome, steps, looks[-1].champion if looks else None)
-        look = replace(look, model=_train_anyway(steps, first=not looks))
-        checkpoints.finish(look)
-        looks.append(look)
-        told(look, False)
-    return looks
+        outcome = run_job(log, request, steps, lambda state, decision: None)
+        dated = _dated(name, outcome, steps, decided[-1].champion if decided else None)
+        dated = replace(dated, model=_train_anyway(steps, first=not decided))
+        checkpoints.finish(dated)
+        decided.append(dated)
+        told(dated, False)
+    return decided
 
 
 def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
@@ -175,29 +175,29 @@ def without_clock(declared: Vertical, grid: Grid) -> tuple[Vertical, list[str]]:
     return declared.model_copy(update={"retraining": kept}), [note]
 
 
-def models_in_use(looks: Sequence[Look]) -> dict[str, list[str | None]]:
+def models_in_use(decided: Sequence[DatedDecision]) -> dict[str, list[str | None]]:
     """By strategy the model in use after each date.
 
     The policy uses its champion, "never" the first model that could be trained, "always" the latest, both
     whatever the gate decides.
     """
-    trained = [look.date if look.model else None for look in looks]
+    trained = [dated.date if dated.model else None for dated in decided]
     first = next(filter(None, trained), None)
     latest = [next(filter(None, reversed(trained[:count])), None) for count in range(1, len(trained) + 1)]
     return {
-        POLICY: [look.champion for look in looks],
+        POLICY: [dated.champion for dated in decided],
         NEVER: [None if name is None else first for name in latest],
         ALWAYS: latest,
     }
 
 
-def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Look:
+def _dated(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> DatedDecision:
     if outcome.error is not None and user_error(outcome.error) is None:
         # A fault of the program, not a state of the data.
         raise outcome.error
-    facts, decision, trained, error = outcome.facts, outcome.decision, outcome.trained, outcome.error
+    state, decision, trained, error = outcome.state, outcome.decision, outcome.trained, outcome.error
     promoted = False if trained is None else trained.promoted
-    result = None if facts is None or facts.champion is None else steps.last_monitoring()
+    result = None if state is None or state.champion is None else steps.last_monitoring()
     alarms = {
         "contract": isinstance(error, ContractError),
         "failed": error is not None and not isinstance(error, ContractError),
@@ -205,7 +205,7 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
         "drift": result is not None and result.drifted,
         "decay": result is not None and result.decayed,
     }
-    return Look(
+    return DatedDecision(
         date=name,
         due=decision is not None and decision.due,
         triggers=() if decision is None else decision.holding,
@@ -214,8 +214,8 @@ def _look(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> Lo
         promoted=promoted,
         gate="" if trained is None else trained.reason,
         alarms=tuple(alarm for alarm, holds in alarms.items() if holds),
-        drifted=() if facts is None or facts.drifted is None else facts.drifted,
-        new_rows=None if facts is None else facts.new_mature_rows,
+        drifted=() if state is None or state.drifted is None else state.drifted,
+        new_rows=None if state is None else state.new_mature_rows,
         model=False,
         champion=name if promoted else champion,
     )

@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.retraining.facts import (
+from lepton_pipeline.operations.retraining.policy import Decision, decide
+from lepton_pipeline.operations.retraining.state import (
     Champion,
-    Facts,
+    RetrainingState,
     RowCounts,
     failures,
     job_runs,
@@ -22,7 +23,6 @@ from lepton_pipeline.operations.retraining.facts import (
     read_champion,
     read_monitoring,
 )
-from lepton_pipeline.operations.retraining.policy import Decision, decide
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.jobs import KIND, RETRAINING, Job
 from lepton_pipeline.project.user_errors import store_lost, user_error
@@ -84,14 +84,16 @@ class Outcome:
     """How a job ended; None where it did not get so far."""
 
     run_id: str
-    facts: Facts | None
+    state: RetrainingState | None
     decision: Decision | None
     trained: Trained | None
     error: Exception | None
     exit_code: int
 
 
-def gather_facts(client: Any, request: Request, steps: Steps, *, monitor: bool) -> tuple[Facts, RowCounts]:
+def gather_state(
+    client: Any, request: Request, steps: Steps, *, monitor: bool
+) -> tuple[RetrainingState, RowCounts]:
     """Gather the inputs of a decision; without `monitor` the latest monitoring result counts."""
     vertical, now = request.vertical, request.now
     champion = read_champion(client, vertical, request.declared.gate.metric)
@@ -100,7 +102,7 @@ def gather_facts(client: Any, request: Request, steps: Steps, *, monitor: bool) 
     if champion is not None:
         result = steps.monitor() if monitor else steps.last_monitoring()
     last_failure, failed = failures(job_runs(client, vertical))
-    facts = Facts(
+    state = RetrainingState(
         now=now,
         champion=champion,
         mature_rows_total=rows.mature,
@@ -110,11 +112,11 @@ def gather_facts(client: Any, request: Request, steps: Steps, *, monitor: bool) 
         consecutive_failures=failed,
         **read_monitoring(result, champion),
     )
-    return facts, rows
+    return state, rows
 
 
 def run_job(
-    log: RunLog, request: Request, steps: Steps, decided: Callable[[Facts, Decision], None]
+    log: RunLog, request: Request, steps: Steps, decided: Callable[[RetrainingState, Decision], None]
 ) -> Outcome:
     """Decide, and train where that is due.
 
@@ -141,7 +143,7 @@ class _Work:
         self._log, self._request, self._steps = log, request, steps
         self._experiment = Job(request.vertical, RETRAINING).name
         self._run_id = ""
-        self._facts: Facts | None = None
+        self._state: RetrainingState | None = None
         self._decision: Decision | None = None
         self._trained: Trained | None = None
 
@@ -157,12 +159,12 @@ class _Work:
         # Runs of killed jobs: the holder of the lock knows that no other job is running.
         log.close_orphans(request.vertical)
 
-    def run(self, decided: Callable[[Facts, Decision], None]) -> None:
+    def run(self, decided: Callable[[RetrainingState, Decision], None]) -> None:
         request, log = self._request, self._log
-        self._facts, rows = gather_facts(log.client, request, self._steps, monitor=True)
-        self._decision = decide(request.declared.retraining, self._facts, force=request.force)
-        self._record(self._facts, self._decision, rows)
-        decided(self._facts, self._decision)
+        self._state, rows = gather_state(log.client, request, self._steps, monitor=True)
+        self._decision = decide(request.declared.retraining, self._state, force=request.force)
+        self._record(self._state, self._decision, rows)
+        decided(self._state, self._decision)
         if not self._decision.due:
             return
         self._trained = self._steps.train(request.as_of, rows.window_start)
@@ -191,7 +193,7 @@ class _Work:
         code = stop.code if isinstance(stop, SystemExit) and isinstance(stop.code, int) else _INTERRUPTED
         self._close("KILLED", "the process was told to stop", code)
 
-    def _record(self, facts: Facts, decision: Decision, rows: RowCounts) -> None:
+    def _record(self, state: RetrainingState, decision: Decision, rows: RowCounts) -> None:
         log, run_id = self._log, self._run_id
         tags = {
             "due": _text(decision.due),
@@ -203,7 +205,7 @@ class _Work:
         log.rename(run_id, f"due: {', '.join(decision.holding)}" if decision.due else "not due")
         counts = {"rows.mature": rows.mature, "rows.immature": rows.immature, "rows.new": rows.new}
         log.metrics(run_id, {key: value for key, value in counts.items() if value is not None})
-        content = {"facts": to_plain(facts), "decision": to_plain(decision)}
+        content = {"facts": to_plain(state), "decision": to_plain(decision)}
         plain = json.loads(json.dumps(content, default=datetime.isoformat))
         log.client.log_dict(run_id, plain, "decision.json")
 
@@ -228,7 +230,7 @@ class _Work:
         return self._outcome(error if isinstance(error, Exception) else None, exit_code)
 
     def _outcome(self, error: Exception | None, exit_code: int) -> Outcome:
-        return Outcome(self._run_id, self._facts, self._decision, self._trained, error, exit_code)
+        return Outcome(self._run_id, self._state, self._decision, self._trained, error, exit_code)
 
 
 def _text(value: bool | int | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lepton_pipeline.operations.retraining.facts import Facts
+from lepton_pipeline.operations.retraining.state import RetrainingState
 from lepton_pipeline.parameters import Decay, Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.system.readable import span_text
@@ -38,44 +38,44 @@ class Decision:
         return tuple(trigger.name for trigger in self.triggers if trigger.holds)
 
 
-def decide(policy: Retraining, facts: Facts, *, force: bool = False) -> Decision:
+def decide(policy: Retraining, state: RetrainingState, *, force: bool = False) -> Decision:
     """Apply a policy.
 
     A vertical is due where a trigger holds and no training has finished within `cool_down`. A missing
     champion is a trigger that need not be declared. `force` overrides policy and cool-down.
     """
-    champion = "there is none" if facts.champion is None else f"version {facts.champion.version}"
+    champion = "none yet" if state.champion is None else f"version {state.champion.version}"
     triggers = [
-        Trigger("champion", facts.champion is None, champion),
-        _max_age(policy, facts),
-        _new_rows(policy, facts),
-        _drift(policy, facts),
-        _decay(policy.on_decay, facts),
+        Trigger("champion", state.champion is None, champion),
+        _max_age(policy, state),
+        _new_rows(policy, state),
+        _drift(policy, state),
+        _decay(policy.on_decay, state),
     ]
     if force:
         triggers.append(Trigger("force", True, "asked for"))
-    cooling = _cooling_until(policy, facts)
+    cooling = _cooling_until(policy, state)
     holding = [trigger for trigger in triggers if trigger.holds]
     due = force or (bool(holding) and cooling is None)
     return Decision(due, tuple(triggers), cooling, _why(triggers, holding, cooling, due))
 
 
-def _max_age(policy: Retraining, facts: Facts) -> Trigger:
+def _max_age(policy: Retraining, state: RetrainingState) -> Trigger:
     if policy.max_age is None:
         return Trigger("max_age", False, _NOT_DECLARED)
-    if facts.champion is None:
+    if state.champion is None:
         return Trigger("max_age", None, "no champion has an age")
-    age = facts.now - facts.champion.trained_at
+    age = state.now - state.champion.trained_at
     if age < timedelta(0):
         # So it is in an as-of run; else a clock was wrong, and False might last for years.
-        trained = f"it was trained on {facts.champion.trained_at:%Y-%m-%d}, after this date"
+        trained = f"it was trained on {state.champion.trained_at:%Y-%m-%d}, after this date"
         return Trigger("max_age", None, trained)
     old = age >= _timedelta(policy.max_age)
     return Trigger("max_age", old, f"age {span_text(age)}, {'not ' * (not old)}reached: {policy.max_age}")
 
 
-def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
-    wanted, new, champion = policy.on_new_rows, facts.new_mature_rows, facts.champion
+def _new_rows(policy: Retraining, state: RetrainingState) -> Trigger:
+    wanted, new, champion = policy.on_new_rows, state.new_mature_rows, state.champion
     if wanted is None:
         seen = "" if new is None else f"; {_rows(new)} with known labels since"
         return Trigger("on_new_rows", False, _NOT_DECLARED + seen)
@@ -91,26 +91,26 @@ def _new_rows(policy: Retraining, facts: Facts) -> Trigger:
     return Trigger("on_new_rows", share >= wanted, f"{text}; wanted {wanted:.4g}")
 
 
-def _drift(policy: Retraining, facts: Facts) -> Trigger:
+def _drift(policy: Retraining, state: RetrainingState) -> Trigger:
     if not policy.on_drift:
         return Trigger("on_drift", False, _NOT_DECLARED)
-    if facts.drifted is None:
+    if state.drifted is None:
         return Trigger("on_drift", None, "new rows were not compared with this champion's training rows")
-    domain = "" if facts.domain_auc is None else f" (domain classifier: AUC {facts.domain_auc:.3f}"
-    domain += "" if not domain else ")" if facts.domain_p is None else f", p {facts.domain_p:.3g})"
-    if not facts.drifted:
+    domain = "" if state.domain_auc is None else f" (domain classifier: AUC {state.domain_auc:.3f}"
+    domain += "" if not domain else ")" if state.domain_p is None else f", p {state.domain_p:.3g})"
+    if not state.drifted:
         return Trigger("on_drift", False, f"none{domain}")
-    more = len(facts.drifted) - _NAMED
-    shown = ", ".join(facts.drifted[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(state.drifted) - _NAMED
+    shown = ", ".join(state.drifted[:_NAMED]) + (f" and {more} more" if more > 0 else "")
     return Trigger("on_drift", True, f"of {shown}{domain}")
 
 
-def _decay(declared: Decay | None, facts: Facts) -> Trigger:
+def _decay(declared: Decay | None, state: RetrainingState) -> Trigger:
     if declared is None:
         return Trigger("on_decay", False, _NOT_DECLARED)
-    if not facts.windows:
+    if not state.windows:
         return Trigger("on_decay", None, "no window has known labels that this champion has not learnt from")
-    last = facts.windows[-declared.of :]
+    last = state.windows[-declared.of :]
     bound = declared.at_least
     if len(last) < declared.windows:
         why = f"needs {declared.windows} windows with known labels, there are {len(last)}"
@@ -122,12 +122,12 @@ def _decay(declared: Decay | None, facts: Facts) -> Trigger:
     return Trigger("on_decay", len(below) >= declared.windows, f"{text}; the latest at {last[-1].value:.4f}")
 
 
-def _cooling_until(policy: Retraining, facts: Facts) -> datetime | None:
-    if facts.last_training_at is None:
+def _cooling_until(policy: Retraining, state: RetrainingState) -> datetime | None:
+    if state.last_training_at is None:
         return None
-    until = facts.last_training_at + _timedelta(policy.cool_down)
+    until = state.last_training_at + _timedelta(policy.cool_down)
     # A training after the date of an as-of run does not count.
-    return until if facts.last_training_at <= facts.now < until else None
+    return until if state.last_training_at <= state.now < until else None
 
 
 def _why(triggers: list[Trigger], holding: list[Trigger], cooling: datetime | None, due: bool) -> str:

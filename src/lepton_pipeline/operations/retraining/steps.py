@@ -16,8 +16,8 @@ from lepton_pipeline.data.rows import as_frames
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.derive import add_features
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.retraining.facts import Champion, RowCounts, count_rows
 from lepton_pipeline.operations.retraining.job import Trained
+from lepton_pipeline.operations.retraining.state import Champion, RowCounts, count_rows
 from lepton_pipeline.parameters import Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical

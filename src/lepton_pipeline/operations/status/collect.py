@@ -14,7 +14,7 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.notify import without_examples
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
-from lepton_pipeline.operations.retraining import facts
+from lepton_pipeline.operations.retraining import state as retraining
 from lepton_pipeline.operations.schedule.policies import Policies
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, line_of, next_start, read_records
 from lepton_pipeline.reporting.pages.frame import render
@@ -57,9 +57,9 @@ class VerticalStatus:
     vertical: str
     problem: str = ""  # why its declaration or state cannot be read
     blind: bool = False  # neither registry nor runs can be read
-    champion: facts.Champion | None = None
+    champion: retraining.Champion | None = None
     latest_data: str = ""  # time of the latest row seen
-    job: facts.JobRun | None = None
+    job: retraining.JobRun | None = None
     monitoring: MonitoringResult | None = None  # the latest one of this champion
     next_start: str = ""  # in the zone of its schedule
     schedule: str = ""  # expression and zone
@@ -107,9 +107,12 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         it = VerticalStatus(vertical, policies.wrong.get(vertical, ""), blind, pages=pages)
         try:
             # No metric of the champion is shown.
-            champion, jobs = facts.read_champion(client, vertical, "auc"), facts.job_runs(client, vertical)
+            champion, jobs = (
+                retraining.read_champion(client, vertical, "auc"),
+                retraining.job_runs(client, vertical),
+            )
             job = jobs[0] if jobs else None
-            it = replace(it, champion=champion, job=job, failing_since=facts.failing_since(jobs))
+            it = replace(it, champion=champion, job=job, failing_since=retraining.failing_since(jobs))
             it = replace(it, monitoring=_monitoring(project, vertical, champion))
             it = replace(it, latest_data=_latest(champion, jobs))
             it = replace(it, links=_links(client, tracking, vertical, champion, job))
@@ -135,7 +138,9 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
     return Status(now, pressing, "\n".join(problems))
 
 
-def _monitoring(project: Path, vertical: str, champion: facts.Champion | None) -> MonitoringResult | None:
+def _monitoring(
+    project: Path, vertical: str, champion: retraining.Champion | None
+) -> MonitoringResult | None:
     path = project / REPORTS / vertical / "monitoring/result.json"
     if champion is None or not path.is_file():
         return None
@@ -143,7 +148,7 @@ def _monitoring(project: Path, vertical: str, champion: facts.Champion | None) -
     return result if result.champion.version == champion.version else None
 
 
-def _latest(champion: facts.Champion | None, jobs: list[facts.JobRun]) -> str:
+def _latest(champion: retraining.Champion | None, jobs: list[retraining.JobRun]) -> str:
     seen = [job.data_until for job in jobs if job.data_until][:1]
     if champion is not None and champion.data_until:
         seen.append(champion.data_until)
@@ -151,7 +156,7 @@ def _latest(champion: facts.Champion | None, jobs: list[facts.JobRun]) -> str:
 
 
 def _order(text: str) -> tuple[float, str]:
-    at = facts.as_moment(text)
+    at = retraining.as_moment(text)
     try:
         return (float(text) if at is None else at.timestamp()), text
     except ValueError:
@@ -159,7 +164,11 @@ def _order(text: str) -> tuple[float, str]:
 
 
 def _links(
-    client: Any, tracking: Tracking, vertical: str, champion: facts.Champion | None, job: facts.JobRun | None
+    client: Any,
+    tracking: Tracking,
+    vertical: str,
+    champion: retraining.Champion | None,
+    job: retraining.JobRun | None,
 ) -> dict[str, str]:
     if client is None or not tracking.tracking_uri.startswith("http"):
         return {}
@@ -253,7 +262,7 @@ def _how_long(since: datetime, now: datetime, text: str) -> str:
 
 def _moment_text(text: str) -> str:
     """A time to the minute; a number stays as it is."""
-    at = facts.as_moment(text)
+    at = retraining.as_moment(text)
     if at is None:
         return text
     return f"{at:%Y-%m-%d}" if (at.hour, at.minute, at.second) == (0, 0, 0) else f"{at:%Y-%m-%d %H:%M}"

@@ -9,7 +9,7 @@ from monitored import column, monitored, window
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.monitoring.findings import DomainDrift
-from lepton_pipeline.operations.retraining.facts import Champion, count_rows, read_monitoring
+from lepton_pipeline.operations.retraining.state import Champion, count_rows, read_monitoring
 from lepton_pipeline.parameters import Dataset
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)

@@ -63,7 +63,7 @@ class QualityWindow:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RetrainingState:
     """The inputs of a decision; None is not known."""
 
     now: datetime  # the moment, or the date of an as-of run
@@ -107,7 +107,7 @@ def count_rows(
 
 
 def read_monitoring(result: MonitoringResult | None, champion: Champion | None) -> dict[str, Any]:
-    """Drift and decay of a monitoring result as arguments of `Facts`; empty for another champion's result."""
+    """Drift and decay of a monitoring result as arguments of `RetrainingState`; empty for another champion's result."""
     if result is None or champion is None or result.champion.version != champion.version:
         return {}
     others = {"scores": result.scores, "all columns together": result.domain, "volume": result.volume}
