@@ -110,7 +110,7 @@ def find_copies(
     learnt = split["part"].isin(["train", "validation"]).to_numpy()
     marks, copies = _find(feature_table, split["label"].to_numpy(), test, learnt, dataset, features)
     found: list[tuple[Entity, Mask]] = []
-    if declared_split.strategy in ("stratified", "group"):
+    if declared_split.strategy not in ("time", "time_group"):
         labels = split["label"].to_numpy()
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
