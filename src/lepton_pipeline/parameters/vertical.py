@@ -23,6 +23,9 @@ class Vertical(Declaration):
     tables: dict[str, Contract] = Field({}, description="contract of each of several raw tables")
     # Excluded if absent, to keep recorded declarations of others.
     sql: str | None = Field(None, exclude_if=lambda text: text is None, description="text of table.sql")
+    query: dict[str, bool | int | float | str] = Field(
+        {}, exclude_if=lambda values: not values, description="values that table.sql reads, as $ and their name"
+    )
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")
@@ -34,6 +37,15 @@ class Vertical(Declaration):
     retraining: Retraining = Field(Retraining(), description="when it is trained again")
     monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with training rows")
     alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
+
+    @model_validator(mode="after")
+    def _values_have_a_query(self) -> Vertical:
+        for name in self.query:
+            if self.sql is None:
+                raise ValueError(f"query.{name}: nothing reads it without a table.sql beside parameters.yml")
+            if name in ("as_of", "label_delay") or not name.isidentifier():
+                raise ValueError(f"query.{name}: take another name, of letters, digits and _")
+        return self
 
     @model_validator(mode="after")
     def _split_has_its_columns(self) -> Vertical:
