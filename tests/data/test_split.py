@@ -366,3 +366,72 @@ def test_rows_in_order_of_time_lie_in_no_fold(strategy):
 def test_too_few_rows_of_a_class_for_every_fold_make_no_folds(table, dataset):
     few = table.assign(bought=np.where(np.arange(len(table)) % 8 == 0, "yes", "no"))
     assert (split_rows(few, dataset, Split())["fold"] == -1).all()
+
+
+def published(parts=("train", "dev", "test"), rows=60):
+    """Rows of published parts in turn, a third of each positive."""
+    table = shipments(days(rows)).sort_index()
+    return table.assign(part=np.resize(np.repeat(parts, 3), rows))
+
+
+def by_column(**declared):
+    parts = {"column": "part", "validation": ["dev"], "test": ["test"]}
+    return Split(strategy="column", **{**parts, **declared})
+
+
+def test_a_column_names_the_parts_and_the_rest_is_trained_on():
+    table = published(("train", "dev", "test", "more"))
+    parts = split_rows(table, BY_GROUP.model_copy(update={"group": None}), by_column())
+    named = table["part"].map({"dev": "validation", "test": "test"}).fillna("train")
+    assert (parts["part"] == named).all()
+    # As at random: every row that is no test row is held out once.
+    assert (parts.loc[named != "test", "fold"] >= 0).all()
+    assert (parts.loc[named == "test", "fold"] == -1).all()
+
+
+def test_where_time_orders_the_rows_the_validation_part_stops_the_training():
+    assert (split_rows(published(), BY_TIME, by_column())["fold"] == -1).all()
+
+
+def test_numbers_name_parts_too():
+    table = published((2012, 2013, 2014))
+    parts = split_rows(table, BY_TIME, by_column(validation=[2013], test=[2014]))
+    assert parts["part"].value_counts().to_dict() == {"train": 21, "validation": 21, "test": 18}
+
+
+@pytest.mark.parametrize(
+    ("declared", "missing", "error", "seen"),
+    [
+        ({"test": ["tset"]}, False, ConfigurationError, "no row has 'tset' in column 'part'"),
+        ({"test": ["tset"]}, False, ConfigurationError, "did you mean 'test'? it holds train, dev, test"),
+        ({}, True, DataError, "'part' (split.column) names no part in 1 of 60 rows, first in row 5"),
+        (
+            {"column": "prat"},
+            False,
+            DataError,
+            "no column 'prat', which split.column declares; did you mean 'part'",
+        ),
+    ],
+)
+def test_a_part_that_no_row_names_or_a_row_that_names_none_is_refused(declared, missing, error, seen):
+    table = published()
+    if missing:
+        table.loc[5, "part"] = None
+    with pytest.raises(error) as refused:
+        split_rows(table, BY_TIME, by_column(**declared))
+    assert seen in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "seen"),
+    [
+        ({"strategy": "column"}, "strategy column needs the column, and its values"),
+        ({"strategy": "column", "column": "part"}, "strategy column needs the column, and its values"),
+        ({"column": "part"}, "column and lists of values have no effect with 'stratified'"),
+        ({"test": ["test"]}, "column and lists of values have no effect with 'stratified'"),
+        ({"strategy": "column", "column": "part", "test": ["a"], "validation": ["a"]}, "'a' is in both"),
+    ],
+)
+def test_parts_by_column_are_declared_whole(declared, seen):
+    with pytest.raises(ValueError, match=seen):
+        Split(**declared)

@@ -135,6 +135,20 @@ def test_the_present_and_the_delay_of_the_label_are_parameters():
     assert len(run(numbers, as_of=6.0, label_delay=1)) == 2
 
 
+def test_declared_values_are_parameters_and_each_is_used():
+    text = "SELECT items FROM orders WHERE items < $most AND paid = $paid ORDER BY items"
+    given = {"most": 7, "paid": True}
+    assert run_query(text, TABLES, DATASET, "shop/table.sql", given)["items"].tolist() == [2]
+    with pytest.raises(
+        ConfigurationError, match=r"^query\.day: shop/table\.sql does not use \$day; take it out"
+    ):
+        check_query(text, "shop/table.sql", [*given, "day"])
+    with pytest.raises(
+        ConfigurationError, match=r"\$paid is no parameter; there are .*, \$most\. Declare others in"
+    ):
+        check_query(text, "shop/table.sql", ["most"])
+
+
 def test_rows_may_be_ordered_by_a_column_that_is_not_selected():
     text = "/* SELECT ( */ WITH a AS (SELECT * FROM clients)\nSELECT town FROM a ORDER BY a.client DESC -- é"
     assert run(text)["town"].fillna("").tolist() == ["Oslo", "", "Rome"]

@@ -34,7 +34,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"split": {"test": 1.2}},
-            "shop.split.test: 1.2 must be less than 1 (fraction of all rows kept for the test).",
+            "shop.split.test: 1.2 must be less than 1 or a valid list (fraction of all rows kept for the test, or its ",
         ),
         (
             {"split": {"test": 0.5, "validation": 0.5}},
@@ -89,6 +89,15 @@ def test_what_cannot_be_followed_is_said_in_one_line(declared, message):
     found = refusal(**declared)
     assert found.startswith(message)
     assert "\n" not in found
+
+
+def test_a_column_of_parts_is_no_feature():
+    parts = {"strategy": "column", "column": "part", "validation": ["dev"], "test": ["test"]}
+    dataset = read_vertical("shop", {"dataset": DATASET, "split": parts}).dataset
+    assert dataset.exclude == ["part"]
+    assert (
+        read_vertical("shop", {"dataset": {**DATASET, "group": "part"}, "split": parts}).dataset.exclude == []
+    )
 
 
 def test_every_problem_is_told_at_once():

@@ -67,7 +67,7 @@ def find_copies(
     labels = split["label"].to_numpy()
     marks, copies = _find(feature_table, labels, test, learnt, dataset, features)
     found: list[tuple[Entity, Mask]] = []
-    if declared_split.strategy in ("stratified", "group"):
+    if declared_split.strategy not in ("time", "time_group"):
         found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), CopiesFound(

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.data.labels import positive_labels
-from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
+from lepton_pipeline.errors import ConfigurationError, DataError, SplitError, did_you_mean
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.parameters.durations import before
 
@@ -22,11 +22,14 @@ FOLDS = 5
 NO_FOLD = -1
 
 _DRAWS = 64
+# Values of a column of parts that a message lists.
+_SHOWN = 20
 _REMEDIES = {
     "stratified": "provide more rows of the rarer class, or change split.test, split.validation",
     "time": "change split.test, split.validation so that each part covers a time in which both classes occur, "
     "shorten dataset.label_delay or split.gap, or provide a longer history",
     "group": "provide more groups that hold the rarer class, or change split.test, split.validation",
+    "column": "name values of split.column in split.test and split.validation that hold both classes",
     "time_group": "too few rows are of groups that no earlier part holds: change split.test, split.validation, "
     "use the strategy time or group, or provide a longer history",
 }
@@ -41,10 +44,12 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     - group: whole groups at random; the draw that divides both classes most nearly as declared.
     - time_group: as time; validation and test keep only rows of groups that no earlier part holds, so they
       become smaller than declared.
+    - column: as the values of `split.column` say; rows with other values are trained on. With `dataset.time`,
+      training and validation rows are used as by time, else as at random.
 
     Returns, indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for unused rows),
-    `label` (int8, 1 for the positive class) and `fold` (int8): under a random strategy training and
-    validation rows lie in folds 0 to 4; all others have -1.
+    `label` (int8, 1 for the positive class) and `fold` (int8): under a random strategy, and for a column
+    of parts without `dataset.time`, training and validation rows lie in folds 0 to 4; all others have -1.
 
     Raises:
         SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no
@@ -64,6 +69,9 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
     elif split.strategy == "group":
         groups = _groups(feature_table, dataset)
         part = _split_by_group(groups, labels, split)
+    elif split.strategy == "column":
+        groups = None if dataset.group is None else _groups(feature_table, dataset)
+        part = _split_by_column(feature_table, split)
     else:
         part = _split_by_time(_times(feature_table, dataset), dataset, split)
         if split.strategy == "time_group":
@@ -74,7 +82,7 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
                 part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
     _require_both_classes(part, labels, split)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
-    if split.strategy in ("stratified", "group"):
+    if split.strategy in ("stratified", "group") or (split.strategy == "column" and dataset.time is None):
         fold = _folds(part, labels, groups, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
@@ -82,7 +90,10 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
 def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     from sklearn.model_selection import train_test_split
 
-    wanted = {"test": round(split.test * len(labels)), "validation": round(split.validation * len(labels))}
+    wanted = {
+        "test": round(split.share("test") * len(labels)),
+        "validation": round(split.share("validation") * len(labels)),
+    }
     wanted["train"] = len(labels) - sum(wanted.values())
     rarest = int(labels.value_counts().min())
     # Drawn in proportion, a class of k rows leaves each part about k times the part's share.
@@ -143,11 +154,11 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
             "declare another column, or the strategy stratified."
         )
     part = pd.Series(GAP, index=times.index, dtype="str")
-    test_start = _start_of_last(rows, split.test * len(times), keep=2)
+    test_start = _start_of_last(rows, split.share("test") * len(times), keep=2)
     part[times >= test_start] = "test"
     usable = rows[(rows.index < test_start) & (rows.index <= _labelled_at(test_start, dataset, split))]
     if len(usable) >= 2:
-        validation_start = _start_of_last(usable, split.validation * len(times), keep=1)
+        validation_start = _start_of_last(usable, split.share("validation") * len(times), keep=1)
         part[(times >= validation_start) & (times <= usable.index[-1])] = "validation"
         part[(times < validation_start) & (times <= _labelled_at(validation_start, dataset, split))] = "train"
     if not (part == "train").any():
@@ -192,11 +203,29 @@ def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Se
     return pd.Series(np.array(PARTS)[best[codes]], index=groups.index, dtype="str")
 
 
+def _split_by_column(table: pd.DataFrame, split: Split) -> pd.Series:
+    names = _column(table, split.column, "split.column")
+    if names.isna().any():
+        raise DataError(_absent(names, names.isna(), "split.column", "names no part"))
+    part = pd.Series("train", index=names.index, dtype="str")
+    for name in ("validation", "test"):
+        for value in split.values(name):
+            of_value = (names == value).fillna(False).astype(bool)
+            if not of_value.any():
+                held = [str(each) for each in names.drop_duplicates().head(_SHOWN)]
+                raise ConfigurationError(
+                    f"split.{name}: no row has {value!r} in column {names.name!r} (split.column); "
+                    f"{did_you_mean(str(value), held)}it holds {', '.join(held)}."
+                )
+            part[of_value] = name
+    return part
+
+
 def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
     """Position in `PARTS` of every group: the first of the order are the test, the next the validation."""
     dealt = np.zeros(len(order), dtype=np.int64)
-    test = _blocks(rows[order], split.test * rows.sum(), keep=2)
-    validation = _blocks(rows[order[test:]], split.validation * rows.sum(), keep=1)
+    test = _blocks(rows[order], split.share("test") * rows.sum(), keep=2)
+    validation = _blocks(rows[order[test:]], split.share("validation") * rows.sum(), keep=1)
     dealt[order[test : test + validation]] = 1
     dealt[order[:test]] = 2
     return dealt
@@ -205,7 +234,8 @@ def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
 def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[int, float]:
     """Number of parts that lack a class, and the distance of both classes from the declared shares."""
     rows = np.stack([np.bincount(dealt, weights, minlength=len(PARTS)) for weights in by_class])
-    declared = np.array([1 - split.validation - split.test, split.validation, split.test])
+    validation, test = split.share("validation"), split.share("test")
+    declared = np.array([1 - validation - test, validation, test])
     shares = rows / rows.sum(axis=1, keepdims=True)
     return int((rows == 0).sum()), float(np.abs(shares - declared).sum())
 

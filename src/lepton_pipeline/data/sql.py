@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -48,20 +49,29 @@ class _Query:
     distinct: bool
 
 
-def check_query(text: str, name: str) -> None:
-    """Refuse a query that is no SELECT, has no ORDER BY over columns, or is not reproducible."""
+def check_query(text: str, name: str, given: Collection[str] = ()) -> None:
+    """Refuse a query that is no SELECT, has no ORDER BY over columns, or is not reproducible.
+
+    `given` are names of declared parameters, each of which it must use.
+    """
     import duckdb
 
     with duckdb.connect(":memory:") as own:
-        _parse(own, text, name)
+        _parse(own, text, name, given)
 
 
-def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, name: str) -> pd.DataFrame:
+def run_query(
+    text: str,
+    tables: Mapping[str, pd.DataFrame],
+    dataset: Dataset,
+    name: str,
+    given: Mapping[str, object] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Make one table of several by one SELECT that ends in ORDER BY over columns that identify the rows.
 
     The query sees the tables by their names, no file, no network and no clock. It runs in one thread, so that
     sums keep their last bit. Times with a zone are on the clock of the tables, or of UTC where these have
-    several. `$as_of` is `Dataset.known_at`, `$label_delay` is `dataset.label_delay`.
+    several. `$as_of` is `Dataset.known_at`, `$label_delay` is `dataset.label_delay`; `given` are further ones.
 
     Rows are indexed from 0, with the types of pandas' own joins: whole numbers are int64, or float64 with
     missing values (Int64 beyond 2^53), as are their sums; dates have times.
@@ -79,8 +89,8 @@ def run_query(text: str, tables: Mapping[str, pd.DataFrame], dataset: Dataset, n
         TemporaryDirectory() as spill,
         duckdb.connect(":memory:", config={**_SETTINGS, "temp_directory": spill}) as own,
     ):
-        query = _parse(own, text, name)
-        values = _values(query, dataset, zoned=bool(zones))
+        query = _parse(own, text, name, given)
+        values = _values(query, dataset, given, zoned=bool(zones))
         for table, rows in tables.items():
             own.register(table, _arrow(rows))
         for setting in (f"SET TimeZone = '{zone}'", *_LOCKED):
@@ -113,7 +123,7 @@ def _arrow(rows: pd.DataFrame) -> Any:
     return table
 
 
-def _parse(connection: Any, text: str, name: str) -> _Query:
+def _parse(connection: Any, text: str, name: str, given: Collection[str]) -> _Query:
     ((reply,),) = connection.execute("SELECT json_serialize_sql(?)", [text]).fetchall()
     parsed = json.loads(reply)
     if parsed["error"] and "position" in parsed:
@@ -128,8 +138,14 @@ def _parse(connection: Any, text: str, name: str) -> _Query:
         if what:
             raise ConfigurationError(f"{name}: {what} differs from run to run; use $as_of for the present.")
     (statement,) = connection.extract_statements(text)
-    for given in sorted(statement.named_parameters - set(_PARAMETERS)):
-        raise ConfigurationError(f"{name}: ${given} is no parameter; there are $as_of and $label_delay.")
+    known = [*_PARAMETERS, *given]
+    for unknown in sorted(statement.named_parameters - set(known)):
+        raise ConfigurationError(
+            f"{name}: ${unknown} is no parameter; there are {', '.join(f'${each}' for each in known)}. Declare others "
+            "in query, such as query: {day: 28}."
+        )
+    for unused in sorted(set(given) - statement.named_parameters):
+        raise ConfigurationError(f"query.{unused}: {name} does not use ${unused}; take it out.")
     distinct = any(each["type"] == "DISTINCT_MODIFIER" for each in node["modifiers"])
     orders = [order["expression"] for each in node["modifiers"] for order in each.get("orders", [])]
     if not orders:
@@ -168,7 +184,9 @@ def _key_of(order: dict[str, Any], text: str, name: str) -> int | list[str]:
     raise ConfigurationError(f"{name}, line {line}: ORDER BY holds an expression; name columns only.")
 
 
-def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, object] | None:
+def _values(
+    query: _Query, dataset: Dataset, given: Mapping[str, object], *, zoned: bool
+) -> dict[str, object] | None:
     """Values of the parameters that the query uses; DuckDB refuses others."""
     present: Any = dataset.known_at
     delay: Any = dataset.label_delay
@@ -183,7 +201,7 @@ def _values(query: _Query, dataset: Dataset, *, zoned: bool) -> dict[str, object
         present = (utc if zoned else utc.tz_localize(None)).to_pydatetime()
         delay = delay or "0s"
     delay = as_timedelta(delay).to_pytimedelta() if isinstance(delay, str) else delay
-    values = {"as_of": present, "label_delay": delay}
+    values = {"as_of": present, "label_delay": delay, **given}
     return {name: values[name] for name in sorted(query.parameters)} or None
 
 

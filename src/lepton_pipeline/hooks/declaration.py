@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,12 +51,15 @@ class DeclarationHook:
             try:
                 declared = sliced(read_vertical(vertical, parameters.get(vertical)), os.environ)
                 _require_tables(vertical, list(declared.tables))
-                _require_query(vertical, declared.sql)
+                _require_query(vertical, declared.sql, declared.query)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
                 plain, known_at = declared.model_dump(), declared.dataset.known_at
                 # The moment at which labels are known: as declared, else now.
                 plain["dataset"]["present"] = clock if known_at is None else known_at
+                if declared.sql is not None:
+                    # Its node asks for them, also where there are none.
+                    plain["query"] = declared.query
                 parameters = {**parameters, vertical: plain}
             except ConfigurationError as error:
                 problems.append(str(error))
@@ -105,7 +109,7 @@ def _require_tables(vertical: str, declared: list[str]) -> None:
     raise ConfigurationError(f"{vertical}.tables: {problem}; the ingestion of this vertical reads {reads}.")
 
 
-def _require_query(vertical: str, text: str | None) -> None:
+def _require_query(vertical: str, text: str | None, given: Collection[str]) -> None:
     """Refuse a query that is invalid, absent, or not run by anything."""
     if (f"params:{vertical}.sql" in pipelines[vertical].inputs()) != (text is not None):
         absent = "is absent, but makes the table of this vertical" if text is None else "is not read"
@@ -116,4 +120,4 @@ def _require_query(vertical: str, text: str | None) -> None:
     if text is not None:
         from lepton_pipeline.data import sql
 
-        sql.check_query(text, f"{vertical}/{QUERY}")
+        sql.check_query(text, f"{vertical}/{QUERY}", given)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
+
+Value = bool | int | float | str
+Values = Annotated[list[Value], Field(min_length=1)]
 
 
 class Window(Declaration):
@@ -64,12 +67,21 @@ class Leaks(Declaration):
 class Split(Declaration):
     """How rows are divided into training, validation and test rows."""
 
-    strategy: Literal["stratified", "time", "group", "time_group"] = Field(
+    strategy: Literal["stratified", "time", "group", "time_group", "column"] = Field(
         "stratified",
-        description="at random; earlier rows before later ones; whole groups; by time and with new groups only",
+        description="at random; earlier rows before later ones; whole groups; by time and with new groups only; "
+        "as a column says",
     )
-    test: Fraction = Field(0.2, description="fraction of all rows kept for the test")
-    validation: Fraction = Field(0.2, description="fraction kept for early stopping and the threshold")
+    # Excluded if absent, to keep recorded declarations of others.
+    column: str | None = Field(
+        None, exclude_if=lambda name: name is None, description="column that names each row's part"
+    )
+    test: Fraction | Values = Field(
+        0.2, description="fraction of all rows kept for the test, or its values of column"
+    )
+    validation: Fraction | Values = Field(
+        0.2, description="fraction kept for early stopping and the threshold, or its values of column"
+    )
     gap: Duration = Field(0, description="time left out between parts, beyond dataset.label_delay")
     seed: int = Field(7, ge=0, description="seed of the draw; a split by time draws nothing")
     rows: int | None = Field(None, ge=10, description="most rows that are divided, evenly spaced")
@@ -79,7 +91,35 @@ class Split(Declaration):
 
     @model_validator(mode="after")
     def _rows_left_to_train(self) -> Split:
-        if self.test + self.validation >= 1:
+        if isinstance(self.test, float) and isinstance(self.validation, float):
             total = self.test + self.validation
-            raise ValueError(f"test + validation is {total:g}, so no training row is left; keep it below 1")
+            if total >= 1:
+                raise ValueError(
+                    f"test + validation is {total:g}, so no training row is left; keep it below 1"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _parts_are_named_for_a_column(self) -> Split:
+        named = isinstance(self.test, list) and isinstance(self.validation, list)
+        if self.strategy == "column":
+            if self.column is None or not named:
+                raise ValueError(
+                    "strategy column needs the column, and its values in test and in validation, such as "
+                    "column: part, validation: [dev], test: [test]; rows with other values are trained on"
+                )
+            if twice := [value for value in self.values("test") if value in self.values("validation")]:
+                raise ValueError(f"{twice[0]!r} is in both test and validation; keep it in one of them")
+        elif self.column is not None or isinstance(self.test, list) or isinstance(self.validation, list):
+            raise ValueError(f"column and lists of values have no effect with {self.strategy!r}; use column")
+        return self
+
+    def values(self, part: str) -> list[Value]:
+        """Values of `column` in a part, "validation" or "test"; empty for other strategies."""
+        declared = getattr(self, part)
+        return declared if isinstance(declared, list) else []
+
+    def share(self, part: str) -> float:
+        """Fraction of all rows in a part, "validation" or "test"; 0 where a column names the parts."""
+        declared = getattr(self, part)
+        return declared if isinstance(declared, float) else 0.0

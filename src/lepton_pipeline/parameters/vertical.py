@@ -23,6 +23,11 @@ class Vertical(Declaration):
     tables: dict[str, Contract] = Field({}, description="contract of each of several raw tables")
     # Excluded if absent, to keep recorded declarations of others.
     sql: str | None = Field(None, exclude_if=lambda text: text is None, description="text of table.sql")
+    query: dict[str, bool | int | float | str] = Field(
+        {},
+        exclude_if=lambda values: not values,
+        description="values that table.sql reads, as $ and their name",
+    )
     contract: Contract = Field(Contract(), description="what the table must look like")
     features: Features = Field(Features(), description="columns made of the table's own")
     split: Split = Field(Split(), description="how rows are divided")
@@ -43,6 +48,11 @@ class Vertical(Declaration):
 
     def _problems(self) -> Iterator[str]:
         strategy, dataset, policy = self.split.strategy, self.dataset, self.retraining
+        for name in self.query:
+            if self.sql is None:
+                yield f"query.{name}: nothing reads it without a table.sql beside parameters.yml"
+            if name in ("as_of", "label_delay") or not name.isidentifier():
+                yield f"query.{name}: take another name, of letters, digits and _"
         by_time = strategy in ("time", "time_group")
         if by_time and dataset.time is None:
             yield f"split.strategy: {strategy!r} needs dataset.time; declare that column"

@@ -89,8 +89,17 @@ def read_vertical(name: str, declared: Any) -> Vertical:
             problems += check_declarations(contract, f"tables.{table}")
         problems += check_features_declared(vertical.features, vertical.dataset)
         if not problems:
-            return vertical
+            return _part_column_excluded(vertical)
     raise ConfigurationError("\n".join(f"{name}.{problem}" for problem in problems))
+
+
+def _part_column_excluded(vertical: Vertical) -> Vertical:
+    """The column that names parts is no feature, whatever else it is."""
+    dataset, column = vertical.dataset, vertical.split.column
+    if column is None or any(column in columns for columns in dataset.roles().values()):
+        return vertical
+    excluded = {"exclude": [*dataset.exclude, column]}
+    return vertical.model_copy(update={"dataset": dataset.model_copy(update=excluded)})
 
 
 def _explain(key: str, errors: list[Any]) -> str:

@@ -74,12 +74,17 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
     names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
     def query_tables(
-        text: str, dataset: Dataset, contract: Contract, features: Features, *rows: pd.DataFrame
+        text: str,
+        values: dict[str, object],
+        dataset: Dataset,
+        contract: Contract,
+        features: Features,
+        *rows: pd.DataFrame,
     ) -> tuple[pd.DataFrame, IngestionRecord]:
-        found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file)
+        found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file, values)
         return number_rows(found, dataset, contract, features)
 
-    declared = ["params:sql", "params:dataset", "params:contract", "params:features"]
+    declared = ["params:sql", "params:query", "params:dataset", "params:contract", "params:features"]
     inputs = [*declared, *(f"checked_{table}" for table in tables), *made]
     return Node(query_tables, inputs, ["table", "ingestion_record"], name="query_tables")
 
