@@ -85,7 +85,7 @@ class Shop:
         return self.scores.assign(model=1 / (1 + np.exp(-logits)))
 
 
-def make_shop(store: Path, folder: Path) -> Shop:
+def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
     """Train and register the model; `store` is an empty one."""
     shutil.copy(store, folder / "mlflow.db")
     log = RunLog(Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns"), folder)
@@ -100,7 +100,7 @@ def make_shop(store: Path, folder: Path) -> Shop:
     encoder, encoded = encode_rows(
         table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    model, _, _ = train_model(encoded, split, Training(model="linear", epochs=3, device="cpu"))
+    model, _, _ = train_model(encoded, split, Training(model=model_name, epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     scores = rows.assign(model=model.scores(encoded.loc[rows.index])["model"])
     scores["hist_gradient_boosting"] = scores["model"]

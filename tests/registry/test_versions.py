@@ -1,4 +1,5 @@
 import pytest
+from small_shop import make_shop
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.registry.versions import (
@@ -24,6 +25,31 @@ def test_a_version_is_loaded_as_it_was_registered(shop):
     test = shop.scores[shop.scores["part"] == "test"]
     scored = load_artefact(shop.client, "base", 1).predict(shop.table.loc[test.index])
     assert scored["probability"].tolist() == test["model"].tolist()
+
+
+OWN = """
+from lepton_pipeline.model.networks.perceptron import Linear
+
+
+class Plain(Linear):
+    pass
+"""
+
+
+@pytest.mark.parametrize("package", [False, True])
+def test_a_version_brings_the_code_of_a_network_of_one_s_own(store, tmp_path, monkeypatch, package):
+    name = f"own_networks_{package}"
+    module = tmp_path / "src" / name / "__init__.py" if package else tmp_path / f"src/{name}.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(OWN)
+    (module.parent / "more.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    shop = make_shop(store, tmp_path, f"{name}:Plain")
+    (code,) = (tmp_path / "mlruns").rglob("artifacts/code")
+    brought = {path.relative_to(code).as_posix() for path in code.rglob("*.py")}
+    brought = {path for path in brought if not path.startswith("lepton_pipeline/")}
+    assert brought == ({f"{name}/__init__.py", f"{name}/more.py"} if package else {f"{name}.py"})
+    assert load_artefact(shop.client, "base", 1).classifier.trained["code_sha256"]
 
 
 def test_weights_that_are_not_those_of_the_registry_are_refused(shop):

@@ -15,7 +15,7 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.parameters import utc_text
+from lepton_pipeline.parameters import MODELS, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
@@ -52,6 +52,7 @@ class DeclarationHook:
                 declared = sliced(read_vertical(vertical, parameters.get(vertical)), os.environ)
                 _require_tables(vertical, list(declared.tables))
                 _require_query(vertical, declared.sql, declared.query)
+                _require_network(vertical, declared.training.model)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
                 plain, known_at = declared.model_dump(), declared.dataset.known_at
@@ -95,6 +96,17 @@ def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: Da
         if declared is not None:
             path = declared if "://" in declared else str(context.project_path / Path(declared).expanduser())
             catalog[f"{vertical}.scoring_input"] = RawTableDataset(filepath=path)
+
+
+def _require_network(vertical: str, name: str) -> None:
+    """Refuse a network of one's own that cannot be trained, before any row is read."""
+    if name not in MODELS:
+        from lepton_pipeline.model.networks.network import check_architecture
+
+        try:
+            check_architecture(name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{vertical}.{error}") from error
 
 
 def _require_tables(vertical: str, declared: list[str]) -> None:

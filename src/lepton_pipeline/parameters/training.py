@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,9 +17,14 @@ MODELS = {
 }
 
 
+_OWN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+
+
 def _require_model(value: str) -> str:
-    if value not in MODELS:
-        raise ValueError(f"{value!r} is no model; choose one of {', '.join(MODELS)}")
+    if value not in MODELS and not _OWN.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no model; choose one of {', '.join(MODELS)}, or a class of your own, package.module:Class"
+        )
     return value
 
 
@@ -29,7 +35,8 @@ class Training(Declaration):
     """
 
     model: Annotated[str, AfterValidator(_require_model)] = Field(
-        "default", description="default: members, boosting and calibration; mlp, linear: that network alone"
+        "default",
+        description="default: members, boosting and calibration; mlp, linear, package.module:Class: that network alone",
     )
     networks: int | None = Field(None, ge=1, le=64, description="networks; with folds, one for each")
     members: int = Field(4, ge=1, le=64, description="predictors in one network, with shared weights")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from importlib.metadata import version
+from importlib import import_module
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.parameters import About, Dataset, Split
+from lepton_pipeline.parameters import MODELS, About, Dataset, Split
 from lepton_pipeline.registry import versions
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
@@ -64,6 +65,7 @@ def register_model(
     name, model = client.get_experiment(experiment).name, artefact.classifier
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
+    own_code, packages = _code_of(model.network.training.model)
     logged = client.create_logged_model(experiment, name=name, source_run_id=run_id, model_type=kind)
     with TemporaryDirectory() as temporary:
         places = ("artefact", versions.TRAINING_ROWS, versions.REFERENCE)
@@ -88,10 +90,12 @@ def register_model(
             # A copy, since MLflow records the absolute path.
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
-            code_paths=[str(Path(lepton_pipeline.__file__).parent)],
+            code_paths=[str(Path(lepton_pipeline.__file__).parent), *own_code],
             signature=signature_of(schema),
             input_example=example_rows(artefact, feature_table, schema),
-            pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in _SERVING],
+            pip_requirements=[
+                f"{package}=={version(package).partition('+')[0]}" for package in (*_SERVING, *packages)
+            ],
             # The check would load an incomplete version.
             validate_serving_input=False,
         )
@@ -147,6 +151,17 @@ def describe_version(registration: Registration, card: str) -> None:
     if len(card) > _DESCRIPTION_CHARACTERS:
         card = card[: _DESCRIPTION_CHARACTERS - len(rest)].rpartition("\n")[0].rstrip() + rest
     mlflow.MlflowClient().update_model_version(registration.name, str(registration.version), card)
+
+
+def _code_of(architecture: str) -> tuple[list[str], list[str]]:
+    """What a version needs for a network of one's own: its top module or package, or the distribution that has it."""
+    top = architecture.partition(":")[0].partition(".")[0]
+    if architecture in MODELS or top == lepton_pipeline.__name__:
+        return [], []
+    if distributions := packages_distributions().get(top):
+        return [], distributions[:1]
+    source = Path(str(import_module(top).__file__))
+    return [str(source.parent if source.name == "__init__.py" else source)], []
 
 
 def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:

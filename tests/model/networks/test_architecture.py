@@ -1,5 +1,7 @@
+import hashlib
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,11 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.estimator import TorchClassifier
-from lepton_pipeline.model.networks.network import Network, find_architecture
+from lepton_pipeline.model.networks.network import Network, check_architecture, find_architecture
 from lepton_pipeline.parameters import MODELS, Training
 
 COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
@@ -52,16 +55,106 @@ class OneNumber(Network):
         yield self.slope
 
 
-def test_an_architecture_is_added_by_a_class_and_a_line(monkeypatch, tmp_path):
-    monkeypatch.setitem(MODELS, "one", f"{__name__}:OneNumber")
+def test_an_architecture_is_added_by_its_class(tmp_path):
     numbers = np.linspace(-1, 1, 100).astype(np.float32)
     encoded = pd.DataFrame({"a": numbers, "b": numbers[::-1]})
     plan = Plan([Fold(np.arange(0, 100, 2), np.arange(1, 100, 2))], refit=False)
-    model = TorchClassifier(Training(model="one", epochs=5, learning_rate=0.1, device="cpu"))
+    training = Training(model=f"{__name__}:OneNumber", epochs=5, learning_rate=0.1, device="cpu")
+    model = TorchClassifier(training)
     scores = model.fit(encoded, (numbers > 0).astype(np.int8), plan)
     assert (np.diff(scores[1::2]) > 0).all()
+    assert model.trained["code_sha256"] == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     model.save(tmp_path)
     assert np.array_equal(TorchClassifier.load(tmp_path).predict_proba(encoded), model.predict_proba(encoded))
+
+
+class NoNetwork:
+    """Something else of the same module."""
+
+
+class OneForAll(OneNumber):
+    """Its parameter has no dimension of networks."""
+
+    def __init__(self, shape, networks=1):
+        super().__init__(shape, networks)
+        self.slope = nn.Parameter(torch.zeros(1, 1, 1))
+
+
+class NoMembers(OneNumber):
+    def forward(self, numeric, codes):
+        return super().forward(numeric, codes)[:, :, 0]
+
+
+class Eavesdropper(OneNumber):
+    """Networks see each other."""
+
+    def forward(self, numeric, codes):
+        return (numeric[:, :, :1] * self.slope).sum(dim=0, keepdim=True).expand(self.networks, -1, -1)
+
+
+class Crowd(OneNumber):
+    """Rows see each other."""
+
+    def forward(self, numeric, codes):
+        return super().forward(numeric, codes) - numeric[:, :, :1].mean(dim=1, keepdim=True)
+
+
+class Dice(OneNumber):
+    def forward(self, numeric, codes):
+        return super().forward(numeric, codes) + torch.rand(numeric.shape[:2]).unsqueeze(2)
+
+
+class Deaf(OneNumber):
+    def forward(self, numeric, codes):
+        return super().forward(numeric, codes).detach() + self.slope * 0
+
+
+class Broken(OneNumber):
+    def forward(self, numeric, codes):
+        raise IndexError("no third column")
+
+
+class Forgetful(OneNumber):
+    """Its weights depend on the number of networks."""
+
+    def __init__(self, shape, networks=1):
+        super().__init__(shape, networks)
+        self.slope = nn.Parameter(torch.zeros(networks, networks, 1))
+
+    def forward(self, numeric, codes):
+        return numeric[:, :, :1] * self.slope.mean(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        (
+            "nowhere.nets:Wide",
+            "needs the module 'nowhere', which cannot be imported; put it below src, or install",
+        ),
+        ("NoClass", "cannot be imported: module .* has no attribute 'NoClass'"),
+        ("NoNetwork", "is no network; derive the class from lepton_pipeline.model.networks.network:Network"),
+        ("OneForAll", "has a parameter 'slope' of another first dimension than the networks"),
+        ("NoMembers", r"gives logits of shape \[2, 6\], not \[networks, rows, members\]"),
+        ("Eavesdropper", "lets one network learn from another"),
+        ("Crowd", "lets a row's logits depend on other rows outside training"),
+        ("Dice", "draws numbers outside training"),
+        ("Deaf", "learns nothing: no parameter has a gradient"),
+        ("Broken", "fails with IndexError: no third column"),
+        ("Forgetful", "fails with RuntimeError: Error.* in loading state_dict"),
+    ],
+)
+def test_a_class_that_breaks_a_promise_is_refused_with_which(name, seen):
+    name = name if ":" in name else f"{__name__}:{name}"
+    with pytest.raises(ConfigurationError, match=f"^training.model: '{name}' {seen}"):
+        check_architecture(name)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_architecture_of_the_project_keeps_the_promises(name):
+    state = torch.get_rng_state()
+    check_architecture(name)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_batches_grow_with_the_table():

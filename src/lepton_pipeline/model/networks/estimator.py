@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +20,7 @@ from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.networks.shape import Epoch, Shape
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.parameters import MODELS, Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 from lepton_pipeline.system.records import from_plain
@@ -67,6 +69,7 @@ class TorchClassifier:
         import torch
 
         from lepton_pipeline.model.networks.fit import fit_networks
+        from lepton_pipeline.model.networks.network import find_architecture
         from lepton_pipeline.model.networks.step import Rows
 
         training = self.training
@@ -106,6 +109,9 @@ class TorchClassifier:
             "torch": str(torch.__version__),
             "rows": len(seen),
         }
+        if training.model not in MODELS:
+            source = inspect.getsourcefile(find_architecture(training.model))
+            self.trained["code_sha256"] = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
         return scores
 
     def predict_proba(self, features: pd.DataFrame) -> Floats:

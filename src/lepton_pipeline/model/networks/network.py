@@ -9,6 +9,7 @@ from importlib import import_module
 import torch
 from torch import Tensor, nn
 
+from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.features.column_encoders import FIRST_CATEGORY
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import MODELS
@@ -57,10 +58,83 @@ class Network(nn.Module, ABC):
 
 
 def find_architecture(name: str) -> type[Network]:
-    """Import the class of an architecture by its name in `training.model`."""
-    module, _, attribute = MODELS[name].partition(":")
-    architecture: type[Network] = getattr(import_module(module), attribute)
+    """Import the class of an architecture by its name in `training.model`: one of `MODELS`, or a class of one's own.
+
+    Raises ConfigurationError if there is no such class, or it is no `Network`.
+    """
+    module, _, attribute = MODELS.get(name, name).partition(":")
+    try:
+        architecture = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"training.model: {name!r} needs the module {error.name!r}, which cannot be imported; put it below src, or "
+            "install its package."
+        ) from error
+    except (AttributeError, ImportError, SyntaxError) as error:
+        raise ConfigurationError(f"training.model: {name!r} cannot be imported: {error}.") from error
+    if not (isinstance(architecture, type) and issubclass(architecture, Network)):
+        raise ConfigurationError(
+            f"training.model: {name!r} is no network; derive the class from {Network.__module__}:{Network.__name__}."
+        )
     return architecture
+
+
+def check_architecture(name: str) -> type[Network]:
+    """Import an architecture and hold it to what `Network` promises, on two small networks.
+
+    Raises ConfigurationError if it breaks a promise: the shape of parameters and logits, networks that do not see
+    each other, rows that do not see each other outside training, weights that can be restored.
+    """
+    architecture = find_architecture(name)
+    shape = Shape(2, (4,), members=2, bins=3, embedding=2, layers=1, width=4, dropout=0.5)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        numeric, codes = torch.randn(2, 6, 2), torch.randint(0, 4, (2, 6, 1), dtype=torch.int32)
+        try:
+            network = architecture(shape, 2)
+            network.fit_inputs(numeric[0])
+            broken = _broken_promise(network, numeric, codes)
+            alone = architecture(shape)
+            own = {each for each, _ in network.named_parameters()}
+            state = {
+                each: value[:1] if each in own else value for each, value in network.state_dict().items()
+            }
+            alone.load_state_dict(state)
+        except Exception as error:  # whatever a class of the user's raises
+            broken = f"fails with {type(error).__name__}: {' '.join(str(error).split())}"
+    if broken:
+        raise ConfigurationError(
+            f'training.model: {name!r} {broken}; see docs/model.md, "Add an architecture".'
+        )
+    return architecture
+
+
+def _broken_promise(network: Network, numeric: Tensor, codes: Tensor) -> str:
+    """What two networks of an architecture get wrong, or nothing."""
+    parameters = dict(network.named_parameters())
+    if strange := [name for name, value in parameters.items() if value.shape[:1] != (2,)]:
+        return f"has a parameter {strange[0]!r} of another first dimension than the networks"
+    known = {id(value) for value in parameters.values()}
+    if any(id(value) not in known for value in network.decaying()):
+        return "lets weights decay that are no parameters of it"
+    logits = network(numeric, codes)
+    if logits.dim() != 3 or logits.shape[:2] != (2, 6) or not logits.shape[2]:
+        return f"gives logits of shape {list(logits.shape)}, not [networks, rows, members]"
+    torch.autograd.backward(logits[0].sum())
+    if any(value.grad is not None and bool(value.grad[1].any()) for value in parameters.values()):
+        return "lets one network learn from another"
+    if not any(value.grad is not None and bool(value.grad[0].any()) for value in parameters.values()):
+        return "learns nothing: no parameter has a gradient"
+    network.eval()
+    with torch.no_grad():
+        whole = network(numeric, codes)
+        if not torch.equal(network(numeric, codes), whole):
+            return "draws numbers outside training"
+        changed = numeric.clone()
+        changed[:, 3:] += 1
+        if not torch.equal(network(changed, codes)[:, :3], whole[:, :3]):
+            return "lets a row's logits depend on other rows outside training"
+    return ""
 
 
 class CategoryTable(nn.Module):
