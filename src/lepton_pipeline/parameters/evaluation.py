@@ -35,6 +35,11 @@ class Costs(Declaration):
         return list(dict.fromkeys(cost for cost in costs if isinstance(cost, str)))
 
 
+# Columns of scores that a baseline in use cannot be named after.
+MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
+OWN_BASELINES = ("logistic_regression", "hist_gradient_boosting")
+
+
 class Evaluation(Declaration):
     """How quality is measured on the test rows."""
 
@@ -42,5 +47,16 @@ class Evaluation(Declaration):
     seed: int = Field(7, ge=0, description="seed of the resamples")
     costs: Costs | None = Field(None, description="costs of outcomes, for a threshold of least cost")
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
+    # Excluded if empty, to keep recorded declarations of others.
+    baselines: dict[str, str] = Field(
+        {}, exclude_if=lambda names: not names, description="column of a score or rule in use, by its name"
+    )
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")
+
+    @model_validator(mode="after")
+    def _baselines_have_names_of_their_own(self) -> Evaluation:
+        for name in self.baselines:
+            if name in (*MODEL_SCORES, *OWN_BASELINES) or not name.isidentifier():
+                raise ValueError(f"baselines.{name}: take another name, of letters, digits and _")
+        return self

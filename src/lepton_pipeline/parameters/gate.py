@@ -43,3 +43,9 @@ class Gate(Declaration):
         description="how far below the champion the 95 % interval of the difference may reach",
     )
     baseline_margin: float = Field(0.02, ge=0, lt=1, description="how far below the baseline it may reach")
+    # Excluded if empty, to keep recorded declarations of others.
+    beat: list[str] = Field(
+        [],
+        exclude_if=lambda names: not names,
+        description="baselines that it must be significantly better than",
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
-from lepton_pipeline.parameters.evaluation import Evaluation
+from lepton_pipeline.parameters.evaluation import OWN_BASELINES, Evaluation
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.gate import Gate
 from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
@@ -62,6 +62,20 @@ class Vertical(Declaration):
             raise ValueError(
                 f"evaluation.slices: {self.dataset.target!r} is the target, so a slice would hold one outcome only; "
                 "name other columns"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _beats_what_is_measured(self) -> Vertical:
+        known = (*self.evaluation.baselines, *OWN_BASELINES)
+        if unknown := [name for name in self.gate.beat if name not in known]:
+            raise ValueError(
+                f"gate.beat: no baseline {unknown[0]!r}; there are {', '.join(known)}. Declare others in "
+                "evaluation.baselines"
+            )
+        if self.dataset.target in self.evaluation.baselines.values():
+            raise ValueError(
+                f"evaluation.baselines: {self.dataset.target!r} is the target; name another column"
             )
         return self
 
