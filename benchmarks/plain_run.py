@@ -40,7 +40,7 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
-from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.model.baseline import score_baselines, score_in_use
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.networks.shape import Epoch
@@ -141,6 +141,7 @@ def main() -> None:
     units = run.stage(find_units, ["units"], featured, split, dataset)
     run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
+    in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(
         encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks
@@ -152,7 +153,8 @@ def main() -> None:
     model, history, held_out = run.stage(
         train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
     )
-    scores = run.stage(score_rows, ["scores"], model, encoded, split, held_out, baseline_scores)
+    parts = (model, encoded, split, held_out, baseline_scores, in_use)
+    scores = run.stage(score_rows, ["scores"], *parts)
     reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion)

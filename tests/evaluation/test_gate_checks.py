@@ -9,6 +9,7 @@ from lepton_pipeline.evaluation.gate_checks import (
     NEW_BY_VALUES,
     above,
     check_baseline,
+    check_beaten,
     check_bounds,
     check_cases,
     check_champion,
@@ -31,7 +32,7 @@ def measured(auc, baseline=0.7, ece=0.03, half=0.1, **others):
         name: Estimate(value, value - half, value + half) for name, value in (("auc", auc), ("ece", ece))
     }
     models = {"model": figures, "hist_gradient_boosting": {"auc": Estimate(baseline)}} | others
-    thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression"), 0.5)
+    thresholds = dict.fromkeys(("model", "hist_gradient_boosting", "logistic_regression", "today"), 0.5)
     return Metrics(0.5, thresholds, {}, 100, models)
 
 
@@ -169,6 +170,19 @@ def test_without_a_champion_only_what_is_shown_to_be_worse_is_refused():
     assert not refused.passed
     assert "so it is worse by more than" in refused.text
     assert "gate.baseline_margin" in refused.next
+
+
+def test_a_model_must_be_significantly_better_than_what_it_is_to_beat():
+    assert check_beaten(scored({"model": 1.0}), measured(0.7), Gate(), QUICK) == []
+    gate = Gate(beat=["today"])
+    (ahead,) = check_beaten(scored({"model": 0.2, "today": 4.0}), measured(0.7), gate, QUICK)
+    assert (ahead.name, ahead.passed, ahead.next) == ("beat today", True, None)
+    assert "above baseline today on 200 rows" in ahead.text
+    (level,) = check_beaten(scored({"model": 1.0, "today": 1.0}), measured(0.7), gate, QUICK)
+    assert level.low < 0 < level.high
+    assert not level.passed
+    assert level.text.endswith("on 200 rows, so it is not significantly better")
+    assert "take it out of gate.beat" in level.next
 
 
 def test_boosting_alone_is_compared_with_the_linear_baseline():

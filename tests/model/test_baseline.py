@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.model import baseline as module
-from lepton_pipeline.model.baseline import score_baselines
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.model.baseline import score_baselines, score_in_use
+from lepton_pipeline.parameters import Evaluation, Training
 
 
 def rows(n=600, seed=0):
@@ -114,3 +115,58 @@ def test_the_penalty_of_the_regression_is_chosen_by_the_validation_rows():
     )
     # Where the validation rows contradict the training rows, the strongest penalty is the least wrong.
     assert reverse.std() < 0.9 * straight.std()
+
+
+def in_use(column, **declared):
+    """Scores of a column in use, on rows that know the label a little."""
+    encoded, split = rows()
+    table = encoded.assign(column=column(encoded) if callable(column) else column)
+    return score_in_use(table, split, Evaluation(baselines={"today": "column", **declared})), split
+
+
+def test_probabilities_in_use_stay_as_they_are():
+    scores, split = in_use(lambda table: 1 / (1 + np.exp(-table["a"])))
+    assert list(scores) == ["today"]
+    assert scores.index.equals(split.index[split["part"] != "train"])
+    assert auc(scores["today"], split.loc[scores.index, "label"]) > 0.7
+    assert scores["today"].tolist() == (1 / (1 + np.exp(-rows()[0]["a"])))[scores.index].tolist()
+
+
+def test_a_score_on_another_scale_keeps_its_ranks_and_becomes_a_probability():
+    scores, _ = in_use(lambda table: 600 - 50 * table["a"])
+    points = -rows()[0].loc[scores.index, "a"]
+    assert scores["today"].between(0, 1, inclusive="neither").all()
+    assert (scores["today"].rank() == points.rank()).all()
+
+
+def test_a_rule_in_use_gets_the_rates_of_the_validation_rows():
+    scores, split = in_use(lambda table: table["a"] > 0)
+    validation = split["part"] == "validation"
+    rates = split["label"][validation].groupby(rows()[0].loc[validation, "a"] > 0).mean()
+    assert sorted(scores["today"].unique()) == pytest.approx(rates.tolist(), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("column", "seen"),
+    [
+        (
+            "high",
+            r"column 'column' \(evaluation.baselines.today\) holds \['high'\], no number; a score in use is one",
+        ),
+        (
+            np.nan,
+            r"column 'column' \(evaluation.baselines.today\) has no score in \d+ of \d+ validation and test rows",
+        ),
+    ],
+)
+def test_a_score_in_use_that_is_none_is_refused(column, seen):
+    with pytest.raises(DataError, match=seen):
+        in_use(column)
+
+
+def test_a_score_in_use_that_is_absent_is_hinted_at():
+    encoded, split = rows()
+    with pytest.raises(
+        DataError, match=r"no column 'nois', which evaluation.baselines.today declares; did you mean"
+    ):
+        score_in_use(encoded, split, Evaluation(baselines={"today": "nois"}))

@@ -80,6 +80,18 @@ def test_defaults_are_filled_in():
         ),
         ({"dataset": {**DATASET, "exclude": ["a", 3]}}, "shop.dataset.exclude[1]: 3 must be a valid string"),
         (
+            {"gate": {"beat": ["today"]}},
+            "shop.gate.beat: no baseline 'today'; there are logistic_regression, hist_gradient_boosting. Declare",
+        ),
+        (
+            {"evaluation": {"baselines": {"network": "score"}}},
+            "shop.evaluation: baselines.network: take another name, of letters, digits and _.",
+        ),
+        (
+            {"evaluation": {"baselines": {"today": "y"}}},
+            "shop.evaluation.baselines: 'y' is the target; name another column",
+        ),
+        (
             {"gate": {"metric": "accuracy"}},
             "shop.gate.metric: 'accuracy' must be 'auc', 'average_precision' or 'f1'",
         ),

@@ -121,6 +121,27 @@ def check_baseline(
     return Check("baseline", passed, text, *_figures(difference), limit, len(test), advice)
 
 
+def check_beaten(
+    scores: pd.DataFrame,
+    metrics: Metrics,
+    gate: Gate,
+    evaluation: Evaluation,
+    units: pd.DataFrame | None = None,
+) -> list[Check]:
+    """Refuse a model that is not significantly better than each baseline of `gate.beat`."""
+    test = scores[scores["part"] == "test"]
+    checks = []
+    for name in gate.beat:
+        found = paired_differences(test, "model", name, metrics.thresholds, evaluation, units)[gate.metric]
+        passed, advice = found.ends[0] > 0, None
+        text = f"{gate.metric} is {above(found)} baseline {name} on {len(test):,} rows"
+        if not passed:
+            text += ", so it is not significantly better"
+            advice = f"bring more rows or better columns, go on with {name}, or take it out of gate.beat"
+        checks.append(Check(f"beat {name}", passed, text, *_figures(found), 0.0, len(test), advice))
+    return checks
+
+
 def check_champion(
     rows: pd.DataFrame,
     thresholds: dict[str, float],

@@ -35,8 +35,9 @@ def score_rows(
     split: pd.DataFrame,
     held_out: pd.DataFrame,
     baseline_scores: pd.DataFrame,
+    scores_in_use: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and the baselines.
+    """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and all baselines.
 
     Returns by row `part`, `label`, `model`, `uncalibrated` if calibration changed something, `network` if the
     model has boosting, and the baselines, among them as `hist_gradient_boosting` the model's own boosting.
@@ -49,7 +50,7 @@ def score_rows(
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
     parts = pd.concat([held_out, test])
-    scores = rows.join(parts[wanted]).join(baseline_scores)
+    scores = rows.join(parts[wanted]).join(baseline_scores).join(scores_in_use)
     return scores if model.boosting is None else scores.assign(**{BOOSTING: parts["boosting"]})
 
 

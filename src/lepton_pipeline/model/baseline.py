@@ -8,16 +8,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
+from lepton_pipeline.model.calibration import fit_line
 from lepton_pipeline.model.classifier import choose_plan, has_boosting
 from lepton_pipeline.model.folds import Fold, Plan, holdout
-from lepton_pipeline.parameters import Training
+from lepton_pipeline.parameters import Evaluation, Training
+from lepton_pipeline.parameters.evaluation import OWN_BASELINES
 from lepton_pipeline.statistics.losses import Floats, log_loss, sigmoid
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-LINEAR, BOOSTING = "logistic_regression", "hist_gradient_boosting"
+LINEAR, BOOSTING = OWN_BASELINES
 # Inverse strengths of the logistic regression's penalty that are tried.
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
@@ -41,6 +45,43 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
         held_out[test] = logits
         scores[name] = sigmoid(held_out)
     return scores[split["part"].isin(["validation", "test"])]
+
+
+def score_in_use(feature_table: pd.DataFrame, split: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
+    """Probabilities of the scores and rules in use, `evaluation.baselines`, for validation and test rows.
+
+    Probabilities stay as they are. Rules (true and false) and scores on another scale go through a logistic regression
+    on the validation rows: that keeps ranks, and only log loss, Brier score and calibration depend on it.
+    Raises DataError if a column is absent, holds no numbers, or has no value in some of these rows.
+    """
+    rows = split[split["part"].isin(["validation", "test"])]
+    declared = {f"evaluation.baselines.{name}": [column] for name, column in evaluation.baselines.items()}
+    check_columns([str(each) for each in feature_table.columns], declared, "the table")
+    validation, labels = (rows["part"] == "validation").to_numpy(), rows["label"].to_numpy()
+    found = pd.DataFrame(index=rows.index)
+    for name, column in evaluation.baselines.items():
+        scores = _numbers(feature_table.loc[rows.index, column], f"evaluation.baselines.{name}")
+        if not ((scores >= 0) & (scores <= 1)).all() or np.isin(scores, (0, 1)).all():
+            scores = (scores - scores.mean()) / (scores.std() or 1.0)
+            scores = fit_line(scores[validation], labels[validation]).apply(scores)
+        found[name] = scores
+    return found
+
+
+def _numbers(column: pd.Series, key: str) -> Floats:
+    if not pd.api.types.is_numeric_dtype(column):
+        raise DataError(
+            f"column {column.name!r} ({key}) holds {column.dropna().iloc[:1].to_list()}, no number; a score in use is "
+            "one, or true and false, and higher for the positive class: derive one in features.derive."
+        )
+    scores = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isfinite(scores)
+    if wrong.any():
+        raise DataError(
+            f"column {column.name!r} ({key}) has no score in {int(wrong.sum()):,} of {len(scores):,} validation and "
+            f"test rows, first in row {column.index[wrong][0]}; fill them, for instance in features.derive."
+        )
+    return scores
 
 
 def _regress_by_plan(

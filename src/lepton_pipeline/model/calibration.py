@@ -46,15 +46,15 @@ def fit_calibration(logits: Floats, labels: np.ndarray) -> Calibration:
     for with_intercept in (False, True):
         scores = np.empty(len(labels))
         for side in range(_HALVES):
-            fitted = _fit(logits[half != side], labels[half != side], with_intercept)
+            fitted = fit_line(logits[half != side], labels[half != side], with_intercept)
             scores[half == side] = fitted.apply(logits[half == side])
         gains = losses - log_losses(scores, labels)
         if gains.mean() > gains.std() / len(gains) ** 0.5:
-            best, losses = _fit(logits, labels, with_intercept), losses - gains
+            best, losses = fit_line(logits, labels, with_intercept), losses - gains
     return best
 
 
-def _fit(logits: Floats, labels: np.ndarray, with_intercept: bool) -> Calibration:
+def fit_line(logits: Floats, labels: np.ndarray, with_intercept: bool = True) -> Calibration:
     """Minimise the log loss by Newton's method; the slope stays positive."""
     if len(np.unique(labels)) < _HALVES:
         return Calibration()

@@ -37,6 +37,11 @@ class Costs(Declaration):
         return list(dict.fromkeys(cost for cost in costs if isinstance(cost, str)))
 
 
+# Columns of scores that a baseline in use cannot be named after.
+MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
+OWN_BASELINES = ("logistic_regression", "hist_gradient_boosting")
+
+
 class Evaluation(Declaration):
     """How quality is measured on the test rows."""
 
@@ -44,8 +49,19 @@ class Evaluation(Declaration):
     seed: int = Field(7, ge=0, description="seed of the resamples")
     costs: Costs | None = Field(None, description="costs of outcomes, for a threshold of least cost")
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
+    # Excluded if empty, to keep recorded declarations of others.
+    baselines: dict[str, str] = Field(
+        {}, exclude_if=lambda names: not names, description="column of a score or rule in use, by its name"
+    )
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")
+
+    @model_validator(mode="after")
+    def _baselines_have_names_of_their_own(self) -> Evaluation:
+        for name in self.baselines:
+            if name in (*MODEL_SCORES, *OWN_BASELINES) or not name.isidentifier():
+                raise ValueError(f"baselines.{name}: take another name, of letters, digits and _")
+        return self
 
 
 class Bound(Declaration):
@@ -74,3 +90,9 @@ class Gate(Declaration):
         0.0, description="how far below the champion the 95 % interval of the difference may reach"
     )
     baseline_margin: _Margin = Field(0.02, description="how far below the baseline it may reach")
+    # Excluded if empty, to keep recorded declarations of others.
+    beat: list[str] = Field(
+        [],
+        exclude_if=lambda names: not names,
+        description="baselines that it must be significantly better than",
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
-from lepton_pipeline.parameters.evaluation import Evaluation, Gate
+from lepton_pipeline.parameters.evaluation import OWN_BASELINES, Evaluation, Gate
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
@@ -70,6 +70,14 @@ class Vertical(Declaration):
                 f"evaluation.slices: {dataset.target!r} is the target, so a slice would hold one outcome only; "
                 "name other columns"
             )
+        known = (*self.evaluation.baselines, *OWN_BASELINES)
+        if unknown := [name for name in self.gate.beat if name not in known]:
+            yield (
+                f"gate.beat: no baseline {unknown[0]!r}; there are {', '.join(known)}. Declare others in "
+                "evaluation.baselines"
+            )
+        if dataset.target in self.evaluation.baselines.values():
+            yield f"evaluation.baselines: {dataset.target!r} is the target; name another column"
         dated = {"dataset.as_of": dataset.as_of, "dataset.since": dataset.since}
         for key, moment in {**dated, "retraining.window": policy.window}.items():
             if moment is not None and dataset.time is None:

@@ -23,7 +23,7 @@ from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
-from lepton_pipeline.model.baseline import score_baselines
+from lepton_pipeline.model.baseline import score_baselines, score_in_use
 from lepton_pipeline.model.classifier import Classifier
 from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.networks.shape import Epoch
@@ -87,6 +87,7 @@ _SPLIT = stages(
     ),
     (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
     (slice_rows, "feature_table split params:dataset params:evaluation", "slice_labels"),
+    (score_in_use, "feature_table split params:evaluation", "scores_in_use"),
 )
 _FEATURES = stages(
     "features",
@@ -97,7 +98,7 @@ _TRAINING = stages(
     "training",
     (train_model, "encoded split params:training run_id", "model history held_out"),
     (score_baselines, "encoded split params:training", "baseline_scores"),
-    (score_rows, "model encoded split held_out baseline_scores", "scores"),
+    (score_rows, "model encoded split held_out baseline_scores scores_in_use", "scores"),
 )
 _EVALUATION = stages(
     "evaluation",

@@ -81,6 +81,7 @@ def gate_model(
         checks = [*gate_checks.check_bounds(metrics, gate), *gate_checks.check_slices(slices, gate)]
         first, check = champion is None, gate_checks.check_baseline
         checks.append(check(scores, metrics, gate, evaluation, units, rival, first=first))
+        checks += gate_checks.check_beaten(scores, metrics, gate, evaluation, units)
         if champion is not None:
             at, table = metrics.threshold, feature_table
             challenger = Challenger(registration, scores, at, table, split, dataset, declared_split)
