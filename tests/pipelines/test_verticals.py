@@ -40,6 +40,7 @@ SLICES = {
     "logistics": {"flights*": every(100)},
     "energy": {"*": lambda rows: rows.head(3000)},
     "marketing": {"*": every(3)},
+    "education": {"studentInfo*": every(10)},
 }
 # What is known only later, or names rows.
 NEVER = {
@@ -50,6 +51,7 @@ NEVER = {
     "logistics": ["dep_delay", "arr_delay", "departed_at", "arrived_at"],
     "energy": ["next_hour", "date"],
     "marketing": ["id", "duration"],
+    "education": ["id_student", "date_unregistration", "code_presentation", "starts", "gender", "age_band"],
 }
 # A quick training on a slice proves that the stages fit together; how good its model is says nothing.
 ANY_QUALITY = {"at_least": 0.0, "baseline_margin": 0.99}
@@ -99,7 +101,9 @@ def copy_slices(vertical: str, folder: Path) -> None:
         cut = next(
             (cut for pattern, cut in SLICES.get(vertical, DEFAULT).items() if file.match(pattern)), None
         )
-        if cut is None or ".csv" not in file.suffixes:
+        if cut is not None and file.suffix == ".parquet":
+            cut(pd.read_parquet(file)).to_parquet(folder / file.name)
+        elif cut is None or ".csv" not in file.suffixes:
             shutil.copy(file, folder / file.name)
         else:
             rows = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
