@@ -157,7 +157,7 @@ def main() -> None:
     scores = run.stage(score_rows, ["scores"], *parts)
     reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced, units)
-    made = (vertical.features, vertical.ingestion)
+    made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
     copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)

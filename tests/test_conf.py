@@ -56,10 +56,10 @@ def test_a_declaration_repeats_no_default(loader, vertical):
     repeated = [
         f"{part}.{key}"
         for part, keys in declared.items()
-        if part not in ("dataset", "tables")
+        if part not in ("dataset", "tables", "query")
         for key, value in keys.items()
         # Some are named even where they are the default: a bound without its metric, say, tells a reader nothing.
-        if bare[part][key] == value and (part, key) not in (("gate", "metric"), ("split", "strategy"))
+        if bare[part].get(key) == value and (part, key) not in (("gate", "metric"), ("split", "strategy"))
     ]
     assert repeated == []
 
@@ -156,7 +156,7 @@ def test_no_two_data_sets_share_a_file(catalog, vertical):
 def test_no_parameter_is_read_that_cannot_be_declared(loader, vertical):
     known = dict(read_vertical(vertical, loader["parameters"][vertical]).model_dump())
     if (CONF / "base" / vertical / "table.sql").exists():
-        known["sql"] = None
+        known |= {"sql": None, "query": {}}
     prefix = f"params:{vertical}."
     inputs = create_pipeline(vertical).inputs() | scoring.create_pipeline(vertical).inputs()
     inputs |= monitoring.create_pipeline(vertical).inputs()

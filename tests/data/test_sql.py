@@ -184,7 +184,7 @@ def test_rows_may_be_ordered_by_a_column_that_is_not_selected():
         ("SELECT * FROM clients USING SAMPLE 1 ORDER BY ALL", r": a sample differs from run to run"),
         (
             "SELECT * FROM clients WHERE age > $asof ORDER BY ALL",
-            r"\$asof is no parameter; there are \$as_of and \$label_d",
+            r"\$asof is no parameter; there are \$as_of, \$label_delay\. Decl",
         ),
     ],
 )

@@ -9,6 +9,7 @@ from lepton_pipeline.evaluation import explanation
 from lepton_pipeline.evaluation.explanation import explain_model
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
+from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.losses import sigmoid
@@ -32,6 +33,8 @@ class Known:
         )
     )
     inputs: dict = field(default_factory=lambda: dict.fromkeys(["noise", "a", "city", "day"], "any"))
+    labels: dict = field(default_factory=dict)
+    shown = Artefact.shown
 
     def predict(self, rows):
         assert list(rows.columns) == list(self.inputs)

@@ -300,6 +300,32 @@ def test_truth_values_and_mixed_values_are_categories():
     assert list(name(pd.Series([1, "a", 2.5], dtype="object"))) == ["1", "2.5", "a"]
 
 
+def test_labels_name_values_in_the_order_of_these():
+    column = pd.Series([3.0, 1.0, 2.0, 1.0, np.nan, 4.0])
+    labels = {1: "men", "2": "women", 3: "2"}
+    table = pd.DataFrame({"x": column})
+    split = pd.DataFrame({"part": "test"}, index=table.index)
+    dataset = Dataset(target="y", positive=1, labels={"x": labels})
+    named = slice_rows(table, split, dataset, Evaluation(slices=["x"]))["x"]
+    assert list(named.cat.categories) == ["men", "women", "2", "4", "(missing)"]
+    assert named.tolist() == ["2", "men", "women", "men", "(missing)", "4"]
+
+
+def test_a_label_that_is_another_value_hides_no_slice():
+    table = pd.DataFrame({"x": [1, 2, 2]})
+    split = pd.DataFrame({"part": "test"}, index=table.index)
+    dataset = Dataset(target="y", positive=1, labels={"x": {1: "2"}})
+    assert slice_rows(table, split, dataset, Evaluation(slices=["x"]))["x"].nunique() == 2
+
+
+def test_many_numbers_with_labels_are_categories_too():
+    table = pd.DataFrame({"x": np.arange(12)})
+    split = pd.DataFrame({"part": "test"}, index=table.index)
+    dataset = Dataset(target="y", positive=1, labels={"x": {0: "none", 11: "all"}})
+    named = slice_rows(table, split, dataset, Evaluation(slices=["x"]))["x"]
+    assert "(4 others)" in list(named.cat.categories)
+
+
 @pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
 def test_dates_fall_into_quarters(zone):
     days = pd.date_range("2024-01-01", periods=12, tz=zone)

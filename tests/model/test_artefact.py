@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -41,7 +42,22 @@ def artefact(table):
         table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu"))
-    return assemble_artefact(encoder, model, METRICS, table, split, FEATURES, Ingestion())
+    return assemble_artefact(encoder, model, METRICS, table, split, FEATURES, Ingestion(), dataset)
+
+
+def test_reasons_and_the_typical_row_show_labels(artefact, table, tmp_path):
+    city = artefact.reference["city"]
+    labelled = replace(artefact, labels={"city": {city: "the capital"}})
+    labelled.save(tmp_path / "artefact")
+    loaded = Artefact.load(tmp_path / "artefact")
+    assert loaded.shown("city", city) == "the capital"
+    assert loaded.shown("city", "elsewhere") == "elsewhere"
+    assert loaded.shown("age", 3.0) == "3"
+    rows = table.assign(city=city)
+    plain, shown = artefact.reasons(rows, 9), loaded.reasons(rows, 9)
+    assert shown == [text.replace(f"city = {city} ", "city = the capital ") for text in plain]
+    artefact.save(tmp_path / "plain")
+    assert "labels" not in json.loads((tmp_path / "plain/artefact.json").read_text())
 
 
 def test_a_saved_artefact_gives_the_same_bits(artefact, table, tmp_path):
@@ -194,7 +210,7 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     )
     model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(
-        encoder, model, METRICS, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"})
+        encoder, model, METRICS, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"}), dataset
     )
     assert pd.Timestamp(made.reference["day"]) in set(day)
     as_text = dated.assign(day=day.strftime("%d/%m/%Y"))

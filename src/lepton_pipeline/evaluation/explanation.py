@@ -12,7 +12,7 @@ import pandas as pd
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.attribution import Reason, show
+from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats
@@ -117,7 +117,7 @@ def explain_model(
         permutations=PERMUTATIONS,
         importance=importance,
         effects=[_effect(artefact, rows, name) for name in main],
-        reference={column: show(value) for column, value in artefact.reference.items()},
+        reference={column: artefact.shown(column, value) for column, value in artefact.reference.items()},
         examples=_examples(artefact, rows, probability),
     )
 
@@ -166,7 +166,8 @@ def _reach(falls: Placements, sample: Sample) -> float:
 
 
 def _is_number(artefact: Artefact, column: pd.Series) -> bool:
-    if not pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
+    plain = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    if not plain or column.name in artefact.labels:
         return False
     numeric = {each.name for each in artefact.encoder.columns if isinstance(each, NumericColumn)}
     return column.name in numeric or column.name not in artefact.encoder.inputs
@@ -183,7 +184,7 @@ def _effect(artefact: Artefact, rows: pd.DataFrame, name: str) -> Effect:
         probability = artefact.predict(rows.assign(**{name: same}))["probability"]
         reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
         mean = float(probability.mean())
-        shown = value if number and not pd.isna(value) else show(value)
+        shown = value if number and not pd.isna(value) else artefact.shown(name, value)
         points.append(Point(shown, mean, max(0.0, mean - reach), min(1.0, mean + reach), float(share)))
     return Effect(name, "number" if number else "category", points)
 

@@ -14,7 +14,7 @@ from lepton_pipeline.data.columns import check_columns
 from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS
 from lepton_pipeline.evaluation.metrics import measure_models
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
-from lepton_pipeline.parameters import Dataset, Evaluation
+from lepton_pipeline.parameters import Dataset, Evaluation, label_of
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.intervals import (
     Interval,
@@ -89,15 +89,19 @@ def slice_rows(
     """Name the slice of every test row in each declared and each sensitive column, as ordered categories.
 
     Numbers and dates of more than eight values are cut into quarters of the test rows, named by their ends;
-    of more than nine categories the eight largest stand alone. Missing values are a slice. A `DataError`
-    names an absent column.
+    of more than nine categories the eight largest stand alone. Values with a label in `dataset.labels` are
+    categories of that name. Missing values are a slice. A `DataError` names an absent column.
     """
     names = list(map(str, feature_table.columns))
     declared = {"evaluation.slices": evaluation.slices, "dataset.sensitive": dataset.sensitive}
+    declared |= {"dataset.labels": list(dataset.labels)}
     check_columns(names, declared, "the table")
     test = feature_table.loc[split.index[split["part"] == "test"]]
     columns = dict.fromkeys([*dataset.sensitive, *evaluation.slices])
-    named = {name: _name_slices(test[name], name in dataset.categorical) for name in columns}
+    named = {
+        name: _name_slices(test[name], name in dataset.categorical, dataset.labels.get(name, {}))
+        for name in columns
+    }
     return pd.DataFrame(named, index=test.index)
 
 
@@ -255,17 +259,17 @@ def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[st
     }
 
 
-def _name_slices(column: pd.Series, categorical: bool) -> pd.Series:
+def _name_slices(column: pd.Series, categorical: bool, labels: Mapping[Any, str]) -> pd.Series:
     present = column.dropna()
-    if not categorical and _write(present) is not str and present.nunique() > MOST_VALUES:
+    if not categorical and not labels and _write(present) is not str and present.nunique() > MOST_VALUES:
         codes, values = _quarters(present)
     else:
-        codes, values = _categories(present)
+        codes, values = _categories(present, labels)
     places = pd.Series(len(values), index=column.index)
     places.loc[present.index] = codes
     names = [*values, _MISSING] if len(present) < len(column) else values
-    labels = pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True)
-    return pd.Series(labels, index=column.index)
+    slices = pd.Categorical.from_codes(places.to_numpy(), pd.Index(names), ordered=True)
+    return pd.Series(slices, index=column.index)
 
 
 def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:
@@ -282,12 +286,13 @@ def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     return codes, names if distinct else [f"{low} to {high}" for low, high in ends]
 
 
-def _categories(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+def _categories(column: pd.Series, labels: Mapping[Any, str]) -> tuple[np.ndarray, list[str]]:
     """Place of each row's category: by value if there are few, else by size with the rest pooled last."""
-    write = _write(column)
-    texts = pd.Series([write(value) for value in column], index=column.index, dtype="object")
+    write, values = _write(column), column.tolist()
+    named = [(label_of(labels, value) if labels else None) or write(value) for value in values]
+    texts = pd.Series(named, index=column.index, dtype="object")
     if texts.nunique() < column.nunique():
-        texts = pd.Series([str(value) for value in column], index=column.index, dtype="object")
+        texts = pd.Series([str(value) for value in values], index=column.index, dtype="object")
     sizes = texts.value_counts()
     if len(sizes) <= MOST_VALUES + 1:
         in_order = sorted(sizes.index) if write is str else texts[column.sort_values().index].unique()

@@ -129,6 +129,10 @@ def _require_query(vertical: str, text: str | None, given: Collection[str]) -> N
             f"conf/base/{vertical}/{QUERY} {absent}: put it beside parameters.yml there, or remove it; a vertical "
             f"whose module has no query_table cannot have one."
         )
+    if text is None and given:
+        raise ConfigurationError(
+            f"{vertical}.query.{next(iter(given))}: nothing reads it without a {QUERY} beside parameters.yml."
+        )
     if text is not None:
         from lepton_pipeline.data import sql
 

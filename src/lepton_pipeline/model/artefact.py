@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_n
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects, show, typical_row
 from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.parameters import Features, Ingestion
+from lepton_pipeline.parameters import Dataset, Features, Ingestion, label_of
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import open_sealed, require_format, seal
 from lepton_pipeline.system.records import from_plain, to_plain
@@ -37,6 +38,7 @@ def assemble_artefact(
     split: pd.DataFrame,
     features: Features,
     ingestion: Ingestion,
+    dataset: Dataset,
 ) -> Artefact:
     """Assemble what scores raw rows; the typical row is that of part "train"."""
     derivation = Derivation.of(features, ingestion, feature_table)
@@ -45,7 +47,8 @@ def assemble_artefact(
     typical = typical_row(training, _numeric(encoder))
     keys = {column.name for column in encoder.columns if isinstance(column, CategoricalColumn)}
     raw_values = RawValues.of(feature_table, ingestion, inputs, keys)
-    return Artefact(derivation, encoder, model, metrics.threshold, typical, raw_values)
+    labels = {name: own for name, own in dataset.labels.items() if name in inputs}
+    return Artefact(derivation, encoder, model, metrics.threshold, typical, raw_values, labels)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Artefact:
     # the typical row, see `typical_row`, that effects are measured against; columns of `inputs`
     reference: dict[str, Any]
     raw_values: RawValues | None = None  # reader of the values that clients send; None in older models
+    labels: Mapping[str, Mapping[Any, str]] = field(default_factory=dict)  # of values in reasons
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -113,14 +117,20 @@ class Artefact:
         effects = self.effects(rows)
         dates = self.derivation.read_dates(rows, self.encoder.inputs)
         shown = pd.DataFrame({name: dates.get(str(name), rows[name]) for name in effects}, index=rows.index)
+        names = [str(name) for name in effects]
         return [
             [
-                Reason(str(effects.columns[place]), show(shown.iloc[row, place]), float(of_row[place]))
+                Reason(names[place], self.shown(names[place], shown.iloc[row, place]), float(of_row[place]))
                 for place in np.argsort(-np.abs(of_row), kind="stable")[:count]
                 if abs(of_row[place]) >= _SMALLEST_EFFECT
             ]
             for row, of_row in enumerate(effects.to_numpy())
         ]
+
+    def shown(self, column: str, value: Any) -> str:
+        """A value for a reader: its label, or as `show` writes it."""
+        own = self.labels.get(column)
+        return (label_of(own, value) if own else None) or show(value)
 
     def reasons(self, rows: pd.DataFrame, count: int) -> list[str]:
         """Reasons of each row as text: "PAY_0 = 2 (+0.91); LIMIT_BAL = 20000 (+0.22)"; see `explain`."""
@@ -140,6 +150,11 @@ class Artefact:
             "reference": self.reference,
             "raw_values": None if self.raw_values is None else to_plain(self.raw_values),
         }
+        if self.labels:
+            # Texts, as JSON has no other keys.
+            description["labels"] = {
+                name: {str(value): label for value, label in own.items()} for name, own in self.labels.items()
+            }
         return seal(folder, DESCRIPTION, description)
 
     @classmethod
@@ -156,6 +171,7 @@ class Artefact:
             description["threshold"],
             description["reference"],
             raw_values and from_plain(RawValues, raw_values, DESCRIPTION),
+            description.get("labels", {}),
         )
 
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -6,12 +6,45 @@ from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
 from lepton_pipeline.parameters.evaluation import Bound, Costs, Evaluation, Gate, Metric
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
-from lepton_pipeline.parameters.table import About, Contract, Dataset, Expectation, Ingestion, utc_text
+from lepton_pipeline.parameters.table import (
+    About,
+    Contract,
+    Dataset,
+    Expectation,
+    Ingestion,
+    label_of,
+    utc_text,
+)
 from lepton_pipeline.parameters.training import MODELS, Scoring, Training
 from lepton_pipeline.parameters.vertical import Vertical
 
 __all__ = [
-    "MODELS", "About", "Alerts", "Bound", "Contract", "Costs", "Dataset", "Decay", "Declaration", "Duration",
-    "Evaluation", "Expectation", "Features", "Fraction", "Gate", "Ingestion", "Leaks", "Mail", "Metric",
-    "Monitoring", "Retraining", "Scoring", "Split", "Training", "Vertical", "Window", "utc_text",
+    "MODELS",
+    "About",
+    "Alerts",
+    "Bound",
+    "Contract",
+    "Costs",
+    "Dataset",
+    "Decay",
+    "Declaration",
+    "Duration",
+    "Evaluation",
+    "Expectation",
+    "Features",
+    "Fraction",
+    "Gate",
+    "Ingestion",
+    "Leaks",
+    "Mail",
+    "Metric",
+    "Monitoring",
+    "Retraining",
+    "Scoring",
+    "Split",
+    "Training",
+    "Vertical",
+    "Window",
+    "label_of",
+    "utc_text",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 from unicodedata import normalize
@@ -52,6 +52,20 @@ class Dataset(Declaration):
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")
     categorical: list[str] = Field([], description="columns of categories, even if they look like numbers")
+    # Excluded if empty, to keep recorded declarations of others.
+    labels: dict[str, dict[bool | int | float | str, str]] = Field(
+        {},
+        exclude_if=lambda labels: not labels,
+        description="what values mean, by column, for pages and reasons",
+    )
+
+    @model_validator(mode="after")
+    def _labels_tell_values_apart(self) -> Dataset:
+        for column, labels in self.labels.items():
+            meant = [str(label) for label in labels.values()]
+            if twice := [label for label in meant if meant.count(label) > 1]:
+                raise ValueError(f"labels.{column}: {twice[0]!r} stands for several values; tell them apart")
+        return self
 
     @model_validator(mode="after")
     def _says_each_thing_once(self) -> Dataset:
@@ -76,6 +90,16 @@ class Dataset(Declaration):
         several = {"exclude": self.exclude, "sensitive": self.sensitive}
         several |= {"numeric": self.numeric, "categorical": self.categorical}
         return {role: [] if column is None else [column] for role, column in single.items()} | several
+
+
+def label_of(labels: Mapping[Any, str], value: Any) -> str | None:
+    """Label of a value, declared as it is or as its text; None without one.
+
+    >>> label_of({1: "men", "2": "women"}, 1.0), label_of({1: "men", "2": "women"}, 2), label_of({}, 3)
+    ('men', 'women', None)
+    """
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return next((label for known, label in labels.items() if str(known) == text), None)
 
 
 class Ingestion(Declaration):

@@ -49,8 +49,6 @@ class Vertical(Declaration):
     def _problems(self) -> Iterator[str]:
         strategy, dataset, policy = self.split.strategy, self.dataset, self.retraining
         for name in self.query:
-            if self.sql is None:
-                yield f"query.{name}: nothing reads it without a table.sql beside parameters.yml"
             if name in ("as_of", "label_delay") or not name.isidentifier():
                 yield f"query.{name}: take another name, of letters, digits and _"
         by_time = strategy in ("time", "time_group")

@@ -115,7 +115,7 @@ _REGISTRATION = stages(
     "registration",
     (
         assemble_artefact,
-        "encoder model metrics feature_table split params:features params:ingestion",
+        "encoder model metrics feature_table split params:features params:ingestion params:dataset",
         "artefact",
     ),
     (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
