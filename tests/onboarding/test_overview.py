@@ -53,7 +53,7 @@ def used(store, tmp_path_factory):
     run = finished(client, shop, 1, "FINISHED", {"data.rows": "1200", "data.base_rate": "0.2"}, auc=0.75)
     finished(client, shop, 0, "FINISHED", {"data.rows": "1000", "data.base_rate": "0.1"}, auc=0.5)
     finished(client, shop, 3, "FINISHED", {"kind": "partial", "data.rows": "9"}, auc=0.9)
-    finished(client, mill, 0, "FINISHED", {"data.rows": "many"}, auc=0.875)
+    finished(client, mill, 0, "FINISHED", {"data.rows": "nan", "data.base_rate": "much"}, auc=0.875)
     finished(client, old, 0, "FINISHED", {"data.rows": "7"})
     client.delete_experiment(old)
     for name in ("shop", "mill"):

@@ -51,6 +51,8 @@ def test_decimal_comma_is_found_and_said() -> None:
         (["52.3%", "1%", "-7 %"], {"units": ["%"]}, [52.3, 1, -7]),
         (["(12.50)", "3.00", "4.25"], {"accounting": True}, [-12.5, 3, 4.25]),
         (["12.50-", "3.00", "4.25"], {"accounting": True}, [-12.5, 3, 4.25]),
+        (["5\u2212", "3", "4"], {"accounting": True}, [-5, 3, 4]),
+        (["\u22121\u202f234,5", "3"], {"decimal": ",", "thousands": " "}, [-1234.5, 3]),
         (["12 kg", "7.5 kg"], {"units": ["kg"]}, [12, 7.5]),
         (["1e-5", "2.5E3", "7"], {}, [1e-5, 2500, 7]),
         (["0000.702", "0012.5"], {}, [0.702, 12.5]),
@@ -66,6 +68,17 @@ def test_numbers_written_for_people_are_numbers_and_declared(
     assert declared == style
     assert found.table["price"].tolist() == numbers
     assert set(found.reasons) == {"separator", *style}
+
+
+def test_a_reason_shows_the_text_as_the_file_has_it() -> None:
+    found = profile("price,n\n" + "".join(f"1\u202f{row:03d},{row}\n" for row in range(9)))
+    assert found.reasons["thousands"] == "numbers such as '1\\u202f000' in price"
+
+
+@pytest.mark.parametrize("digits", [308, 309, 400, 4000])
+def test_a_number_beyond_every_type_stays_a_text(digits: int) -> None:
+    found = profile(f"c,n\n{'9' * digits},1\n3,2\n")
+    assert found.table["c"].astype(str).tolist() == ["9" * digits, "3"]
 
 
 @pytest.mark.parametrize(

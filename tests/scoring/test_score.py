@@ -123,7 +123,7 @@ def artefact():
     )
     model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
     return assemble_artefact(
-        encoder, model, Metrics(0.5, {}, {}, 100, {}), made, split, features, Ingestion()
+        encoder, model, Metrics(0.5, {}, {}, 100, {}), made, split, features, Ingestion(), DATASET
     )
 
 

@@ -138,7 +138,7 @@ def client(request, tmp_path_factory) -> tuple[Client, str]:
         encoder.transform(table), split, Training(model="linear", epochs=2, device="cpu")
     )
     artefact = assemble_artefact(
-        encoder, model, Metrics(0.4, {}, {}, 100, {}), table, split, FEATURES, INGESTION
+        encoder, model, Metrics(0.4, {}, {}, 100, {}), table, split, FEATURES, INGESTION, dataset
     )
     schema = input_schema(artefact, table)
     folder = tmp_path_factory.mktemp(request.param)

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from lepton_pipeline.data.raw_file import WORKBOOK, RawFile, kind_of, listed, require_small, table_suffix
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.system.permissions import refused
 
 # Errors of compressed files.
 UNREADABLE = (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error, zipfile.BadZipFile)
@@ -43,6 +44,8 @@ def read_document(file: RawFile, decimal: str = ".") -> Any:
         with file.open() as stream:
             content = stream.read()
     except UNREADABLE as error:
+        if (problem := refused(error)) is not None:
+            raise problem from error
         raise DataError(f"{file.name} cannot be read: {error}; is the file whole?") from error
     read = _read_workbook if kind_of(file.name) == WORKBOOK else _read_json
     return read(file.name, content, decimal)

@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 from lepton_pipeline.data.expressions.dates import ISO
 from lepton_pipeline.parameters import Ingestion
 
-# Beyond what a float64 reaches, and below what Python reads as a whole number (4,300).
-MOST_DIGITS = 400
+# The typographic minus, U+2212, which some locales write.
+MINUS = "\u2212"
+# Of a whole number that every float64 reaches; Python would read 4,300.
+MOST_DIGITS = 308
 # Whole numbers that every type holds exactly; +5 and -0 are numbers, but not the only way to write them.
 WHOLE = r"(?:[+-]?(?:0|[1-9]\d{0,14}))"
 _LONG = r"(?:[+-]?[1-9]\d{15,})"
@@ -77,6 +79,8 @@ def _composed(texts: Any) -> Any:
 
 def plain_numbers(texts: Any, writing: Writing) -> Any:
     """Numbers as a program would write them; see `Writing.unwritten`."""
+    if pc.any(pc.match_substring(texts, MINUS)).as_py():
+        texts = pc.replace_substring(texts, MINUS, "-")
     if writing.plain:
         return texts
     for pattern, replacement in writing.rules:
@@ -198,6 +202,7 @@ def matches(pattern: str, text: str) -> bool:
 
 def read_number(text: str, writing: Writing) -> int | float | None:
     """The number in a text such as "1,234.50" without blanks around it, or None."""
+    text = text.replace(MINUS, "-")
     plain = text if writing.plain else writing.unwritten(text)
     if not matches(NUMBER, plain):
         return None

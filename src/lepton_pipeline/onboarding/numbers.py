@@ -9,6 +9,7 @@ from itertools import islice
 
 import pandas as pd
 
+from lepton_pipeline.data.texts import MINUS
 from lepton_pipeline.onboarding.names import COUNTRIES, COUNTRY_CODES, Reasons, name_words
 from lepton_pipeline.parameters import Ingestion
 
@@ -24,7 +25,7 @@ _MEASURES = (
 _PREFIXES = frozenset(_CURRENCIES.split())
 _SUFFIXES = frozenset([*_CURRENCIES.split(), *_MEASURES.split()])
 # Files also write the narrow and the wide blank that does not break, and the typographic apostrophe.
-_SAME_MARK = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-", "\u2013": "-"})
+_SAME_MARK = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", MINUS: "-"})
 _AFFIXED = re.compile(
     r"[(]?\s*[+-]?\s*(?P<before>[^\d\s.,'()+-][^\d\s'()+,-]{0,3})?\s*[+-]?\s*(?P<number>[.,]?\d[\d., ']*?)"
     r"\s*(?P<after>[^\d\s.,'()+-][^\s'()+,-]{0,5})?\s*-?\s*[)]?"
@@ -64,7 +65,7 @@ def number_style(
     units = list(dict.fromkeys(unit for each in columns for unit in each.units))
     if units:
         reasons["units"] = f"units of the numbers in {', '.join(signed)}, such as {_first(signed.values())}"
-    negative = [each.texts[each.texts.str.fullmatch(_NEGATIVE)] for each in columns if each.accounting]
+    negative = [each.matching(_NEGATIVE) for each in columns if each.accounting]
     if negative:
         reasons["accounting"] = f"negative numbers such as {_first(negative)}"
     if mark is None and decimal == "." and ingestion.separator == ";":
@@ -93,6 +94,11 @@ class _Cores:
     units: list[str]
     accounting: bool
     doubt: str = ""
+
+    def matching(self, pattern: str) -> pd.Series:
+        """The texts that match, whichever blank, minus or apostrophe they have."""
+        plain = self.texts.astype("str").str.translate(_SAME_MARK)
+        return self.texts[plain.str.fullmatch(pattern).to_numpy()]
 
 
 _NEGATIVE = r"\(.*\d.*\)|[^-(]*\d[^-]*-"
@@ -160,7 +166,7 @@ def nearly(good: pd.Series) -> bool:
 
 def _shown(columns: Mapping[str, _Cores], pattern: str) -> str:
     """Examples from the first columns that match, and the names of all that do."""
-    found = {name: each.texts[each.texts.str.fullmatch(pattern)] for name, each in columns.items()}
+    found = {name: each.matching(pattern) for name, each in columns.items()}
     found = {name: values for name, values in found.items() if len(values)}
     return f"{_first(found.values())} in {', '.join(found)}" if found else ""
 

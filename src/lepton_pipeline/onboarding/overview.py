@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -131,9 +132,10 @@ def _promoted(client: Any, name: str) -> Champion | None:
 def _number(text: str | None) -> float | None:
     """Parse a tag, whose text anyone can edit."""
     try:
-        return None if text is None else float(text)
+        number = None if text is None else float(text)
     except ValueError:
         return None
+    return number if number is not None and isfinite(number) else None
 
 
 def _target(row: VerticalOverview) -> Text:
