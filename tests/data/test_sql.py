@@ -140,7 +140,7 @@ def test_declared_values_are_parameters_and_each_is_used():
     given = {"most": 7, "paid": True}
     assert run_query(text, TABLES, DATASET, "shop/table.sql", given)["items"].tolist() == [2]
     with pytest.raises(
-        ConfigurationError, match=r"^query\.day: shop/table\.sql does not use \$day; take it out"
+        ConfigurationError, match=r"^shop/table\.sql does not use \$day, which query declares; take"
     ):
         check_query(text, "shop/table.sql", [*given, "day"])
     with pytest.raises(

@@ -145,7 +145,8 @@ def _parse(connection: Any, text: str, name: str, given: Collection[str]) -> _Qu
             "in query, such as query: {day: 28}."
         )
     for unused in sorted(set(given) - statement.named_parameters):
-        raise ConfigurationError(f"query.{unused}: {name} does not use ${unused}; take it out.")
+        hint = did_you_mean(unused, statement.named_parameters)
+        raise ConfigurationError(f"{name} does not use ${unused}, which query declares; {hint}take it out.")
     distinct = any(each["type"] == "DISTINCT_MODIFIER" for each in node["modifiers"])
     orders = [order["expression"] for each in node["modifiers"] for order in each.get("orders", [])]
     if not orders:
