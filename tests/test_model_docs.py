@@ -21,6 +21,7 @@ from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
 from lepton_pipeline.model.classifier import Classifier, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.network import check_architecture
 from lepton_pipeline.model.networks.step import GRADIENT_NORM
 from lepton_pipeline.parameters import MODELS, Training
 
@@ -160,11 +161,11 @@ def test_files_and_sections_that_are_linked_to_exist():
 
 
 def test_the_example_of_an_architecture_trains_and_is_loaded_again(monkeypatch, tmp_path):
-    code, line = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
-    name, module, attribute = re.fullmatch(r'\s*"(\w+)": "(\w+):(\w+)",\s*', line).groups()
-    (tmp_path / f"{module}.py").write_text(code, encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", TEXT, flags=re.MULTILINE | re.DOTALL)
+    (name,) = re.findall(r'^training: {model: "(\w+:\w+)"}$', TEXT, flags=re.MULTILINE)
+    (tmp_path / f"{name.partition(':')[0]}.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(MODELS, name, f"{module}:{attribute}")
+    check_architecture(name)
 
     encoded, split = encoded_rows()
     training = Training(model=name, epochs=30, batch_size=32, learning_rate=0.05, bins=4, device="cpu")
