@@ -59,7 +59,7 @@ class DeclarationHook:
                 # The moment at which labels are known: as declared, else now.
                 plain["dataset"]["present"] = clock if known_at is None else known_at
                 if declared.sql is not None:
-                    # Its node asks for them, also where there are none.
+                    # The node of the query takes this parameter even if it is empty.
                     plain["query"] = declared.query
                 parameters = {**parameters, vertical: plain}
             except ConfigurationError as error:

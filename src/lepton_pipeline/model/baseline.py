@@ -50,7 +50,7 @@ def score_baselines(encoded: pd.DataFrame, split: pd.DataFrame, training: Traini
 def score_in_use(feature_table: pd.DataFrame, split: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame:
     """Probabilities of the scores and rules in use, `evaluation.baselines`, for validation and test rows.
 
-    Probabilities stay as they are. Rules (true and false) and scores on another scale go through a logistic regression
+    Probabilities are not changed. Rules (true and false) and scores on another scale go through a logistic regression
     on the validation rows: that keeps ranks, and only log loss, Brier score and calibration depend on it.
     Raises DataError if a column is absent, holds no numbers, or has no value in some of these rows.
     """
