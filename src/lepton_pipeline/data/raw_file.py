@@ -185,15 +185,15 @@ class Readable(io.RawIOBase):
     def __init__(self, stream: Any):
         self._stream = stream
 
-    def readable(self) -> bool:  # noqa: D102
+    def readable(self) -> bool:  # noqa: D102  # as its base says
         return True
 
-    def readinto(self, buffer: Any) -> int:  # noqa: D102
+    def readinto(self, buffer: Any) -> int:  # noqa: D102  # as its base says
         part = self._stream.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)
 
-    def close(self) -> None:  # noqa: D102
+    def close(self) -> None:  # noqa: D102  # as its base says
         if not self.closed:
             self._stream.close()
         super().close()

@@ -59,7 +59,7 @@ class Function:
         for position, value in enumerate(arguments):
             kind = self.parameter(position)
             any_kind = kind in ("any", "text constant", "whole constant")
-            values.append(value if any_kind else as_kind(value, kind))  # type: ignore[arg-type]
+            values.append(value if any_kind else as_kind(value, kind))  # type: ignore[arg-type]  # no other kind is left
         return self.compute(*values)
 
 
