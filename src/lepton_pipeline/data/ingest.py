@@ -13,7 +13,7 @@ from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
 from lepton_pipeline.data.kinds import Wanted
-from lepton_pipeline.data.labels import label_columns, positive_labels
+from lepton_pipeline.data.labels import label_columns
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.data.source import Known, Raw, Source, Survey
@@ -34,7 +34,7 @@ def ingest_table(
     Raises:
         DataError: a file is empty, cannot be decoded, has only a header or a repeated column; files differ in
             their columns or repeat another file's rows; a declared column is absent; too many records are
-            broken; a declared date cannot be read; the target cannot be learnt.
+            broken; a declared date cannot be read.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
     source = Source.open(raw, ingestion, needed)
@@ -48,8 +48,7 @@ def ingest_table(
     said = late.said(len(table))
     later = {name: [*reading.notes.get(name, []), sentence] for name, sentence in said.items()}
     files = [] if isinstance(raw, pd.DataFrame) else [file.name for file in raw]
-    labels = table.frame(label_columns(table.names, dataset))
-    record = record_table(labels, prints.found(), dataset, files)
+    record = record_table(table.frame(label_columns(table.names, dataset)), prints.found(), dataset, files)
     return table, replace(record, reading=replace(reading, notes=reading.notes | later))
 
 
@@ -69,7 +68,7 @@ def read_table(
     its rows. Columns named as the vertical's ids, groups and categories have these roles here, too.
 
     Raises:
-        DataError: as `ingest_table`, but for the target.
+        DataError: as `ingest_table`.
     """
     key = f"tables.{name}"
     source = Source.open(raw, ingestion, declared_columns(None, contract, Features(), key))
@@ -83,10 +82,8 @@ def record_table(
     labels: pd.DataFrame, prints: TableIdentity, dataset: Dataset, files: list[str]
 ) -> IngestionRecord:
     """Identify the table that a model is trained on; `labels` holds `label_columns` at least."""
-    known = labels[label_known(labels, dataset)]
-    rate = round(float(positive_labels(known, dataset).mean()), 6) if len(known) else None
     present = present_of(labels, dataset)
-    return IngestionRecord(**vars(prints), base_rate=rate, present=present, since=dataset.since, files=files)
+    return IngestionRecord(**vars(prints), base_rate=None, present=present, since=dataset.since, files=files)
 
 
 def key_columns(dataset: Dataset | None, contract: Contract, features: Features) -> set[str]:

@@ -62,7 +62,7 @@ class IngestionRecord:
 
     Attributes:
         sha256: see `fingerprint`.
-        base_rate: fraction of positive rows among those whose label is known.
+        base_rate: fraction of positive rows among those whose label is known, of a target with a positive class.
         present: see `present_of`.
         since: `dataset.since`.
         reading: None where the table was made of others.

@@ -106,7 +106,7 @@ def measure_costs(
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold, per_1000 = metrics.threshold, evaluation.capacity
+    threshold, per_1000 = metrics.cut, evaluation.capacity
     cuts = _what_if_thresholds(before, threshold)
     if per_1000 is not None:
         # To rank the cases at hand takes no label, so the test rows' own scores may be cut.

@@ -205,7 +205,8 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
 
 def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[Example]:
     """The rows with the highest and the lowest score, and those next to the threshold."""
-    above, below = probability >= artefact.threshold, probability < artefact.threshold
+    threshold = artefact.threshold or 0.0
+    above, below = probability >= threshold, probability < threshold
     cases = {"highest probability": int(probability.argmax())}
     if above.any():
         cases["just above the threshold"] = int(np.where(above, probability, np.inf).argmin())

@@ -2,58 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from lepton_pipeline.evaluation.decision import Check
-from lepton_pipeline.evaluation.metrics import OWN, paired_differences
+from lepton_pipeline.evaluation.metrics import OWN, Thresholds, measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.model.baseline import BOOSTING, LINEAR
-from lepton_pipeline.parameters import Evaluation, Gate, Metric
+from lepton_pipeline.model.baseline import BOOSTING
+from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import higher_is_better
 from lepton_pipeline.system.readable import clipped
+from lepton_pipeline.tasks.task import Task
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
 MIN_ROWS, MIN_OF_A_CLASS, MIN_GROUPS = 50, 10, 10
 NEW = "new to both"
 # Rows that are extracted again with one value changed look new where nothing names them.
 NEW_BY_VALUES = "new to both by their values (declare dataset.id, or rows that are extracted again look new)"
-# Beyond such a lead of a linear model over trees, the rows of the test are unlike those that were learnt.
+# Beyond such a lead of another baseline (a linear one) over trees, the rows of the test are unlike those that
+# were learnt; of a metric that is better if lower, as a share of it.
 _FAR_AHEAD = 0.05
 _REASON_CHARACTERS, _PROBLEM_CHARACTERS = 400, 220
 
 
 def check_cases(metrics: Metrics) -> list[Check]:
-    """Refuse a model with too few test rows of the rarer class; no check if there are enough."""
-    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
-    rarer = min(positives, rows - positives)
-    if rarer >= MIN_OF_A_CLASS:
+    """Refuse a model with too few test rows to judge it by, see `Task.cases`; no check if there are enough."""
+    rows, positives, evidence = metrics.rows["test"].rows, metrics.rows["test"].positives, metrics.evidence
+    if positives is None:
+        cases, what = (rows, "") if evidence is None else (evidence.cases, evidence.case)
+    else:
+        cases = min(positives, rows - positives)
+        what = "positive" if cases == positives else "negative"
+    if cases >= MIN_OF_A_CLASS:
         return []
-    side = "positive" if rarer == positives else "negative"
-    text = f"the model cannot be judged: only {rarer} of {rows:,} test rows are {side}; it takes {MIN_OF_A_CLASS}"
-    advice = f"bring more {side} rows, or enlarge split.test"
+    text = f"the model cannot be judged: only {cases} of {rows:,} test rows are {what}; it takes {MIN_OF_A_CLASS}"
+    advice = f"bring more rows that are {what}, or enlarge split.test"
     return [Check("cases", False, text, next=advice, rows=rows, limit=MIN_OF_A_CLASS)]
 
 
 def check_bounds(metrics: Metrics, gate: Gate) -> list[Check]:
     """Hold the test metrics to the declared bounds, by the worse end of their intervals."""
-    first = ("gate.at_least", gate.at_least, "low")
-    bounds: list[tuple[Metric, tuple[str, float, str]]] = [(gate.metric, first)]
-    for metric, bound in gate.bounds.items():
-        bounds += [
-            (metric, (f"gate.bounds.{metric}.{key}", limit, end))
-            for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
-            if limit is not None
-        ]
-    return [_hold(f"bound {name}", name, metrics.model[name], limit) for name, limit in bounds]
+    own = Bound.model_construct(at_least=gate.at_least, at_most=gate.at_most)
+    declared = [(gate.metric, "gate", own)]
+    declared += [(name, f"gate.bounds.{name}", bound) for name, bound in gate.bounds.items()]
+    return [
+        _hold(f"bound {metric}", metric, metrics.model[metric], (f"{prefix}.{key}", limit, end))
+        for metric, prefix, bound in declared
+        for key, limit, end in (("at_least", bound.at_least, "low"), ("at_most", bound.at_most, "high"))
+        if limit is not None
+    ]
 
 
 def check_slices(slices: Slices, gate: Gate) -> list[Check]:
-    """Hold every slice that is large enough to `gate.slice_at_least`, by the lower end of its interval."""
-    floor, metric, key = gate.slice_at_least, gate.metric, "gate.slice_at_least"
+    """Hold every slice that is large enough to `gate.slice_at_least`, or `slice_at_most`, by its worse end."""
+    higher = higher_is_better(gate.metric)
+    key, end = ("gate.slice_at_least", "low") if higher else ("gate.slice_at_most", "high")
+    floor, metric = gate.slice_at_least if higher else gate.slice_at_most, gate.metric
     if floor is None:
         return []
     if not slices.slices:
@@ -67,8 +75,8 @@ def check_slices(slices: Slices, gate: Gate) -> list[Check]:
             text = f"{name} is too small to tell ({each.rows:,} rows), so it was not checked"
             checks.append(Check(name, True, text, rows=each.rows, limit=floor))
         else:
-            figure = replace(figure, low=figure.low if figure.floor_low is None else figure.floor_low)
-            held = _hold(name, metric, figure, (key, floor, "low"), f" of {name} ({each.rows:,} rows)")
+            figure = figure.corrected(end)
+            held = _hold(name, metric, figure, (key, floor, end), f" of {name} ({each.rows:,} rows)")
             checks.append(replace(held, rows=each.rows))
     return checks
 
@@ -89,82 +97,86 @@ def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str
     return replace(known, passed=False, text=f"{text} {verb} {beyond} the declared {limit:g}", next=advice)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A model's scores and metrics, and how its test rows are drawn."""
+
+    task: Task
+    scores: pd.DataFrame
+    metrics: Metrics
+    units: pd.DataFrame | None = None
+
+    def against(self, baseline: str, evaluation: Evaluation) -> dict[str, Estimate]:
+        """What the model is ahead of a baseline on the test rows, see `paired_differences`."""
+        test = self.scores[self.scores["part"] == "test"]
+        sample = Sample.of(test["label"], self.units, self.task)
+        return paired_differences(test, "model", baseline, self.metrics.thresholds, evaluation, sample)
+
+
 def check_baseline(
-    scores: pd.DataFrame,
-    metrics: Metrics,
-    gate: Gate,
-    evaluation: Evaluation,
-    units: pd.DataFrame | None = None,
-    baseline: str = BOOSTING,
-    *,
-    first: bool = False,
+    judged: Judged, gate: Gate, evaluation: Evaluation, baseline: str = BOOSTING, *, first: bool = False
 ) -> Check:
     """Refuse a model that may be worse than a baseline by more than `gate.baseline_margin`.
 
     The baseline is another one than boosting if boosting is all of the model. `first`: without a champion,
     only a model that is worse for certain is refused.
     """
-    test = scores[scores["part"] == "test"]
-    differences = paired_differences(test, "model", baseline, metrics.thresholds, evaluation, units)
-    difference = differences[gate.metric]
-    limit = 0.0 - gate.baseline_margin
+    metrics, rows = judged.metrics, judged.metrics.rows["test"].rows
+    difference = judged.against(baseline, evaluation)[gate.metric]
+    limit = _margin(gate.metric, gate.baseline_margin, metrics.test[baseline])
     may_be, is_worse = (end < limit for end in difference.ends)
     passed, advice = not (is_worse if first else may_be), None
-    text = f"{gate.metric} is {above(difference)} baseline {baseline} on {len(test):,} rows"
+    text = f"{gate.metric} is {above(difference, gate.metric)} baseline {baseline} on {rows:,} rows"
     if may_be:
-        text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {-limit:g}"
+        margin = f"{gate.baseline_margin:g}{'' if higher_is_better(gate.metric) else f', {-limit:.4g}'}"
+        text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {margin}"
     if not passed:
         text += _strongest(metrics, gate, baseline)
         advice = "bring more rows, change training, or declare a wider gate.baseline_margin"
     elif may_be:
         text += "; a first model is refused only if it is"
-    return Check("baseline", passed, text, *_figures(difference), limit, len(test), advice)
+    return Check("baseline", passed, text, *_figures(difference), limit, rows, advice)
 
 
-def check_beaten(
-    scores: pd.DataFrame,
-    metrics: Metrics,
-    gate: Gate,
-    evaluation: Evaluation,
-    units: pd.DataFrame | None = None,
-) -> list[Check]:
+def check_beaten(judged: Judged, gate: Gate, evaluation: Evaluation) -> list[Check]:
     """Refuse a model that is not significantly better than each baseline of `gate.beat`."""
-    test = scores[scores["part"] == "test"]
-    checks = []
+    checks, rows = [], judged.metrics.rows["test"].rows
     for name in gate.beat:
-        found = paired_differences(test, "model", name, metrics.thresholds, evaluation, units)[gate.metric]
+        found = judged.against(name, evaluation)[gate.metric]
         passed, advice = found.ends[0] > 0, None
-        text = f"{gate.metric} is {above(found)} baseline {name} on {len(test):,} rows"
+        text = f"{gate.metric} is {above(found, gate.metric)} baseline {name} on {rows:,} rows"
         if not passed:
             text += ", so it is not significantly better"
             advice = f"bring more rows or better columns, go on with {name}, or take it out of gate.beat"
-        checks.append(Check(f"beat {name}", passed, text, *_figures(found), 0.0, len(test), advice))
+        checks.append(Check(f"beat {name}", passed, text, *_figures(found), 0.0, rows, advice))
     return checks
 
 
 def check_champion(
     rows: pd.DataFrame,
-    thresholds: dict[str, float],
+    thresholds: Thresholds,
     version: int,
     gate: Gate,
     evaluation: Evaluation,
-    units: pd.DataFrame | None = None,
+    sample: Sample,
     new: str = NEW,
 ) -> Check:
     """Promote only what is better than the champion, or for certain not worse by `gate.margin`.
 
-    `rows` hold `label` and the probabilities of `challenger` and `champion`, neither of which learnt from
-    them; `new` says how that is known.
+    `rows`, those of the sample, hold `label` and the scores of `challenger` and `champion`, neither of which
+    learnt from them; `new` says how that is known.
     """
-    if problem := too_few(rows["label"], units):
+    if problem := too_few(sample):
         return replace(incomparable(version, problem), rows=len(rows))
-    differences = paired_differences(rows, "challenger", "champion", thresholds, evaluation, units)
+    differences = paired_differences(rows, "challenger", "champion", thresholds, evaluation, sample)
     difference = differences[gate.metric]
-    limit = 0.0 - gate.margin
+    theirs = measure_once(sample.task, rows, "champion", thresholds["champion"])
+    limit = _margin(gate.metric, gate.margin, {name: Estimate(value) for name, value in theirs.items()})
     passed = difference.ends[0] > limit
     doubt = "" if passed else f", so it is not significantly above {limit:g}"
     text = (
-        f"{gate.metric} is {above(difference)} champion version {version} on {len(rows):,} rows {new}{doubt}"
+        f"{gate.metric} is {above(difference, gate.metric)} champion version {version} on {len(rows):,} rows "
+        f"{new}{doubt}"
     )
     return Check("champion", passed, text, *_figures(difference), limit, len(rows))
 
@@ -185,13 +197,13 @@ def same_model(version: int) -> Check:
     return Check("champion", True, text)
 
 
-def too_few(labels: pd.Series, units: pd.DataFrame | None) -> str:
+def too_few(sample: Sample) -> str:
     """Why the rows are too few for a comparison; empty if they suffice."""
-    sample = Sample.of(labels, units)
-    if len(labels) < MIN_ROWS or sample.cases < MIN_OF_A_CLASS:
+    rows = len(sample.labels)
+    if rows < MIN_ROWS or sample.cases < MIN_OF_A_CLASS:
         return (
-            f"only {len(labels):,} test rows, {sample.positives:,} of them positive, are new to both; "
-            f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of each class"
+            f"only {rows:,} test rows, {sample.cases:,} of them {sample.task.case}, are new to both; "
+            f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of these"
         )
     if sample.kind != ROW and sample.units < MIN_GROUPS:
         return f"the test rows that are new to both are of only {sample.units} {sample.kind}s; it takes {MIN_GROUPS}"
@@ -213,12 +225,17 @@ def first_reason(checks: Sequence[Check], metrics: Metrics, gate: Gate) -> str:
     return clipped(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
 
 
-def above(difference: Estimate) -> str:
-    """A difference with its interval, as "0.0123 [0.0010, 0.0240] above"."""
+def above(difference: Estimate, metric: str) -> str:
+    """A lead with its interval, as "0.0123 [0.0010, 0.0240] above", or below where lower is better."""
     sign = -1 if difference.value < 0 else 1
     low, high = sorted(sign * end + 0.0 for end in difference.ends)
-    word = "below" if sign < 0 else "above"
+    word = "above" if (sign > 0) == higher_is_better(metric) else "below"
     return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
+
+
+def _margin(metric: str, margin: float, theirs: Mapping[str, Estimate]) -> float:
+    """The lowest lead that passes: minus the margin, or its share of a figure that is better if lower."""
+    return 0.0 - (margin if higher_is_better(metric) else margin * abs(theirs[metric].value))
 
 
 def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
@@ -226,7 +243,10 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
     best, figures = _leader(metrics, gate)
     if best in ("", baseline):
         return ""
-    far_ahead = best == LINEAR and figures[best] - figures.get(baseline, figures["model"]) >= _FAR_AHEAD
+    lead = figures[best] - figures.get(baseline, figures["model"])
+    if not higher_is_better(gate.metric):
+        lead = -lead / (abs(figures[best]) or 1.0)
+    far_ahead = best.endswith("_regression") and lead >= _FAR_AHEAD
     cause = (
         "; where trees are so far behind, look for a feature whose later values were never learnt, such as a copy of "
         "dataset.time"
@@ -237,5 +257,7 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
 def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:
     """The strongest baseline if it is ahead of the model, else "", and the figures of all."""
     figures = {name: each[gate.metric].value for name, each in metrics.test.items()}
-    best = max((name for name in figures if name not in OWN), key=lambda name: figures[name], default="model")
-    return best if figures[best] > figures["model"] else "", figures
+    sign = 1 if higher_is_better(gate.metric) else -1
+    others = (name for name in figures if name not in OWN)
+    best = max(others, key=lambda name: sign * figures[name], default="model")
+    return best if sign * figures[best] > sign * figures["model"] else "", figures

@@ -32,11 +32,11 @@ def quality_warnings(metrics: Metrics) -> list[str]:
     said, evidence, positives = [], metrics.evidence, metrics.rows["validation"].positives
     if evidence is not None:
         cases, units, kind = evidence.cases, evidence.units, evidence.unit
-        few = [f"{cases} test rows of the rarer class, below {MANY_CASES}"] if cases < MANY_CASES else []
+        few = [f"{cases} test rows {evidence.case}, below {MANY_CASES}"] if cases < MANY_CASES else []
         if kind != "row" and units < MANY_UNITS:
             few.append(f"{units} {kind}s of test rows, below {MANY_UNITS}")
         if cases < FEWEST_CASES:
-            rarer = f"{cases} test rows of the rarer class"
+            rarer = f"{cases} test rows {evidence.case}"
             said.append(f"no intervals: {rarer}, and it takes {FEWEST_CASES} to judge a model")
         elif kind != "row" and units < FEWEST_UNITS:
             said.append(
@@ -44,7 +44,7 @@ def quality_warnings(metrics: Metrics) -> list[str]:
             )
         elif few:
             said.append(f"intervals are approximate (≈): {' and '.join(few)}")
-    if positives < MANY_HELD_OUT:
+    if positives is not None and positives < MANY_HELD_OUT:
         said.append(
             f"the threshold was chosen on {positives} held-out positive rows, below {MANY_HELD_OUT}: "
             "on new rows it may find far fewer cases, or none"

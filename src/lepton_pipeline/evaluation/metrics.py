@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,15 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving, best_f1_threshold, least_cost_threshold
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.model.baseline import BOOSTING
-from lepton_pipeline.model.calibration import Calibration
-from lepton_pipeline.model.classifier import Classifier
+from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
-from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
-Thresholds = dict[str, float]
+Thresholds = Mapping[str, float | None]
 UNCALIBRATED = "uncalibrated"
 # What is no baseline: the model, and its torch part where that is not all of it.
 OWN = ("model", "network")
@@ -30,7 +33,7 @@ _WITHOUT_INTERVAL = "ece"
 
 
 def score_rows(
-    model: Classifier,
+    model: Predictor,
     encoded: pd.DataFrame,
     split: pd.DataFrame,
     held_out: pd.DataFrame,
@@ -39,61 +42,74 @@ def score_rows(
 ) -> pd.DataFrame:
     """Score the test rows; join the out-of-fold scores of validation rows, `held_out`, and all baselines.
 
-    Returns by row `part`, `label`, `model`, `uncalibrated` if calibration changed something, `network` if the
-    model has boosting, and the baselines, among them as `hist_gradient_boosting` the model's own boosting.
+    Returns by row `part`, `label`, and columns of scores (see `Task.columns`) of `model`, `uncalibrated` if
+    calibration changed something, `network` if the model has boosting, and the baselines, among them as
+    `hist_gradient_boosting` the model's own boosting.
     """
     wanted = ["model"]
     if model.calibration != Calibration():
         wanted.append(UNCALIBRATED)
-    if model.boosting is not None:
+    if model.boosting:
         wanted.append("network")
-    rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
+    task, rows = model.task, split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
-    parts = pd.concat([held_out, test])
-    scores = rows.join(parts[wanted]).join(baseline_scores).join(scores_in_use)
-    return scores if model.boosting is None else scores.assign(**{BOOSTING: parts["boosting"]})
+    parts = pd.concat([held_out, test]).loc[rows.index]
+    found = {
+        name: column
+        for each in wanted
+        for name, column in task.columns(each, task.scores(parts, each)).items()
+    }
+    own = pd.DataFrame(found, index=rows.index)
+    boosted = task.columns(BOOSTING, task.scores(parts, "boosting")) if model.boosting else {}
+    return rows.join(own).join(baseline_scores).join(scores_in_use).assign(**boosted)
 
 
 def evaluate(
     scores: pd.DataFrame,
+    target: Target,
     evaluation: Evaluation,
     outcome_costs: pd.DataFrame | None = None,
     units: pd.DataFrame | None = None,
 ) -> Metrics:
-    """Choose every model's threshold on the validation rows and measure it on the test rows.
+    """Measure every model on the test rows; where the task has a threshold, choose it on the validation rows.
 
     Thresholds have the least cost on the validation rows if costs are declared, else the best F1. Intervals
-    have a level of 95 %; dependent rows are drawn together (see `resampling_units`). That of `auc` is after
-    DeLong (see `auc_interval`), the others are bootstrap intervals (see `Sample`) for the model as trained,
+    have a level of 95 %; dependent rows are drawn together (see `resampling_units`). Some have a formula (see
+    `Task.exact_intervals`), the others are bootstrap intervals (see `Sample`) for the model as trained,
     with varying base rate. Resampling inflates `ece`, so its resamples are shifted back by their bias (Efron
     and Tibshirani 1993, chapter 10); its interval is still the least exact, and rarely reaches 0.
 
-    `scores` has validation and test rows: `part`, `label` (0 or 1), a probability column for each model,
-    among them `model`, and `uncalibrated`, the probability before calibration.
+    `scores` has validation and test rows: `part`, `label`, columns of scores for each model,
+    among them `model`, and `uncalibrated`, its scores before calibration.
 
     Raises:
-        DataError: a part lacks a class, or scores are no probabilities.
+        DataError: the labels of a part cannot be measured, or scores are none that a model may give.
     """
+    task = target.task
     parts = {part: scores[scores["part"] == part] for part in ("validation", "test")}
     validation, test = parts.values()
-    counts = {part: _count_classes(part, rows) for part, rows in parts.items()}
-    models = [column for column in scores.columns if column not in ("part", "label")]
-    _refuse_non_probabilities(scores, models)
+    for part, rows in parts.items():
+        _require_measurable(task, part, rows["label"])
+    models = task.models(scores)
+    for model in models:
+        task.refuse(task.scores(scores, model), scores.index, model)
     calibrated = UNCALIBRATED in models
     if calibrated:
         models.remove(UNCALIBRATED)
     priced = outcome_costs is not None and not outcome_costs.columns.empty
-    thresholds = _choose_thresholds(validation, models, outcome_costs if priced else None)
-    before = measure_once(test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
-    sample = Sample.of(test["label"], units)
+    thresholds: Thresholds = dict.fromkeys(models)
+    if task.has_threshold:
+        thresholds = _choose_thresholds(task, validation, models, outcome_costs if priced else None)
+    before = measure_once(task, test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
+    sample = Sample.of(test["label"], units, task)
     return Metrics(
         threshold=thresholds["model"],
         thresholds=thresholds,
         threshold_rule="cost" if priced else "f1",
-        rows=counts,
+        rows={part: Rows(len(rows), task.positives(rows["label"])) for part, rows in parts.items()},
         resamples=evaluation.resamples,
-        evidence=Evidence(sample.cases, sample.units, sample.kind),
-        uncalibrated={metric: before[metric] for metric in _CALIBRATED if before},
+        evidence=Evidence(sample.cases, sample.units, sample.kind, task.case),
+        uncalibrated={metric: before[metric] for metric in _CALIBRATED if metric in before},
         test=measure_models(test, thresholds, sample, evaluation),
     )
 
@@ -101,24 +117,40 @@ def evaluate(
 def measure_models(
     rows: pd.DataFrame, thresholds: Thresholds, sample: Sample, evaluation: Evaluation
 ) -> dict[str, dict[str, Estimate]]:
-    """Metrics with intervals by model; `rows` has `label` and a probability column for each model."""
+    """Metrics with intervals by model; `rows` has `label` and columns of scores for each model."""
+    task = sample.task
     drawn = resample(rows, thresholds, evaluation, sample) if sample.enough else {}
-    return {
-        model: {
-            metric: _figure(metric, value, rows[model].to_numpy(), drawn.get(model, {}), sample)
-            for metric, value in measure_once(rows, model, threshold).items()
+    found = {}
+    for model, threshold in thresholds.items():
+        exact = sample.exact(task.scores(rows, model)) if drawn else {}
+        found[model] = {
+            metric: _figure(metric, value, exact, drawn.get(model, {}), sample)
+            for metric, value in measure_once(task, rows, model, threshold).items()
         }
-        for model, threshold in thresholds.items()
-    }
+    return found
+
+
+def measure_metric(
+    rows: pd.DataFrame, metric: str, threshold: float | None, sample: Sample, evaluation: Evaluation
+) -> Estimate:
+    """One metric of the scores `model` of rows; resamples are drawn only if it has no formula."""
+    exact = sample.exact(sample.task.scores(rows, "model"))
+    if metric in exact:
+        return exact[metric]
+    return measure_models(rows, {"model": threshold}, sample, evaluation)["model"][metric]
 
 
 def resample(
     rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
     """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
-    ranked = {model: (rank_rows(rows, model), threshold) for model, threshold in thresholds.items()}
+    task, labels = sample.task, rows["label"].to_numpy()
+    prepared = {
+        model: task.prepare(labels, task.scores(rows, model), threshold)
+        for model, threshold in thresholds.items()
+    }
     chunks = [
-        {model: measure(*each, weights) for model, each in ranked.items()}
+        {model: each.measure(weights) for model, each in prepared.items()}
         for weights in sample.weights(evaluation)
     ]
     return {
@@ -127,79 +159,79 @@ def resample(
     }
 
 
-def measure_once(rows: pd.DataFrame, model: str, threshold: float) -> dict[str, float]:
-    """Measure one model, a probability column of `rows`, without resampling; see `measure`."""
-    values = measure(rank_rows(rows, model), threshold, np.ones((1, len(rows))))
+def measure_once(task: Task, rows: pd.DataFrame, model: str, threshold: float | None) -> dict[str, float]:
+    """Measure one model, columns of scores of `rows`, without resampling; see `Task.prepare`."""
+    prepared = task.prepare(rows["label"].to_numpy(), task.scores(rows, model), threshold)
+    values = prepared.measure(np.ones((1, len(rows))))
     return {metric: float(value[0]) for metric, value in values.items()}
-
-
-def rank_rows(rows: pd.DataFrame, model: str) -> RankedRows:
-    """Rank the rows of one model; `rows` needs `label` and the column `model`."""
-    return rank(rows[model].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64))
 
 
 def paired_differences(
     rows: pd.DataFrame,
     one: str,
     other: str,
-    thresholds: Mapping[str, float],
+    thresholds: Thresholds,
     evaluation: Evaluation,
-    units: pd.DataFrame | None = None,
+    sample: Sample,
 ) -> dict[str, Estimate]:
-    """Metrics of `one` less those of `other` (see `measure`, without `ece`), on the same rows and resamples.
+    """Metrics of `one` less those of `other` (without `ece`), on the same rows and resamples.
 
-    Rows hard for one model are mostly hard for the other; on common resamples that cancels, and the 95 %
+    Where lower is better, they are those of `other` less those of `one`: above 0, `one` is ahead. Rows hard
+    for one model are mostly hard for the other; on common resamples that cancels, and the 95 %
     bootstrap interval (see `Sample`) is much narrower than those of the two models suggest. `rows` has
-    `label`, with both classes, and the probability columns `one` and `other`.
+    `label` and the scores of `one` and `other`.
     """
     cuts = {model: thresholds[model] for model in (one, other)}
-    first, second = (measure_once(rows, model, cuts[model]) for model in cuts)
-    gains = {metric: value - second[metric] for metric, value in first.items() if metric != _WITHOUT_INTERVAL}
-    sample = Sample.of(rows["label"], units)
+    first, second = (measure_once(sample.task, rows, model, cuts[model]) for model in cuts)
+    gains = {
+        metric: _ahead(metric, value, second[metric])
+        for metric, value in first.items()
+        if metric in second and metric != _WITHOUT_INTERVAL
+    }
     if not sample.enough:
         return {metric: Estimate(gain) for metric, gain in gains.items()}
     drawn = resample(rows, cuts, evaluation, sample)
     return {
-        metric: sample.figure(gain, drawn[one][metric] - drawn[other][metric], least=-inf)
+        metric: sample.figure(gain, _ahead(metric, drawn[one][metric], drawn[other][metric]), least=-inf)
         for metric, gain in gains.items()
     }
 
 
+def _ahead(metric: str, one: Any, other: Any) -> Any:
+    return one - other if higher_is_better(metric) else other - one
+
+
 def _figure(
-    metric: str, value: float, probabilities: np.ndarray, drawn: dict[str, np.ndarray], sample: Sample
+    metric: str,
+    value: float,
+    exact: Mapping[str, Estimate],
+    drawn: Mapping[str, np.ndarray],
+    sample: Sample,
 ) -> Estimate:
     if not drawn:
         return Estimate(value)
-    if metric == "auc":
-        return replace(sample.auc(probabilities), value=value)
+    if metric in exact:
+        return replace(exact[metric], value=value)
     bias = drawn[metric].mean() - value if metric == "ece" else 0.0
-    return sample.figure(value, drawn[metric] - bias, most=inf if metric == "log_loss" else 1.0)
+    least, most = METRICS[metric].least, METRICS[metric].most
+    return sample.figure(
+        value, drawn[metric] - bias, -inf if least is None else least, inf if most is None else most
+    )
 
 
-def _choose_thresholds(rows: pd.DataFrame, models: list[str], costs: pd.DataFrame | None) -> Thresholds:
+def _choose_thresholds(
+    task: Task, rows: pd.DataFrame, models: list[str], costs: pd.DataFrame | None
+) -> Thresholds:
     labels = rows["label"].to_numpy()
     if costs is None:
-        return {model: best_f1_threshold(labels, rows[model].to_numpy()) for model in models}
+        return {model: best_f1_threshold(labels, task.scores(rows, model)) for model in models}
     acting, leaving = acting_and_leaving(rows["label"], costs)
-    return {model: least_cost_threshold(acting - leaving, rows[model].to_numpy()) for model in models}
+    return {model: least_cost_threshold(acting - leaving, task.scores(rows, model)) for model in models}
 
 
-def _count_classes(part: str, rows: pd.DataFrame) -> Rows:
-    positives = int(rows["label"].sum())
-    if not 0 < positives < len(rows):
+def _require_measurable(task: Task, part: str, labels: pd.Series) -> None:
+    if lacking := task.lacks(labels, learnt=False):
         raise DataError(
-            f"the {part} rows hold {positives} positives and {len(rows) - positives} negatives; measuring needs both "
-            f"classes. Enlarge split.{part} or bring more rows of the missing class."
+            f"the {part} rows hold {task.counted(labels)}; measuring needs {lacking}. Enlarge split.{part} or bring "
+            "more rows of what is missing."
         )
-    return Rows(len(rows), positives)
-
-
-def _refuse_non_probabilities(scores: pd.DataFrame, models: list[str]) -> None:
-    for model in models:
-        wrong = scores.loc[~scores[model].between(0, 1), model]
-        if len(wrong):
-            raise DataError(
-                f"{model} scored {len(wrong)} of {len(scores)} rows outside [0, 1], first {wrong.iloc[0]} in row "
-                f"{wrong.index[0]}; a model must return probabilities. Look for missing or huge values in its inputs, "
-                "or lower training.learning_rate."
-            )

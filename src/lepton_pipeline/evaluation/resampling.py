@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf, sqrt
 
@@ -16,12 +16,9 @@ from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS,
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.intervals import (
-    auc_interval,
-    normal_deviate,
-    percentile_interval,
-    student_deviate,
-)
+from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.task import Task
 
 LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"
@@ -76,21 +73,23 @@ def _number(values: pd.Series) -> np.ndarray:
 class Sample:
     """Labelled rows as a bootstrap draws them."""
 
-    labels: np.ndarray  # 0 or 1, shape [rows]
+    labels: np.ndarray  # of the task, [rows]
     codes: np.ndarray | None  # unit of each row, from 0 on without a gap, [rows]; None for independent rows
     kind: str  # "group", "block" or "row"
+    task: Task = field(default_factory=Binary)
 
     @classmethod
-    def of(cls, labels: pd.Series, units: pd.DataFrame | None = None) -> Sample:
+    def of(cls, labels: pd.Series, units: pd.DataFrame | None = None, task: Task | None = None) -> Sample:
         """Take rows; `units` (see `resampling_units`) may have further rows, None means independent rows."""
+        task = task or Binary()
         if units is None or units.columns.empty:
-            return cls(labels.to_numpy(), None, ROW)
+            return cls(labels.to_numpy(), None, ROW, task)
         kind = str(units.columns[0])
-        return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind)
+        return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind, task)
 
     def where(self, mask: np.ndarray) -> Sample:
         """Select rows; those of a single group count as independent."""
-        some = Sample(self.labels[mask], None, ROW)
+        some = Sample(self.labels[mask], None, ROW, self.task)
         if self.codes is None or (self.kind == GROUP and len(np.unique(self.codes[mask])) == 1):
             return some
         return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
@@ -102,8 +101,8 @@ class Sample:
 
     @cached_property
     def cases(self) -> int:
-        """Rows of the rarer class."""
-        return min(self.positives, len(self.labels) - self.positives)
+        """Rows that intervals rest on, see `Task.cases`."""
+        return self.task.cases(self.labels)
 
     @cached_property
     def units(self) -> int:
@@ -138,22 +137,30 @@ class Sample:
     @cached_property
     def _stretch(self) -> float:
         """Factor of `spread`, by the units that hold the rarer class."""
-        few = self.cases
+        few, classes = self.cases, self.task.classes_drawn(self.labels)
         if self.codes is not None:
-            few = min(len(np.unique(self.codes[self.labels == label])) for label in (0, 1))
+            few = self.units
+            if classes is not None:
+                few = min(len(np.unique(self.codes[classes == label])) for label in (0, 1))
         few = max(few, FEWEST_UNITS)
         return student_deviate(LEVEL, few) / normal_deviate(LEVEL) * sqrt(few / (few - 1)) * self._shared
 
     def weights(self, evaluation: Evaluation, parts: np.ndarray | None = None) -> Iterator[np.ndarray]:
         """Draw units with replacement, each with all its rows (Davison and Hinkley 1997, section 3.8).
 
-        Classes are not stratified, so the base rate varies; a draw that lacks a class, in any of the `parts`
-        [rows] measured apart, is repeated. Yields how often each row counts, float64 [some resamples, rows].
+        Classes are not stratified, so the base rate varies; a draw that lacks a class that the task needs, or
+        has no row, in any of the `parts` [rows] measured apart, is repeated. Yields how often each row counts,
+        float64 [some resamples, rows].
         """
         size, rows = self.units, len(self.labels)
         codes = np.arange(rows) if self.codes is None else self.codes
-        classes = self.labels if parts is None else self.labels + 2 * parts
-        labels = range(max(2, classes.max() + 1))
+        drawn = self.task.classes_drawn(self.labels)
+        if drawn is None:
+            drawn, several = np.zeros(rows, dtype=np.int64), 1
+        else:
+            several = 2
+        classes = drawn if parts is None else drawn + several * parts
+        labels = range(max(several, classes.max() + 1))
         by_class = np.stack([np.bincount(codes[classes == each], minlength=size) for each in labels], axis=1)
         # Repeated draws have their own generator: results do not depend on the size of a chunk.
         generator, again = map(np.random.default_rng, np.random.SeedSequence(evaluation.seed).spawn(2))
@@ -167,14 +174,16 @@ class Sample:
 
     def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Estimate:
         """Estimate with the 95 % interval of `drawn`, clipped to [least, most]; none with too few cases."""
-        if not self.enough:
+        # A metric that a resample does not have, such as a share of a target of nought.
+        if not self.enough or not np.isfinite(drawn).all():
             return Estimate(float(value))
         ends = percentile_interval(self.spread(value, drawn), LEVEL)
         return self.marked(value, *(min(max(end, least), most) for end in ends))
 
-    def auc(self, scores: np.ndarray) -> Estimate:
-        """AUC of the scores [rows] with its 95 % interval (see `auc_interval`)."""
-        return self.marked(*auc_interval(self.labels, scores, self.deviate(LEVEL), self.codes))
+    def exact(self, scores: np.ndarray) -> dict[str, Estimate]:
+        """Metrics of the scores whose 95 % interval needs no resample, see `Task.exact_intervals`."""
+        found = self.task.exact_intervals(self.labels, scores, self.deviate(LEVEL), self.codes)
+        return {metric: self.marked(*interval) for metric, interval in found.items()}
 
     def spread(self, value: float, drawn: np.ndarray) -> np.ndarray:
         """Stretch draws [resamples] for few units by Student's factor (Hesterberg 2015, on narrowness)."""

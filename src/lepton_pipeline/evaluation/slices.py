@@ -44,9 +44,19 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class SliceEstimate(Estimate):
-    """A metric of a slice; `floor_low` is the low end corrected for the number of slices (Bonferroni)."""
+    """A metric of a slice; `floor_low`, or `floor_high`, is that end corrected for the number of slices.
+
+    By Bonferroni's method; the end is the one that a gate holds to a bound.
+    """
 
     floor_low: Omitted[float] = None
+    floor_high: Omitted[float] = None
+
+    def corrected(self, end: str) -> SliceEstimate:
+        """With a corrected end, "low" or "high", in place of the usual one."""
+        if end == "low":
+            return replace(self, low=self.low if self.floor_low is None else self.floor_low)
+        return replace(self, high=self.high if self.floor_high is None else self.floor_high)
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ def measure_slices(
     overlapping labels.
     """
     test = scores.loc[scores["part"] == "test", ["label", "model"]]
-    rows = _Rows(test["model"].to_numpy(), metrics.threshold, Sample.of(test["label"], units))
+    rows = _Rows(test["model"].to_numpy(), metrics.cut, Sample.of(test["label"], units))
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)

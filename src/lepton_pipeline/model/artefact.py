@@ -18,11 +18,13 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.raw_values import RawValues, is_infinite, refuse_nested
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.attribution import Reason, shapley_effects, show, typical_row
-from lepton_pipeline.model.classifier import Classifier
+from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, label_of
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import open_sealed, require_format, seal
 from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.tasks.task import Task
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
@@ -32,7 +34,7 @@ _SMALLEST_EFFECT = 0.005
 
 def assemble_artefact(
     encoder: Encoder,
-    model: Classifier,
+    model: Predictor,
     metrics: Metrics,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
@@ -53,12 +55,13 @@ def assemble_artefact(
 
 @dataclass(frozen=True)
 class Artefact:
-    """From raw rows to probability, decision and reasons."""
+    """From raw rows to predictions and reasons."""
 
     derivation: Derivation
     encoder: Encoder
-    classifier: Classifier
-    threshold: float  # smallest probability of a positive decision, chosen on the validation rows
+    predictor: Predictor
+    # smallest probability of a positive decision, chosen on the validation rows; None in tasks without one
+    threshold: float | None
     # the typical row, see `typical_row`, that effects are measured against; columns of `inputs`
     reference: dict[str, Any]
     raw_values: RawValues | None = None  # reader of the values that clients send; None in older models
@@ -97,19 +100,38 @@ class Artefact:
         return read
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """`probability` (float64) and `decision` (bool), indexed as `rows`; `DataError` names a bad column."""
-        probability = self.classifier.predict_proba(self._encode(rows))[:, 1]
-        scored = {"probability": probability, "decision": probability >= self.threshold}
-        return pd.DataFrame(scored, index=rows.index)
+        """Columns of `Task.predictions`, indexed as `rows`; `DataError` names a bad column."""
+        predictions = self.task.predictions(self.scores(rows), self.threshold)
+        return pd.DataFrame(predictions, index=rows.index)
+
+    @property
+    def task(self) -> Task:
+        """What it predicts."""
+        return self.predictor.task
+
+    def scores(self, rows: pd.DataFrame) -> Floats:
+        """Scores of the task, [n] or [n, K]; `DataError` names a bad column."""
+        return self.predictor.predict(self._encode(rows))
 
     def effects(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Attribute each row's log-odds, less the typical row's, to the raw columns; see `shapley_effects`.
+        """Attribute what each row's prediction is, less the typical row's, to the raw columns.
 
-        The log-odds are those of the whole model, blended and calibrated. A row's effects do not depend on
+        See `shapley_effects`, and `Task.explained`: log-odds of the positive or the likeliest class, or the number,
+        of the whole model, blended and calibrated. A row's effects do not depend on
         other rows and add up to the difference; float64, indexed as `rows`, one column for each of `inputs`.
         """
         typed, reference = self._typed(rows), self._typed(pd.DataFrame([self.reference]))
-        effects = shapley_effects(lambda some: self.classifier.log_odds(self._encode(some)), typed, reference)
+        places = (
+            self.task.explained_place(self.scores(rows)) if self.task.outputs > 1 else np.zeros(len(rows))
+        )
+        effects = np.empty((len(rows), len(reference.columns)))
+        for place in np.unique(places).astype(int):
+
+            def explained(some: pd.DataFrame, place: int = int(place)) -> Floats:
+                return self.task.explained(self.predictor.outputs(self._encode(some)), place)
+
+            own = places == place
+            effects[own] = shapley_effects(explained, typed[own], reference)
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
@@ -142,7 +164,7 @@ class Artefact:
     def save(self, folder: Path) -> str:
         """Write the parts below `folder`, and `artefact.json` with their hashes; return the hash of all."""
         self.encoder.save(folder / "encoder")
-        self.classifier.save(folder / "model")
+        self.predictor.save(folder / "model")
         description = {
             "format": FORMAT,
             "threshold": self.threshold,
@@ -167,7 +189,7 @@ class Artefact:
         return cls(
             from_plain(Derivation, description["derivation"], DESCRIPTION),
             Encoder.load(folder / "encoder"),
-            Classifier.load(folder / "model"),
+            Predictor.load(folder / "model"),
             description["threshold"],
             description["reference"],
             raw_values and from_plain(RawValues, raw_values, DESCRIPTION),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
-from lepton_pipeline.parameters.evaluation import Bound, Costs, Evaluation, Gate, Metric
+from lepton_pipeline.parameters.evaluation import Bound, Costs, Evaluation, Gate
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
 from lepton_pipeline.parameters.table import (
@@ -37,7 +37,6 @@ __all__ = [
     "Ingestion",
     "Leaks",
     "Mail",
-    "Metric",
     "Monitoring",
     "Retraining",
     "Scoring",

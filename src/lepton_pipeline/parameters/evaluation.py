@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from lepton_pipeline.parameters.base import Declaration, Share
+from lepton_pipeline.parameters.base import Declaration, Fraction, Share
 
-Metric = Literal["auc", "average_precision", "f1", "log_loss", "brier", "ece"]
+BINARY_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
+CLASS_METRICS = ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc", "ece")
+ERROR_METRICS = ("rmse", "mae", "r2", "mape", "wape", "bias", "coverage", "width")
+# What a gate may decide by, the usual one first.
+DECIDING = {
+    "binary": ("auc", "average_precision", "f1"),
+    "multiclass": ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc"),
+    "regression": ("rmse", "mae", "r2", "mape", "wape"),
+}
+BOUNDED = {"binary": BINARY_METRICS, "multiclass": CLASS_METRICS, "regression": ERROR_METRICS}
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "mape", "wape")
 _Margin = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
 
@@ -55,6 +65,12 @@ class Evaluation(Declaration):
     )
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")
+    # Excluded if as usual, to keep recorded declarations of others.
+    coverage: Fraction = Field(
+        0.9,
+        exclude_if=lambda coverage: coverage == 0.9,
+        description="share of a regression's targets that its prediction intervals shall hold",
+    )
 
     @model_validator(mode="after")
     def _baselines_have_names_of_their_own(self) -> Evaluation:
@@ -80,16 +96,29 @@ class Bound(Declaration):
 class Gate(Declaration):
     """What a model must reach before the alias `champion` moves to it."""
 
-    metric: Literal["auc", "average_precision", "f1"] = Field("auc", description="test metric that decides")
-    at_least: float = Field(0.5, ge=0, le=1, description="what the lower end of its 95 % interval must reach")
-    bounds: dict[Metric, Bound] = Field({}, description="bounds of other metrics (ece: {at_most: 0.05})")
+    metric: str = Field("auc", description="test metric that decides; the usual one of the task if left out")
+    at_least: float | None = Field(0.5, description="what the lower end of its 95 % interval must reach")
+    # Excluded if absent, to keep recorded declarations of others.
+    at_most: float | None = Field(
+        None,
+        exclude_if=lambda most: most is None,
+        description="what the upper end must not exceed, of a metric that is better if lower",
+    )
+    bounds: dict[str, Bound] = Field({}, description="bounds of other metrics (ece: {at_most: 0.05})")
     slice_at_least: Share | None = Field(
         None, description="what the lower end must reach in each slice that is large enough to tell"
     )
-    margin: _Margin = Field(
-        0.0, description="how far below the champion the 95 % interval of the difference may reach"
+    slice_at_most: float | None = Field(
+        None,
+        exclude_if=lambda most: most is None,
+        description="what the upper end must not exceed there, of a metric that is better if lower",
     )
-    baseline_margin: _Margin = Field(0.02, description="how far below the baseline it may reach")
+    margin: _Margin = Field(
+        0.0,
+        description="how far below the champion the 95 % interval of the difference may reach; for metrics that are "
+        "better if lower, as a share of the champion's figure",
+    )
+    baseline_margin: _Margin = Field(0.02, description="how far below the baseline it may reach, likewise")
     # Excluded if empty, to keep recorded declarations of others.
     beat: list[str] = Field(
         [],

@@ -34,7 +34,13 @@ class Decay(Declaration):
     """When the quality that labels show afterwards counts as decayed."""
 
     at_least: Share | None = Field(
-        None, description="bound of the gate's metric; None: the lower end of the champion's test interval"
+        None, description="bound of the gate's metric; None: the worse end of the champion's test interval"
+    )
+    # Excluded if absent, to keep recorded declarations of others.
+    at_most: float | None = Field(
+        None,
+        exclude_if=lambda most: most is None,
+        description="the same, of a metric that is better if lower",
     )
     windows: int = Field(2, ge=1, description="windows below it, of the last `of`")
     of: int = Field(3, ge=1, description="last windows that are looked at")

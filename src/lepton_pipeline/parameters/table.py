@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -38,6 +38,27 @@ class Dataset(Declaration):
     target: str = Field(description="name of the column to predict")
     positive: bool | int | float | str | None = Field(None, description="value of the positive class")
     positive_when: str | None = Field(None, description="expression over the target, such as delay >= 15")
+    # Excluded if absent, as others below, to keep recorded declarations of others.
+    classes: Literal["all"] | Annotated[list[bool | int | float | str], Field(min_length=3)] | None = Field(
+        None,
+        exclude_if=lambda classes: classes is None,
+        description="classes to tell apart: all values of the target, or a list of three or more",
+    )
+    rare_classes: Literal["stop", "group"] = Field(
+        "stop",
+        exclude_if=lambda rare: rare == "stop",
+        description="what becomes of classes of fewer than 10 rows: an error, or one class of all of them",
+    )
+    task: Literal["binary", "multiclass", "regression"] = Field(
+        "binary",
+        exclude_if=lambda task: task != "regression",
+        description="regression for a target that is a number; else told by positive, positive_when or classes",
+    )
+    transform: Literal["log"] | None = Field(
+        None,
+        exclude_if=lambda transform: transform is None,
+        description="log: learn the logarithm of a positive target, whose errors grow with it",
+    )
     id: str | None = Field(None, description="column that names a row; never a feature")
     time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
@@ -67,10 +88,28 @@ class Dataset(Declaration):
                 raise ValueError(f"labels.{column}: {twice[0]!r} stands for several values; tell them apart")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _classes_are_a_task(cls, declared: Any) -> Any:
+        if isinstance(declared, Mapping) and declared.get("classes") is not None:
+            return {"task": "multiclass", **declared}
+        return declared
+
     @model_validator(mode="after")
     def _says_each_thing_once(self) -> Dataset:
-        if (self.positive is None) == (self.positive_when is None):
-            raise ValueError("declare either positive (a value) or positive_when (an expression)")
+        ways = ("positive", "positive_when", "classes")
+        declared = [way for way in ways if getattr(self, way) is not None]
+        if len(declared) != (self.task != "regression"):
+            raise ValueError(
+                "declare either positive (a value) or positive_when (an expression), or classes (all, or a list) for "
+                "three or more of them, or task: regression for a number"
+            )
+        if (self.task == "multiclass") != (declared == ["classes"]):
+            raise ValueError(f"task: {self.task} does not fit {declared[0]}; leave task out")
+        if self.transform is not None and self.task != "regression":
+            raise ValueError("transform: it is for task: regression only; leave it out")
+        if self.rare_classes != "stop" and self.classes is None:
+            raise ValueError("rare_classes: it has no effect without classes; leave it out")
         seen: dict[str, str] = {}
         for role, columns in self.roles().items():
             for column in columns:

@@ -54,6 +54,17 @@ class Training(Declaration):
         "none",
         description="balanced gives both classes the same total weight; probabilities then overstate the rarer",
     )
+    # Excluded if as usual, to keep recorded declarations of others.
+    loss: Literal["squared", "robust"] = Field(
+        "squared",
+        exclude_if=lambda loss: loss == "squared",
+        description="of a regression; robust: large errors count in proportion, not squared (Huber)",
+    )
+    quantiles: bool = Field(
+        False,
+        exclude_if=lambda quantiles: not quantiles,
+        description="learn both ends of a regression's interval, for rows that are unsure to different degrees",
+    )
     boosting: bool | None = Field(None, description="blend with boosting; None: only for model default")
     calibrate: bool = Field(True, description="calibrate if it lowers held-out log loss, not by time")
     precision: Literal["auto", "fp32", "tf32", "bf16"] = Field(

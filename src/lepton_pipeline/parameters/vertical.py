@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
-from lepton_pipeline.parameters.evaluation import OWN_BASELINES, Evaluation, Gate
+from lepton_pipeline.parameters.evaluation import (
+    BOUNDED,
+    DECIDING,
+    LOWER_IS_BETTER,
+    OWN_BASELINES,
+    Evaluation,
+    Gate,
+)
 from lepton_pipeline.parameters.features import Features, Leaks, Split
 from lepton_pipeline.parameters.retraining import Alerts, Monitoring, Retraining
 from lepton_pipeline.parameters.table import About, Contract, Dataset, Ingestion
@@ -40,6 +48,20 @@ class Vertical(Declaration):
     monitoring: Monitoring = Field(Monitoring(), description="how new rows are compared with training rows")
     alerts: Alerts = Field(Alerts(), description="who is told of what needs attention")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _gate_of_the_task(cls, declared: Any) -> Any:
+        """Let the gate decide by the usual metric of a task, unless it declares one."""
+        dataset, gate = (
+            (declared.get(key) for key in ("dataset", "gate")) if isinstance(declared, Mapping) else (0, 0)
+        )
+        if not isinstance(dataset, Mapping) or not isinstance(gate, Mapping | None):
+            return declared
+        task = "multiclass" if dataset.get("classes") is not None else dataset.get("task", "binary")
+        if task == "binary" or task not in DECIDING:
+            return declared
+        return {**declared, "gate": {"metric": DECIDING[task][0], "at_least": None, **(gate or {})}}
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Vertical:
         if problem := next(self._problems(), None):
@@ -48,6 +70,7 @@ class Vertical(Declaration):
 
     def _problems(self) -> Iterator[str]:
         strategy, dataset, policy = self.split.strategy, self.dataset, self.retraining
+        yield from self._problems_of_the_task()
         for name in self.query:
             if name in ("as_of", "label_delay") or not name.isidentifier():
                 yield f"query.{name}: take another name, of letters, digits and _"
@@ -89,3 +112,29 @@ class Vertical(Declaration):
         for key, duration in lasting.items():
             if isinstance(duration, int):
                 yield f"{key}: {duration!r} has no unit; declare a duration such as 90d or 12h"
+
+    def _problems_of_the_task(self) -> Iterator[str]:
+        """Keys that do not fit the task."""
+        task, gate, training = self.dataset.task, self.gate, self.training
+        if gate.metric not in DECIDING[task]:
+            yield f"gate.metric: {gate.metric!r} is none of {', '.join(DECIDING[task])}, by which {task} is decided"
+        if unknown := [name for name in gate.bounds if name not in BOUNDED[task]]:
+            yield f"gate.bounds.{unknown[0]}: no metric of {task}; there are {', '.join(BOUNDED[task])}"
+        lower = gate.metric in LOWER_IS_BETTER
+        wrong, right = ("at_least", "at_most") if lower else ("at_most", "at_least")
+        for prefix in ("", "slice_"):
+            if getattr(gate, prefix + wrong) is not None:
+                better = "lower" if lower else "higher"
+                yield f"gate.{prefix}{wrong}: {gate.metric} is better if {better}; declare {prefix}{right}"
+        if task == "binary" and gate.at_least is not None and not 0 <= gate.at_least <= 1:
+            yield f"gate.at_least: {gate.at_least!r} must be between 0 and 1"
+        others = {
+            "evaluation.costs": self.evaluation.costs is not None and task != "binary",
+            "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
+            "training.loss": training.loss != "squared" and task != "regression",
+            "training.quantiles": training.quantiles and task != "regression",
+            "training.class_weight": training.class_weight != "none" and task == "regression",
+        }
+        for key, declared in others.items():
+            if declared:
+                yield f"{key}: it has no effect in {task}; leave it out"

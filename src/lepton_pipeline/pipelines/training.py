@@ -10,7 +10,6 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
-from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -24,9 +23,9 @@ from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines, score_in_use
-from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.model.classifier import train_model as fit_classifier
 from lepton_pipeline.model.networks.shape import Epoch
+from lepton_pipeline.model.predictor import Predictor
+from lepton_pipeline.model.predictor import train_model as fit_predictor
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.pipelines import features
@@ -36,6 +35,8 @@ from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
+from lepton_pipeline.tasks.find import Target, find_target
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.tracking.flat import log_epoch
 
@@ -62,22 +63,24 @@ def _named_whole(
 
 
 def train_model(
-    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
-) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
-    """Train as `classifier.train_model` does, with every epoch shown and logged to the run."""
-    with show_epochs() as show:
+    encoded: pd.DataFrame, split: pd.DataFrame, target: Target, training: Training, run_id: str
+) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
+    """Train as `predictor.train_model` does, with every epoch shown and logged to the run."""
+    curves = target.task.curves
+    with show_epochs(curves) as show:
 
         def report(epoch: Epoch) -> None:
             show(epoch)
-            measured = epoch.train_loss, epoch.validation_log_loss, epoch.validation_auc
-            log_epoch(run_id, epoch.network, epoch.number, *measured)
+            measured = epoch.train_loss, epoch.validation_loss, epoch.validation_figure
+            log_epoch(run_id, epoch.network, epoch.number, *measured, curves)
 
-        return fit_classifier(encoded, split, training, report)
+        return fit_predictor(encoded, split, target, training, report)
 
 
 _SPLIT = stages(
     "split",
-    (split_rows, "feature_table params:dataset params:split", "split"),
+    (find_target, "feature_table params:dataset params:training params:evaluation", "target"),
+    (split_rows, "feature_table target params:dataset params:split", "split"),
     (find_units, "feature_table split params:dataset", "units"),
     (identify_test_rows, "feature_table split params:features", "test_rows"),
     (
@@ -87,7 +90,7 @@ _SPLIT = stages(
     ),
     (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
     (slice_rows, "feature_table split params:dataset params:evaluation", "slice_labels"),
-    (score_in_use, "feature_table split params:evaluation", "scores_in_use"),
+    (score_in_use, "feature_table split target params:evaluation", "scores_in_use"),
 )
 _FEATURES = stages(
     "features",
@@ -96,13 +99,13 @@ _FEATURES = stages(
 )
 _TRAINING = stages(
     "training",
-    (train_model, "encoded split params:training run_id", "model history held_out"),
-    (score_baselines, "encoded split params:training", "baseline_scores"),
+    (train_model, "encoded split target params:training run_id", "model history held_out"),
+    (score_baselines, "encoded split target params:training", "baseline_scores"),
     (score_rows, "model encoded split held_out baseline_scores scores_in_use", "scores"),
 )
 _EVALUATION = stages(
     "evaluation",
-    (evaluate, "scores params:evaluation outcome_costs units", "metrics"),
+    (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
     (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
     (measure_costs, "scores metrics outcome_costs params:evaluation units", "costs"),
     (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
@@ -126,7 +129,7 @@ _REGISTRATION = stages(
     ),
     (
         gate_model,
-        "registration metrics slices scores feature_table split params:dataset params:split params:evaluation "
+        "registration target metrics slices scores feature_table split params:dataset params:split params:evaluation "
         "params:gate run_id",
         "decision",
     ),

@@ -13,7 +13,7 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
-from lepton_pipeline.evaluation.resampling import resampling_units
+from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Estimate
@@ -104,19 +104,22 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
     rows = unseen.index[unseen]
-    units = resampling_units(held.table.loc[rows], dataset)
-    if problem := too_few(held.split.loc[rows, "label"], units):
+    one, other = artefacts["a"].task, artefacts["b"].task
+    if problem := one.differs_from(other):
+        raise LeptonError(problem)
+    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), one)
+    if problem := too_few(sample):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, artefact in artefacts.items():
-        scored[model] = artefact.predict(held.table.loc[rows])["probability"]
+        scored = scored.assign(**one.columns(model, artefact.scores(held.table.loc[rows])))
     cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
-    a, b = (measure_once(scored, model, cut) for model, cut in cuts.items())
+    a, b = (measure_once(one, scored, model, cut) for model, cut in cuts.items())
     return SameRows(
         len(rows),
-        {metric: (a[metric], b[metric]) for metric in _METRICS},
-        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
+        {metric: (value, b[metric]) for metric, value in a.items() if metric in b},
+        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample),
     )
 
 

@@ -57,7 +57,7 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
             f"--params {name}.scoring.version=…"
         ) from error
     alias = CHAMPION if champion == chosen else ""
-    weights = artefact.classifier.weights_sha256
+    weights = artefact.predictor.weights_sha256
     return artefact, ModelVersion(name, chosen, alias, registered.run_id, weights)
 
 

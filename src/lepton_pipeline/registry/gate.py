@@ -10,18 +10,20 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
-from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.evaluation import gate_checks
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
-from lepton_pipeline.evaluation.resampling import find_units, resampling_units
+from lepton_pipeline.evaluation.resampling import Sample, find_units, resampling_units
 from lepton_pipeline.evaluation.slices import Slices
-from lepton_pipeline.model.baseline import BOOSTING, LINEAR
+from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
 from lepton_pipeline.registry.champion import CHALLENGER, CHAMPION, champion_of, move_champion, read_moves
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.registry.versions import CHECKSUM, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
 _DECISION = "gate/decision.json"
 _TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
@@ -32,8 +34,9 @@ class Challenger:
     """A version at the gate: registration, test scores, threshold, and rows with their declared split."""
 
     registration: Registration
+    task: Task
     scores: pd.DataFrame
-    threshold: float
+    threshold: float | None
     feature_table: pd.DataFrame
     split: pd.DataFrame
     dataset: Dataset
@@ -42,6 +45,7 @@ class Challenger:
 
 def gate_model(
     registration: Registration,
+    target: Target,
     metrics: Metrics,
     slices: Slices,
     scores: pd.DataFrame,
@@ -76,15 +80,17 @@ def gate_model(
         checks = [gate_checks.same_model(champion)]
     elif not (checks := gate_checks.check_cases(metrics)):
         units = find_units(feature_table, split, dataset)
+        task = target.task
         # Against itself, a model that is boosting alone would always pass.
-        rival = LINEAR if registration.boosting_weight == 1 else BOOSTING
+        alone = registration.boosting_weight == 1 or BOOSTING not in metrics.test
+        rival = task.linear if alone else BOOSTING
         checks = [*gate_checks.check_bounds(metrics, gate), *gate_checks.check_slices(slices, gate)]
-        first, check = champion is None, gate_checks.check_baseline
-        checks.append(check(scores, metrics, gate, evaluation, units, rival, first=first))
-        checks += gate_checks.check_beaten(scores, metrics, gate, evaluation, units)
+        judged, check = gate_checks.Judged(task, scores, metrics, units), gate_checks.check_baseline
+        checks.append(check(judged, gate, evaluation, rival, first=champion is None))
+        checks += gate_checks.check_beaten(judged, gate, evaluation)
         if champion is not None:
             at, table = metrics.threshold, feature_table
-            challenger = Challenger(registration, scores, at, table, split, dataset, declared_split)
+            challenger = Challenger(registration, task, scores, at, table, split, dataset, declared_split)
             checks.append(compare_with_champion(client, challenger, champion, evaluation, gate))
     if (now := champion_of(client, name)) != champion:
         same = False
@@ -121,15 +127,19 @@ def compare_with_champion(
         learnt = load_training_rows(client, name, champion)
         unseen = unseen_rows(learnt, table, challenger.split, dataset, challenger.declared_split)
         rows = unseen.index[unseen]
-        theirs = artefact.predict(table.loc[rows])["probability"]
+        task = challenger.task
+        if (problem := task.differs_from(artefact.task)) is not None:
+            raise DataError(problem)
+        theirs = task.columns("champion", artefact.scores(table.loc[rows]))
     except LeptonError as error:
         return replace(gate_checks.incomparable(champion, str(error).rstrip(".")), next=way_past)
-    labels, ours = challenger.split.loc[rows, "label"], challenger.scores.loc[rows, "model"]
-    compared = pd.DataFrame({"label": labels, "challenger": ours, "champion": theirs})
+    labels = challenger.split.loc[rows, "label"]
+    ours = task.columns("challenger", task.scores(challenger.scores.loc[rows], "model"))
+    compared = pd.DataFrame({"label": labels, **ours, **theirs}, index=rows)
     thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
-    units = resampling_units(table.loc[rows], dataset)
+    sample = Sample.of(labels, resampling_units(table.loc[rows], dataset), task)
     new = gate_checks.NEW if dataset.id is not None else gate_checks.NEW_BY_VALUES
-    check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, units, new)
+    check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, sample, new)
     if check.passed:
         return check
     if check.value is not None:

@@ -62,7 +62,7 @@ def register_model(
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
     experiment, kind = run.info.experiment_id, "classifier"
-    name, model = client.get_experiment(experiment).name, artefact.classifier
+    name, model = client.get_experiment(experiment).name, artefact.predictor
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
     own_code, packages = _code_of(model.network.training.model)
@@ -137,7 +137,7 @@ def register_model(
         run_id=run_id,
         weights_sha256=model.weights_sha256,
         device=model.trained["device"],
-        boosting_weight=None if model.boosting is None else model.boosting_weight,
+        boosting_weight=model.boosting_weight if model.boosting else None,
         # Absent in models of earlier versions.
         plan=model.trained.get("plan", ""),
     )

@@ -77,7 +77,7 @@ def load_artefact(client: Any, name: str, version: int) -> Artefact:
                 raise DataError(str(error).replace(f"{files}/", "")) from error
     except (OSError, KeyError, TypeError, ValueError, SafetensorError, mlflow.MlflowException) as error:
         raise DataError(f"it cannot be loaded: {error or type(error).__name__}") from error
-    if tags.get("weights.sha256", artefact.classifier.weights_sha256) != artefact.classifier.weights_sha256:
+    if tags.get("weights.sha256", artefact.predictor.weights_sha256) != artefact.predictor.weights_sha256:
         raise DataError("its files are not those that were registered: the weights are others")
     return artefact
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy.typing as npt
 import pandas as pd
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    Boosting: TypeAlias = HistGradientBoostingClassifier | HistGradientBoostingRegressor
 
 
 def fit_boosting(
@@ -18,8 +20,8 @@ def fit_boosting(
     given: Mapping[str, npt.NDArray[Any] | pd.DataFrame] | None = None,
     threads: int | None = None,
     **parameters: Any,
-) -> HistGradientBoostingClassifier:
-    """Fit HistGradientBoosting on labels 0 and 1; `parameters` are those of the estimator.
+) -> Boosting:
+    """Fit HistGradientBoosting on classes, or on numbers if there is a `loss`; `parameters` are the estimator's.
 
     `given` holds further arguments of its `fit`; `threads` None uses all CPUs that are allowed. Without
     `early_stopping`, all `max_iter` trees are grown.
@@ -30,9 +32,10 @@ def fit_boosting(
     array([0, 1])
     """
     # Imported before the limit is set: it does not hold for libraries that are loaded later.
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    model = HistGradientBoostingClassifier(**{"early_stopping": False} | parameters)
+    kind = HistGradientBoostingRegressor if "loss" in parameters else HistGradientBoostingClassifier
+    model: Boosting = kind(**{"early_stopping": False} | parameters)
     with threadpool_limits(threads):
         return model.fit(features, labels, **given or {})

@@ -33,19 +33,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of a part, and how many of them are positive."""
+    """Rows of a part, and how many of them are positive, where there is a positive class."""
 
     rows: int
-    positives: int
+    positives: Omitted[int] = None
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Basis of intervals: `cases` of the rarer class, and `units`: a "group", "block" or "row" each."""
+    """Basis of intervals: `cases`, rows `case`, and `units`: a "group", "block" or "row" each."""
 
     cases: int
     units: int
     unit: str
+    case: str = "of the rarer class"
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Metrics:
     `test` is by model and metric; `model` is the model itself, the others are baselines and parts of it.
     """
 
-    threshold: float  # of the model itself
-    thresholds: Mapping[str, float]  # by model, chosen on the validation rows
+    threshold: float | None  # of the model itself; None in tasks without one
+    thresholds: Mapping[str, float | None]  # by model, chosen on the validation rows
     threshold_rule: Literal["cost", "f1"] = field(default="f1", kw_only=True)
     rows: Mapping[str, Rows]  # by part, "validation" and "test"
     resamples: int
@@ -64,6 +65,13 @@ class Metrics:
     # Log loss, Brier score and calibration error before calibration, if any.
     uncalibrated: Mapping[str, float] = field(default_factory=dict, kw_only=True)
     test: Mapping[str, Mapping[str, Estimate]]
+
+    @property
+    def cut(self) -> float:
+        """The threshold of the model; ValueError in a task without one."""
+        if self.threshold is None:
+            raise ValueError("there is no threshold; ask for it only in a task that has one.")
+        return self.threshold
 
     @property
     def model(self) -> Mapping[str, Estimate]:

@@ -15,11 +15,12 @@ _SECONDS_A_LINE = 20
 
 
 @contextmanager
-def show_epochs() -> Iterator[Callable[[Any], None]]:
-    """Yield a function to call with the result of every epoch."""
+def show_epochs(curves: tuple[str, str]) -> Iterator[Callable[[Any], None]]:
+    """Yield a function to call with the result of every epoch; `curves` name its two figures."""
+    loss_name, figure_name = (name.replace("_", " ") for name in curves)
     with _bar("training  {task.description}") as update:
         if update is not None:
-            yield lambda epoch: update(description=_text(epoch))
+            yield lambda epoch: update(description=_text(epoch, loss_name, figure_name))
             return
     best: dict[int, Any] = {}
     # Show the first epoch at once.
@@ -27,18 +28,18 @@ def show_epochs() -> Iterator[Callable[[Any], None]]:
 
     def show(epoch: Any) -> None:
         nonlocal shown
-        if epoch.best and not isnan(epoch.validation_log_loss):
+        if epoch.best and not isnan(epoch.validation_loss):
             best[epoch.network] = epoch
         if monotonic() - shown >= _SECONDS_A_LINE:
             shown = monotonic()
-            logger.info("  %s", _text(epoch))
+            logger.info("  %s", _text(epoch, loss_name, figure_name))
 
     yield show
     if best:
         epochs = ", ".join(str(epoch.number) for epoch in best.values())
-        loss = sum(epoch.validation_log_loss for epoch in best.values()) / len(best)
+        loss = sum(epoch.validation_loss for epoch in best.values()) / len(best)
         many = "networks" if len(best) > 1 else "network"
-        logger.info("  %d %s, best epoch %s, held-out log loss %.4f", len(best), many, epochs, loss)
+        logger.info("  %d %s, best epoch %s, held-out %s %.4f", len(best), many, epochs, loss_name, loss)
 
 
 @contextmanager
@@ -79,9 +80,9 @@ def _bar(
         yield partial(bar.update, bar.add_task(what, total=total))
 
 
-def _text(epoch: Any) -> str:
+def _text(epoch: Any, loss_name: str, figure_name: str) -> str:
     where = f"network {epoch.network}  epoch {epoch.number:3d}"
-    if isnan(epoch.validation_log_loss):
+    if isnan(epoch.validation_loss):
         return f"{where}  on all rows, loss {epoch.train_loss:.4f}"
-    quality = f"held-out log loss {epoch.validation_log_loss:.4f}  AUC {epoch.validation_auc:.4f}"
+    quality = f"held-out {loss_name} {epoch.validation_loss:.4f}  {figure_name} {epoch.validation_figure:.4f}"
     return f"{where}  {quality}{' (best)' if epoch.best else ''}"

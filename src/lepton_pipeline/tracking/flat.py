@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 from time import time
@@ -40,8 +40,9 @@ def log_epoch(
     network: int,
     number: int,
     train_loss: float,
-    validation_log_loss: float,
-    validation_auc: float,
+    validation_loss: float,
+    validation_figure: float,
+    curves: Sequence[str],
 ) -> None:
     """Log an epoch as it ends; metrics of further networks are prefixed `network_2.` and so on.
 
@@ -49,13 +50,13 @@ def log_epoch(
     """
     import mlflow
 
-    if isnan(validation_log_loss):
+    if isnan(validation_loss):
         return
     prefix = "" if network == 1 else f"network_{network}."
     values = {
         "train.loss": train_loss,
-        "validation.log_loss": validation_log_loss,
-        "validation.auc": validation_auc,
+        f"validation.{curves[0]}": validation_loss,
+        f"validation.{curves[1]}": validation_figure,
     }
     prefixed = {f"{prefix}{name}": value for name, value in values.items()}
     log_metrics(mlflow.MlflowClient(), run_id, prefixed, number)
@@ -67,7 +68,7 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
     `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
     `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
     """
-    flat = {"threshold": metrics.threshold}
+    flat = {} if metrics.threshold is None else {"threshold": metrics.threshold}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
     for model, figures in metrics.test.items():
         prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")

@@ -257,8 +257,9 @@ class RunLog:
             for step, figures in enumerate(data[marks["series"]]):
                 self.metrics(run_id, figures, step)
         if marks.get("epochs") and earlier:
+            curves = [name.removeprefix("validation_") for name in data.columns[3:]]
             for epoch in data.itertuples(index=False):
-                flat.log_epoch(run_id, *epoch)
+                flat.log_epoch(run_id, *epoch, curves=curves)
 
     def _log_dataset(self, run_id: str, record: IngestionRecord) -> None:
         """Log the table of `ingest_table` as the run's data set."""

@@ -14,50 +14,55 @@ from lepton_pipeline.model.folds import Plan
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.tasks.task import Booster, Task
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from lepton_pipeline.statistics.boosting import Boosting
 
 # Learning rates. On 195,000 rows of flights the faster one took a third of the time and ended no worse.
 SLOW, FAST, MANY_ROWS = 0.03, 0.06, 100_000
-# Trees without a better log loss of the stop rows before it stops: 100 at the slower rate.
+# Trees without a better loss of the stop rows before it stops: 100 at the slower rate.
 PATIENCE = 3
 MOST_TREES = 3000
 
-Labels = npt.NDArray[Any]
+Targets = npt.NDArray[Any]  # see `Task.targets`
+CLASSES = Booster()
 
 
 def boost(
     features: pd.DataFrame,
-    labels: Labels,
+    targets: Targets,
     training: Training,
     *,
-    stop: tuple[pd.DataFrame, Labels] | None = None,
+    stop: tuple[pd.DataFrame, Targets] | None = None,
     trees: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
-) -> tuple[HistGradientBoostingClassifier, int]:
-    """Fit a given number of trees, or until the log loss of the `stop` rows stops falling.
+    booster: Booster = CLASSES,
+) -> tuple[Boosting, int]:
+    """Fit a given number of iterations, or until the loss of the `stop` rows stops falling.
 
-    Codes beyond its limit count as unseen. Class weight "balanced" gives both classes the same total weight,
+    Codes beyond its limit count as unseen. Class weight "balanced" gives all classes the same total weight,
     in stop rows by the same factors. `learning_rate` None follows the number of rows.
-    Returns the fitted model, and how many of its trees count.
+    Returns the fitted model, and how many of its iterations count.
     """
-    given: dict[str, Labels | pd.DataFrame] = {}
+    given: dict[str, Targets | pd.DataFrame] = {}
     balanced = training.class_weight == "balanced"
-    factors = len(labels) / (2 * np.bincount(labels, minlength=2)) if balanced else np.ones(2)
     if balanced:
-        given["sample_weight"] = factors[labels]
+        counts = np.bincount(targets.astype(np.intp), minlength=2)
+        factors = len(targets) / (len(counts) * counts)
+        given["sample_weight"] = factors[targets.astype(np.intp)]
     if stop is not None:
         given |= {"X_val": folded(stop[0]), "y_val": stop[1]}
         if balanced:
-            given["sample_weight_val"] = factors[stop[1]]
+            given["sample_weight_val"] = factors[stop[1].astype(np.intp)]
     rate = learning_rate or (SLOW if len(features) <= MANY_ROWS else FAST)
     model = fit_boosting(
         folded(features),
-        labels,
+        targets,
         given,
         training.threads,
+        **{} if booster == CLASSES else vars(booster),
         learning_rate=rate,
         max_iter=trees or MOST_TREES,
         max_leaf_nodes=15,
@@ -74,27 +79,46 @@ def boost(
     return model, trees or max(int(np.argmax(model.validation_score_)), 1)
 
 
-def boost_by_plan(rows: pd.DataFrame, labels: Labels, plan: Plan, training: Training) -> tuple[Trees, Floats]:
+def boost_by_plan(
+    rows: pd.DataFrame, targets: Targets, plan: Plan, training: Training, task: Task
+) -> tuple[list[Trees], Floats]:
     """Fit one model a fold, then once on everything if the plan says so.
 
-    Returns the averaged or refitted trees, and the out-of-fold logits, float64 [rows], NaN elsewhere.
+    Returns the averaged or refitted trees of each output, and the out-of-fold outputs, float64 [rows] or
+    [rows, outputs], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
     encoded = rows[sorted(rows.columns)]
-    held_out = np.full(len(encoded), np.nan)
-    fitted = []
+    every, held_out = [], []
+    for booster in task.boosters:
+        trees, scored = _boost_by_plan(encoded, targets, plan, training, booster)
+        every += trees
+        held_out += scored
+    return every, held_out[0] if len(held_out) == 1 else np.column_stack(held_out)
+
+
+def _boost_by_plan(
+    encoded: pd.DataFrame, targets: Targets, plan: Plan, training: Training, booster: Booster
+) -> tuple[list[Trees], list[Floats]]:
+    """Trees and out-of-fold outputs of each output of one model."""
+    held_out: list[Floats] = []
+    fitted: list[tuple[Boosting, int]] = []
     for number, fold in enumerate(plan.folds):
         stop, seed = encoded.iloc[fold.held_out], training.seed + number
-        train = encoded.iloc[fold.train], labels[fold.train]
-        fitted.append(boost(*train, training, stop=(stop, labels[fold.held_out]), seed=seed))
-        held_out[fold.held_out] = Trees.average(fitted[-1:]).logits(stop)
+        train = encoded.iloc[fold.train], targets[fold.train]
+        judged = stop, targets[fold.held_out]
+        fitted.append(boost(*train, training, stop=judged, seed=seed, booster=booster))
+        outputs = fitted[-1][0].n_trees_per_iteration_
+        held_out = held_out or [np.full(len(encoded), np.nan) for _ in range(outputs)]
+        for output, scored in enumerate(held_out):
+            scored[fold.held_out] = Trees.average(fitted[-1:], output).outputs(stop)
     if plan.refit:
-        everything = encoded.iloc[plan.everything], labels[plan.everything]
+        everything = encoded.iloc[plan.everything], targets[plan.everything]
         model, trees = fitted[-1]
         # The number of trees holds at this learning rate.
-        rate = model.learning_rate
-        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=training.seed)]
-    return Trees.average(fitted), held_out
+        rate, seed = model.learning_rate, training.seed
+        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=seed, booster=booster)]
+    return [Trees.average(fitted, output) for output in range(len(held_out))], held_out
 
 
 def code_columns(rows: pd.DataFrame) -> list[str]:

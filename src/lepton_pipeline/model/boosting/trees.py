@@ -15,7 +15,7 @@ from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.statistics.losses import Floats
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from lepton_pipeline.statistics.boosting import Boosting
 
 # HistGradientBoosting takes at most 255 categories a column.
 MOST_CODES = 255
@@ -32,7 +32,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """A sum of binary trees over encoded rows, which gives a logit.
+    """A sum of binary trees over encoded rows, which gives one output, such as a logit.
 
     Leaves are numbered from left to right, so a split is its test and the leaves on its left side. A row that
     fails the test of a number (`<=`) or a code goes right.
@@ -52,22 +52,22 @@ class Trees:
     left_codes: Array  # one bit a code, 1 goes left, uint8 [splits of codes, 32]; lowest bit first
 
     @classmethod
-    def average(cls, models: Sequence[tuple[HistGradientBoostingClassifier, int]]) -> Trees:
-        """Average the logits of models on the same `folded` columns, each with its number of valid trees."""
+    def average(cls, models: Sequence[tuple[Boosting, int]], output: int = 0) -> Trees:
+        """Average an output of models on the same `folded` columns, each with its number of valid iterations."""
         parts, before = [], np.zeros(2, dtype=np.int32)
         for model, count in models:
-            part = _read(model, count)
+            part = _read(model, count, output)
             part["leaf_values"] = part["leaf_values"] / len(models)
             part["tree"] = part["tree"] + before[0]
             part["codes"] = np.where(part["codes"] < 0, -1, part["codes"] + before[1]).astype(np.int32)
             before += np.array([len(part["leaves"]), len(part["left_codes"])], dtype=np.int32)
             parts.append(part)
-        baseline = sum(float(model._baseline_prediction[0, 0]) for model, _ in models) / len(models)
+        baseline = sum(float(model._baseline_prediction[0, output]) for model, _ in models) / len(models)
         columns = [str(name) for name in models[0][0].feature_names_in_]
         arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return cls(columns, baseline, **arrays)
 
-    def logits(self, features: pd.DataFrame) -> Floats:
+    def outputs(self, features: pd.DataFrame) -> Floats:
         """Sum the trees for encoded rows, columns in any order, float64 [rows]; a row's bits are its own."""
         ordered = features if list(features.columns) == self.columns else features[self.columns]
         rows = max(1, CELLS // len(self.columns))
@@ -84,7 +84,7 @@ class Trees:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], columns: Sequence[str]) -> Trees:
-        """Restore the result of `arrays`; the logits have the same bits."""
+        """Restore the result of `arrays`; the outputs have the same bits."""
         named = {name: array for name, array in arrays.items() if name != "baseline"}
         return cls(list(columns), float(arrays["baseline"]), **named)
 
@@ -93,9 +93,9 @@ class Trees:
         return _Lookup(self)
 
 
-def _read(model: HistGradientBoostingClassifier, count: int) -> dict[str, Array]:
-    """Fields of `Trees`, except columns and baseline, of a model's first `count` trees."""
-    predictors = [trees[0] for trees in model._predictors[:count]]
+def _read(model: Boosting, count: int, output: int) -> dict[str, Array]:
+    """Fields of `Trees`, except columns and baseline, of one output's trees of the first `count` iterations."""
+    predictors = [trees[output] for trees in model._predictors[:count]]
     nodes = np.concatenate([predictor.nodes for predictor in predictors])
     sizes = np.array([len(predictor.nodes) for predictor in predictors])
     leaf = nodes["is_leaf"].astype(bool)
@@ -122,7 +122,7 @@ def _read(model: HistGradientBoostingClassifier, count: int) -> dict[str, Array]
     }
 
 
-def _columns_in_model(model: HistGradientBoostingClassifier) -> tuple[Array, list[Array]]:
+def _columns_in_model(model: Boosting) -> tuple[Array, list[Array]]:
     """Positions of the model's columns in its training frame, codes first, and the known codes of those."""
     if model.is_categorical_ is None:
         return np.arange(model.n_features_in_), []

@@ -24,6 +24,7 @@ from lepton_pipeline.parameters import MODELS, Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,19 +33,18 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
-HISTORY = ["network", "epoch", "train_loss", "validation_log_loss", "validation_auc"]
 Weights = dict[str, npt.NDArray[Any]]
 
 
-class TorchClassifier:
-    """A binary classifier over encoded rows: mean probability of several networks.
+class TorchNetworks:
+    """Networks over encoded rows, of which the mean is taken: of probabilities, or of predictions.
 
     The fitted state is arrays and plain values; the torch module is built from them to predict.
     """
 
-    def __init__(self, training: Training) -> None:
-        self.training = training
-        self.history = pd.DataFrame(columns=HISTORY)
+    def __init__(self, training: Training, task: Task) -> None:
+        self.training, self.task = training, task
+        self.history = pd.DataFrame(columns=self._history)
         self.numeric: list[str] = []
         self.categorical: list[str] = []
         self.shape: Shape | None = None
@@ -59,12 +59,12 @@ class TorchClassifier:
         plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> Floats:
-        """Fit networks by a plan; each keeps the epoch with the lowest log loss of its held-out rows.
+        """Fit networks by a plan; each keeps the epoch with the lowest loss of its held-out rows.
 
-        `features` are float32 numbers and int32 codes, `labels` 0 or 1, [n]; the plan's positions are those
-        of `features`. Returns out-of-fold probabilities of the positive class, float64 [n], NaN for rows
-        never held out. Raises LeptonError if training diverges, ConfigurationError if the declared device or
-        precision is not available.
+        `features` are float32 numbers and int32 codes, `labels` those of the task, [n]; the plan's positions
+        are those of `features`. Returns out-of-fold results of `Task.combine`, float64 [n] or [n, outputs],
+        NaN for rows never held out. Raises LeptonError if training diverges, ConfigurationError if the declared
+        device or precision is not available.
         """
         import torch
 
@@ -81,14 +81,14 @@ class TorchClassifier:
         device = choose_device(training.device)
         precision = choose_precision(training.precision, device)
         resolved = training.model_copy(update={"precision": precision})
-        arrays = (*self._arrays(features), labels.astype(np.float32))
+        arrays = (*self._arrays(features), self.task.targets(labels))
         rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
         folds = plan.folds
         if len(folds) == 1:
             # Several networks share it.
             usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
             folds = folds * (training.networks or usual)
-        state, epochs = fit_networks(self.shape, resolved, rows, folds, on_epoch)
+        state, epochs = fit_networks(self.shape, self.task, resolved, rows, folds, on_epoch)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
         # Epochs of a network come in order, so the latest best one remains.
@@ -97,9 +97,12 @@ class TorchClassifier:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
-            self._keep(fit_networks(self.shape, longer, rows, everything, on_epoch)[0], len(folds))
+            state, _ = fit_networks(self.shape, self.task, longer, rows, everything, on_epoch)
+            self._keep(state, len(folds))
         # The fields of an `Epoch` but the last, `best`.
-        self.history = pd.DataFrame([tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=HISTORY)
+        self.history = pd.DataFrame(
+            [tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=self._history
+        )
         self.trained |= {
             "best_epochs": best,
             "refit": plan.refit,
@@ -114,15 +117,15 @@ class TorchClassifier:
             self.trained["code_sha256"] = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
         return scores
 
-    def predict_proba(self, features: pd.DataFrame) -> Floats:
-        """Probability of both classes, float64 [n, 2], for encoded rows with columns in any order.
+    def predict(self, features: pd.DataFrame) -> Floats:
+        """Mean of the networks, float64 [n] or [n, outputs], for encoded rows with columns in any order.
 
         A row gets the same bits alone, among other rows, and after `save` and `load`. A `DataError` names
         missing or unknown columns.
         """
         self._network = self._network or self._build(slice(None))
-        positive = self._probabilities(features, self._network).mean(axis=0)
-        return np.column_stack([1 - positive, positive])
+        mean: Floats = self._combined(features, self._network).mean(axis=0)
+        return mean
 
     @property
     def weights_sha256(self) -> str:
@@ -145,12 +148,12 @@ class TorchClassifier:
         write_arrays(folder / WEIGHTS, self._weights)
 
     @classmethod
-    def load(cls, folder: Path) -> TorchClassifier:
+    def load(cls, folder: Path, task: Task) -> TorchNetworks:
         """Read what `save` wrote; `DataError` on another format, or on altered weights."""
         from safetensors.numpy import load_file
 
         description = read_description(folder / DESCRIPTION, FORMAT)
-        model = cls(Training(**description["training"]))
+        model = cls(Training(**description["training"]), task)
         model.shape = from_plain(Shape, description["shape"], DESCRIPTION)
         model.numeric, model.categorical = description["numeric"], description["categorical"]
         model.trained = description["trained"]
@@ -163,6 +166,10 @@ class TorchClassifier:
             )
         return model
 
+    @property
+    def _history(self) -> list[str]:
+        return ["network", "epoch", "train_loss", *(f"validation_{curve}" for curve in self.task.curves)]
+
     def _shape(self, seen: pd.DataFrame) -> Shape:
         training = self.training
         return Shape(
@@ -174,6 +181,7 @@ class TorchClassifier:
             layers=training.layers,
             width=training.width,
             dropout=training.dropout,
+            outputs=self.task.outputs,
         )
 
     def _keep(self, state: dict[str, Tensor], networks: int) -> None:
@@ -181,27 +189,29 @@ class TorchClassifier:
         self.trained = {"networks": networks}
 
     def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> Floats:
-        total, count = np.zeros(len(features)), np.zeros(len(features))
+        several = (self.task.outputs,) if self.task.outputs > 1 else ()
+        total, count = np.zeros((len(features), *several)), np.zeros(len(features))
         for index, fold in enumerate(folds):
             network = self._build(slice(index, index + 1))
-            total[fold.held_out] += self._probabilities(features.iloc[fold.held_out], network)[0]
+            total[fold.held_out] += self._combined(features.iloc[fold.held_out], network)[0]
             count[fold.held_out] += 1
-        scores: Floats = np.full(len(features), np.nan)
-        return np.divide(total, count, out=scores, where=count > 0)
+        scores: Floats = np.full(total.shape, np.nan)
+        scores[count > 0] = total[count > 0] / count[count > 0].reshape(-1, *[1] * len(several))
+        return scores
 
-    def _probabilities(self, features: pd.DataFrame, network: Network) -> Floats:
-        """Probability of the positive class by each network, [networks, n]."""
+    def _combined(self, features: pd.DataFrame, network: Network) -> Floats:
+        """The members' mean by each network, [networks, n] or [networks, n, outputs]."""
         import torch
 
-        from lepton_pipeline.model.networks.network import block_probabilities
+        from lepton_pipeline.model.networks.network import combine_blocks
 
-        tensors = (torch.from_numpy(array)[None] for array in self._arrays(features))
+        numeric, codes = (torch.from_numpy(array)[None] for array in self._arrays(features))
         with cpu_threads(self.training.threads):
-            return np.asarray(block_probabilities(network, *tensors))
+            return np.asarray(combine_blocks(network, numeric, codes, self.task.combine))
 
     def _fitted(self) -> Shape:
         if self.shape is None:
-            raise DataError("the classifier has no weights yet; call fit or load first.")
+            raise DataError("the networks have no weights yet; call fit or load first.")
         return self.shape
 
     def _build(self, chosen: slice) -> Network:

@@ -17,11 +17,11 @@ from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.device import reproducible
-from lepton_pipeline.model.networks.network import Network, block_probabilities, find_architecture
+from lepton_pipeline.model.networks.network import Network, combine_blocks, find_architecture
 from lepton_pipeline.model.networks.shape import Epoch, Shape
-from lepton_pipeline.model.networks.step import Rows, Step, class_weights
+from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
-from lepton_pipeline.statistics.losses import SMALLEST
+from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 # Quantiles of more rows are the same to the eye.
@@ -32,6 +32,7 @@ State = dict[str, Tensor]
 
 def fit_networks(
     shape: Shape,
+    task: Task,
     training: Training,
     rows: Rows,
     folds: Sequence[Fold],
@@ -43,9 +44,10 @@ def fit_networks(
     and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
     CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
     """
-    groups = [folds] if rows.labels.is_cuda else [[fold] for fold in folds]
+    groups = [folds] if rows.targets.is_cuda else [[fold] for fold in folds]
     fitted = [
-        _fit_together(shape, training, rows, group, number, on_epoch) for number, group in enumerate(groups)
+        _fit_together(shape, task, training, rows, group, number, on_epoch)
+        for number, group in enumerate(groups)
     ]
     networks = [network.cpu() for network, _ in fitted]
     state = stack_states(networks[0], [network.state_dict() for network in networks])
@@ -63,6 +65,7 @@ def stack_states(network: Network, states: Sequence[State]) -> State:
 
 def _fit_together(
     shape: Shape,
+    task: Task,
     training: Training,
     rows: Rows,
     folds: Sequence[Fold],
@@ -70,7 +73,7 @@ def _fit_together(
     on_epoch: Callable[[Epoch], None] | None,
 ) -> tuple[Network, list[Epoch]]:
     """Fit networks side by side; `first` numbers the first of them, for seeds."""
-    device = rows.labels.device
+    device = rows.targets.device
     architecture = find_architecture(training.model)
     positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
     parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
@@ -86,7 +89,7 @@ def _fit_together(
         network.fit_inputs(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
         network.to(device)
         size = training.batch_size or defaults.batch_size(longest)
-        return network, fit(network, rows, parts, training, size, on_epoch, first)
+        return network, fit(network, Lesson(task, rows, parts), training, size, on_epoch, first)
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,18 @@ class Part:
     held_out: Tensor
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What networks side by side learn: a task, on rows, with a part of them for each network."""
+
+    task: Task
+    rows: Rows
+    parts: Sequence[Part]
+
+
 def fit(
     network: Network,
-    rows: Rows,
-    parts: Sequence[Part],
+    lesson: Lesson,
     training: Training,
     batch_size: int,
     on_epoch: Callable[[Epoch], None] | None = None,
@@ -108,8 +119,8 @@ def fit(
 ) -> list[Epoch]:
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
-    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean log
-    loss; each network stops on the log loss of its own held-out rows, by its members' mean probability. The
+    AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean
+    loss; each network stops on the loss of its own held-out rows, by its members' mean. The
     host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
     Epochs count networks from `first` + 1.
     Raises LeptonError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
@@ -117,7 +128,7 @@ def fit(
     initial = {name: value.clone() for name, value in network.state_dict().items()}
     while True:
         try:
-            return _fit(network, rows, parts, training, batch_size, on_epoch, first)
+            return _fit(network, lesson, training, batch_size, on_epoch, first)
         except torch.OutOfMemoryError:
             if batch_size < 4:
                 raise
@@ -134,39 +145,39 @@ def fit(
 
 def _fit(
     network: Network,
-    rows: Rows,
-    parts: Sequence[Part],
+    lesson: Lesson,
     training: Training,
     batch_size: int,
     on_epoch: Callable[[Epoch], None] | None,
     first: int,
 ) -> list[Epoch]:
-    generator = torch.Generator(rows.labels.device).manual_seed(training.seed)
+    task, rows, parts = lesson.task, lesson.rows, lesson.parts
+    generator = torch.Generator(rows.targets.device).manual_seed(training.seed)
     balanced = training.class_weight == "balanced"
-    weights = torch.stack([class_weights(rows.labels, part.train) for part in parts]) if balanced else None
-    step = Step(network, rows, training, batch_size, weights)
+    each = (task.class_weights(rows.targets, part.train) for part in parts if balanced)
+    step = Step(network, task, rows, training, batch_size, torch.stack(list(each)) if balanced else None)
     longest = max(len(part.train) for part in parts)
     patience = training.patience or defaults.patience(longest)
-    held_out = _HeldOut(rows, [part.held_out for part in parts])
+    held_out = _HeldOut(lesson)
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
     history: list[Epoch] = []
     for number in range(1, training.epochs + 1):
         order = torch.stack([_order(part.train, longest, batch_size, generator) for part in parts])
         figures = torch.stack([step.run(order), *held_out.measure(network)], dim=1)
-        for index, (loss, log_loss, auc) in enumerate(figures.tolist()):
+        for index, (loss, stop, figure) in enumerate(figures.tolist()):
             previous = best[index]
             if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
-            if not math.isfinite(loss + (log_loss if held_out.rows else 0.0)):
+            if not math.isfinite(loss + (stop if held_out.rows else 0.0)):
                 raise LeptonError(
-                    f"training diverged: in epoch {number} the training loss was {loss:g} and the log loss of "
-                    f"held-out rows {log_loss:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
+                    f"training diverged: in epoch {number} the training loss was {loss:g} and that of "
+                    f"held-out rows {stop:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
                     f"for instance to {training.learning_rate / 10:g}."
                 )
             # Without held-out rows the last epoch counts as the best.
-            improved = previous is None or not log_loss >= previous.validation_log_loss
-            epoch = Epoch(first + index + 1, number, loss, log_loss, auc, improved)
+            improved = previous is None or not stop >= previous.validation_loss
+            epoch = Epoch(first + index + 1, number, loss, stop, figure, improved)
             history.append(epoch)
             if improved:
                 best[index] = epoch
@@ -185,29 +196,24 @@ def _fit(
 class _HeldOut:
     """Held-out rows of several networks (all or none have some), padded to one length."""
 
-    def __init__(self, rows: Rows, indices: Sequence[Tensor]) -> None:
-        self.rows = max(len(index) for index in indices)
+    def __init__(self, lesson: Lesson) -> None:
+        rows, indices = lesson.rows, [part.held_out for part in lesson.parts]
+        self.task, self.rows = lesson.task, max(len(index) for index in indices)
         if not self.rows:
             return
         padded = torch.stack([_repeat(index, self.rows) for index in indices])
         self.numeric, self.codes = rows.numeric[padded], rows.codes[padded]
-        self.labels = [rows.labels[index].double() for index in indices]
-        # Found once: to select rows by a condition, the host would wait for the device in every epoch.
-        self.sides = [[(labels == side).nonzero().squeeze(1) for side in (1, 0)] for labels in self.labels]
+        self.judges = [(len(index), lesson.task.judge(rows.targets[index])) for index in indices]
 
     def measure(self, network: Network) -> tuple[Tensor, Tensor]:
-        """Log loss and AUC of every network, float64 [networks], still on the device; NaN without rows."""
+        """Both figures of every network, float64 [networks], still on the device; NaN without rows."""
         if not self.rows:
             nothing = torch.full((network.networks,), math.nan, dtype=torch.float64, device=network.device)
             return nothing, nothing
-        probabilities = block_probabilities(network, self.numeric, self.codes)
-        losses, areas = [], []
-        for each, labels, (positive, negative) in zip(probabilities, self.labels, self.sides, strict=True):
-            own = each[: len(labels)].clamp(SMALLEST, 1 - SMALLEST)
-            # Torch's function ends the process's use of the card where a diverged network gives no number.
-            losses.append(-torch.where(labels == 1, own, 1 - own).log().mean())
-            areas.append(_auc(own[positive], own[negative]))
-        return torch.stack(losses), torch.stack(areas)
+        combined = combine_blocks(network, self.numeric, self.codes, self.task.combine)
+        both = [judge(each[:count]) for each, (count, judge) in zip(combined, self.judges, strict=True)]
+        losses, figures = zip(*both, strict=True)
+        return torch.stack(losses), torch.stack(figures)
 
 
 def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generator) -> Tensor:
@@ -218,11 +224,3 @@ def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generat
 
 def _repeat(rows: Tensor, length: int) -> Tensor:
     return rows.repeat(-(-length // len(rows)))[:length]
-
-
-def _auc(positive: Tensor, negative: Tensor) -> Tensor:
-    """Share of pairs in which the positive score is higher; a tie counts half."""
-    negative = negative.sort().values
-    below = torch.searchsorted(negative, positive).sum()
-    not_above = torch.searchsorted(negative, positive, right=True).sum()
-    return (below + not_above).double() / (2 * len(positive) * len(negative))

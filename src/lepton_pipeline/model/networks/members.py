@@ -34,8 +34,10 @@ class Members(Network):
         self.weights = nn.ParameterList(weight for weight, _ in hidden)
         self.biases = nn.ParameterList(bias for _, bias in hidden)
         bound = width**-0.5
-        self.output_weight = nn.Parameter(torch.empty(networks, 1, members, width).uniform_(-bound, bound))
-        self.output_bias = nn.Parameter(torch.empty(networks, 1, members).uniform_(-bound, bound))
+        outputs = shape.outputs
+        weight = torch.empty(networks, outputs, members, width).uniform_(-bound, bound)
+        self.output_weight = nn.Parameter(weight)
+        self.output_bias = nn.Parameter(torch.empty(networks, outputs, members).uniform_(-bound, bound))
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """See `Network.forward`."""
@@ -50,7 +52,11 @@ class Members(Network):
             units = torch.baddbmm(bias, units.view(networks, n * members, width), weight)
             units = units.view(networks, n, members, width)
             units = shared_dropout(torch.relu(units), self.shape.dropout, self.training)
-        return (units * self.output_weight).sum(dim=3) + self.output_bias
+        if self.shape.outputs == 1:
+            return ((units * self.output_weight).sum(dim=3) + self.output_bias).unsqueeze(3)
+        # A product for each network and member.
+        each = units.transpose(1, 2) @ self.output_weight.permute(0, 2, 3, 1)
+        return each.transpose(1, 2) + self.output_bias.transpose(1, 2).unsqueeze(1)
 
     def decaying(self) -> Iterator[nn.Parameter]:
         """See `Network.decaying`."""

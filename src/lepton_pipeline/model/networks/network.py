@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 
 import torch
@@ -39,7 +39,10 @@ class Network(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
-        """Logits [networks, n, members] of numbers and codes, [networks, n, columns] each."""
+        """Outputs [networks, n, members, outputs] of numbers and codes, [networks, n, columns] each.
+
+        Outputs are logits, or what is predicted; `Shape.outputs` is their number.
+        """
 
     @abstractmethod
     def decaying(self) -> Iterator[nn.Parameter]:
@@ -82,11 +85,11 @@ def find_architecture(name: str) -> type[Network]:
 def check_architecture(name: str) -> type[Network]:
     """Import an architecture and hold it to what `Network` promises, on two small networks.
 
-    Raises ConfigurationError if it breaks a promise: the shape of parameters and logits, networks that do not see
+    Raises ConfigurationError if it breaks a promise: the shape of parameters and outputs, networks that do not see
     each other, rows that do not see each other outside training, weights that can be restored.
     """
     architecture = find_architecture(name)
-    shape = Shape(2, (4,), members=2, bins=3, embedding=2, layers=1, width=4, dropout=0.5)
+    shape = Shape(2, (4,), members=2, bins=3, embedding=2, layers=1, width=4, dropout=0.5, outputs=3)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         numeric, codes = torch.randn(2, 6, 2), torch.randint(0, 4, (2, 6, 1), dtype=torch.int32)
@@ -117,10 +120,15 @@ def _broken_promise(network: Network, numeric: Tensor, codes: Tensor) -> str:
     known = {id(value) for value in parameters.values()}
     if any(id(value) not in known for value in network.decaying()):
         return "lets weights decay that are no parameters of it"
-    logits = network(numeric, codes)
-    if logits.dim() != 3 or logits.shape[:2] != (2, 6) or not logits.shape[2]:
-        return f"gives logits of shape {list(logits.shape)}, not [networks, rows, members]"
-    torch.autograd.backward(logits[0].sum())
+    outputs, wanted = network(numeric, codes), network.shape.outputs
+    if (
+        outputs.dim() != 4
+        or outputs.shape[:2] != (2, 6)
+        or not outputs.shape[2]
+        or outputs.shape[3] != wanted
+    ):
+        return f"gives outputs of shape {list(outputs.shape)}, not [networks, rows, members, outputs]"
+    torch.autograd.backward(outputs[0].sum())
     if any(value.grad is not None and bool(value.grad[1].any()) for value in parameters.values()):
         return "lets one network learn from another"
     if not any(value.grad is not None and bool(value.grad[0].any()) for value in parameters.values()):
@@ -133,7 +141,7 @@ def _broken_promise(network: Network, numeric: Tensor, codes: Tensor) -> str:
         changed = numeric.clone()
         changed[:, 3:] += 1
         if not torch.equal(network(changed, codes)[:, :3], whole[:, :3]):
-            return "lets a row's logits depend on other rows outside training"
+            return "lets a row's outputs depend on other rows outside training"
     return ""
 
 
@@ -187,24 +195,32 @@ def shared_dropout(units: Tensor, dropout: float, training: bool) -> Tensor:
 
 
 @torch.no_grad()
-def block_probabilities(network: Network, numeric: Tensor, codes: Tensor) -> Tensor:
-    """Mean probability of the members of each network, float64 [networks, n]; a row's bits are its own.
+def combine_blocks(
+    network: Network, numeric: Tensor, codes: Tensor, combine: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Combine the members' outputs, see `Task.combine`, block by block; a row's bits are its own.
 
     Inputs are float32 [networks, n, numeric] and integers [networks, n, codes] on the network's device, or
-    [1, n, ...] for the same rows in every network.
+    [1, n, ...] for the same rows in every network. Returns float64 [networks, n], or [networks, n, outputs].
     """
     network.eval()
     n = numeric.shape[1]
     size = _block(network, n) if numeric.is_cuda else BLOCK
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
-    # One tensor, filled: many small ones, kept until the end, would break the memory between them to pieces.
-    shape = network.networks, numeric.shape[1]
-    probabilities = torch.empty(shape, dtype=torch.float64, device=numeric.device)
+    combined = None
     for start in range(0, numeric.shape[1], size):
         block = slice(start, start + size)
-        logits = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))
-        probabilities[:, block] = torch.sigmoid(logits.double()).mean(dim=2)
-    return probabilities[:, :n]
+        outputs = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))
+        part = combine(outputs)
+        if combined is None:
+            # One tensor, filled: many small ones, kept until the end, would break the memory between them
+            # to pieces.
+            shape = network.networks, numeric.shape[1], *part.shape[2:]
+            combined = torch.empty(shape, dtype=torch.float64, device=numeric.device)
+        combined[:, block] = part
+    if combined is None:
+        combined = combine(network(*(rows.expand(network.networks, -1, -1) for rows in (numeric, codes))))
+    return combined[:, :n]
 
 
 def _block(network: Network, n: int) -> int:

@@ -19,7 +19,7 @@ class Perceptron(Network):
         super().__init__(shape, networks)
         self.categories = CategoryTable(shape.category_levels, shape.embedding, networks)
         inputs = shape.numeric + len(shape.category_levels) * shape.embedding
-        widths = [inputs, *[shape.width] * shape.layers, 1]
+        widths = [inputs, *[shape.width] * shape.layers, shape.outputs]
         layers = [linear(networks, *pair) for pair in pairwise(widths)]
         self.weights = nn.ParameterList(weight for weight, _ in layers)
         self.biases = nn.ParameterList(bias for _, bias in layers)
@@ -33,7 +33,7 @@ class Perceptron(Network):
         for weight, bias in hidden:
             units = torch.relu_(torch.baddbmm(bias, units, weight)).unsqueeze(2)
             units = shared_dropout(units, self.shape.dropout, self.training).squeeze(2)
-        return torch.baddbmm(bias_out, units, weight_out)
+        return torch.baddbmm(bias_out, units, weight_out).unsqueeze(2)
 
     def decaying(self) -> Iterator[nn.Parameter]:
         """See `Network.decaying`."""
@@ -41,19 +41,20 @@ class Perceptron(Network):
 
 
 class Linear(Network):
-    """Logistic regression by gradient descent, one weight a number and one a category; one member."""
+    """Logistic or linear regression by gradient descent, one weight a number and one a category; one member."""
 
     def __init__(self, shape: Shape, networks: int = 1) -> None:
         super().__init__(shape, networks)
-        self.categories = CategoryTable(shape.category_levels, 1, networks)
+        self.categories = CategoryTable(shape.category_levels, shape.outputs, networks)
         nn.init.zeros_(self.categories.weight)
-        self.weight = nn.Parameter(torch.zeros(networks, shape.numeric, 1))
-        self.bias = nn.Parameter(torch.zeros(networks, 1, 1))
+        self.weight = nn.Parameter(torch.zeros(networks, shape.numeric, shape.outputs))
+        self.bias = nn.Parameter(torch.zeros(networks, 1, shape.outputs))
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """See `Network.forward`."""
-        of_categories: Tensor = self.categories(codes).sum(dim=2, keepdim=True)
-        return torch.baddbmm(self.bias, numeric, self.weight) + of_categories
+        networks, n, _ = numeric.shape
+        of_categories: Tensor = self.categories(codes).view(networks, n, -1, self.shape.outputs).sum(dim=2)
+        return (torch.baddbmm(self.bias, numeric, self.weight) + of_categories).unsqueeze(2)
 
     def decaying(self) -> Iterator[nn.Parameter]:
         """See `Network.decaying`."""

@@ -17,6 +17,7 @@ class Shape:
     layers: int
     width: int
     dropout: float  # fraction of hidden units dropped while training, in [0, 1)
+    outputs: int = 1  # of a member for a row; absent in the record of an earlier release
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Epoch:
 
     network: int
     number: int
-    train_loss: float  # mean log loss of the members during the pass, with dropout
-    validation_log_loss: float  # log loss of held-out rows after the pass; NaN without them
-    validation_auc: float  # AUC of those rows; NaN where they hold one class
-    best: bool  # whether no earlier epoch had a validation log loss as low
+    train_loss: float  # mean loss of the members during the pass, with dropout
+    validation_loss: float  # loss of held-out rows after the pass; NaN without them
+    validation_figure: float  # second figure of those rows, see `Task.curves`; NaN where there is none
+    best: bool  # whether no earlier epoch had a validation loss as low

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lepton_pipeline.model.networks.network import Network
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 GRADIENT_NORM = 1.0
@@ -22,25 +22,32 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as tensors on one device: float32 numbers and int32 codes, [n, inputs], float32 labels [n]."""
+    """Rows as tensors on one device: float32 numbers and int32 codes, [n, inputs], `Task.targets` [n]."""
 
     numeric: Tensor
     codes: Tensor
-    labels: Tensor
+    targets: Tensor
 
 
 class Step:
     """Takes optimisation steps of several networks side by side, in place.
 
-    AdamW on the mean log loss of all members; the gradient of each network is clipped by its own norm, so
+    AdamW on the mean loss of all members; the gradient of each network is clipped by its own norm, so
     that networks stay independent. `weights` are those of rows by network, float32 [networks, n].
     """
 
     def __init__(
-        self, network: Network, rows: Rows, training: Training, batch_size: int, weights: Tensor | None = None
+        self,
+        network: Network,
+        task: Task,
+        rows: Rows,
+        training: Training,
+        batch_size: int,
+        weights: Tensor | None = None,
     ) -> None:
-        self.network, self.rows, self.batch_size, self.weights = network, rows, batch_size, weights
-        device = rows.labels.device
+        self.network, self.task, self.rows = network, task, rows
+        self.batch_size, self.weights = batch_size, weights
+        device = rows.targets.device
         self.cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
             network.parameter_groups(training.weight_decay),
@@ -82,10 +89,10 @@ class Step:
         rows, batch = self.rows, self.batch
         half = self.precision == "bf16"
         with torch.autocast(self.batch.device.type, dtype=torch.bfloat16, enabled=half):
-            logits = self.network(take(rows.numeric, batch), take(rows.codes, batch))
-        labels = take(rows.labels, batch).unsqueeze(2).expand(logits.shape)
-        weights = None if self.weights is None else self.weights.gather(1, batch).unsqueeze(2)
-        each = binary_cross_entropy_with_logits(logits.float(), labels, weights, reduction="none")
+            outputs = self.network(take(rows.numeric, batch), take(rows.codes, batch))
+        each = self.task.losses(outputs.float(), take(rows.targets, batch))
+        if self.weights is not None:
+            each = each * self.weights.gather(1, batch).unsqueeze(2)
         losses = each.mean(dim=(1, 2))
         torch.autograd.backward(losses.sum())
         clip_gradients(self.parameters)
@@ -152,9 +159,3 @@ def clip_gradients(parameters: Iterable[Tensor]) -> None:
     factor = (GRADIENT_NORM / (norm(norms, dim=0) + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
         gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)))
-
-
-def class_weights(labels: Tensor, train: Tensor) -> Tensor:
-    """Weights [n] with equal totals of both classes, and mean 1, in the rows `train`."""
-    positive = labels[train].mean()
-    return torch.where(labels == 1, 0.5 / positive, 0.5 / (1 - positive))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of, list_columns
@@ -27,6 +26,7 @@ from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
+from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Text, console, facts_grid, fixed, table
 

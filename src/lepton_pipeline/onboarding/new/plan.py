@@ -9,8 +9,6 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype as is_date
 
 from lepton_pipeline.data.copies import find_entities
-from lepton_pipeline.data.labels import positive_labels
-from lepton_pipeline.data.split import split_rows
 from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
@@ -25,6 +23,9 @@ from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.positive import positive_labels
+from lepton_pipeline.tasks.split import split_rows
 
 _MOST_TRIES = 8
 
@@ -67,7 +68,9 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
         vertical = plan.vertical(name)
         features = derive_features(rows, vertical.dataset, vertical.features)
         try:
-            split = split_rows(features, vertical.dataset, vertical.split)
+            split = split_rows(
+                features, Target(find_task(features, vertical.dataset)), vertical.dataset, vertical.split
+            )
         except SplitError as error:
             if plan.strategy == "time_group" and fallback is None:
                 raise SplitError(f"{error} Or leave out --time or --group.") from error

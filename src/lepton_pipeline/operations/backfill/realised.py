@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.as_of import moment
-from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
-from lepton_pipeline.evaluation.metrics import rank_rows
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample, resampling_units
 from lepton_pipeline.operations.backfill.grid import Grid
 from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, DatedDecision
@@ -20,7 +18,8 @@ from lepton_pipeline.operations.monitoring.decay import measure_window
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import percentile_interval
-from lepton_pipeline.statistics.measures import measure
+from lepton_pipeline.statistics.measures import measure, rank
+from lepton_pipeline.tasks.find import known_labels
 from lepton_pipeline.tracking.flat import flat_intervals
 
 # From a model's name and rows to their probabilities, and the model's threshold.
@@ -167,7 +166,13 @@ def _draw(
         return [{} for _ in measured]
     parts = np.repeat(np.arange(len(known)), [len(each.scored) for each in known])
     places = [np.flatnonzero(parts == number) for number in range(len(known))]
-    ranked = [{name: rank_rows(each.scored, name) for name in each.thresholds} for each in known]
+    ranked = [
+        {
+            name: rank(each.scored[name].to_numpy(float), each.scored["label"].to_numpy(float))
+            for name in each.thresholds
+        }
+        for each in known
+    ]
     sample = Sample.of(pd.concat([each.scored["label"] for each in known]), units)
     chunks = [
         [

@@ -132,7 +132,7 @@ class BackfillSteps:
             with self._run() as run_id:
                 self._model(run_id)
 
-    def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float]:
+    def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float | None]:
         """Score rows with the model of a date: probabilities, indexed as the rows, and its threshold."""
         artefact = Artefact.load(self._checkpoints.model(name) / "artefact")
         return artefact.predict(rows)["probability"], artefact.threshold

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lepton_pipeline.evaluation.metrics import measure_models
+from lepton_pipeline.evaluation.metrics import measure_metric
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Decay, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate
@@ -18,7 +18,7 @@ FEWEST_ROWS = 50
 def measure_window(
     rows: pd.DataFrame,
     metric: str,
-    threshold: float,
+    threshold: float | None,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> Estimate | None:
@@ -31,11 +31,9 @@ def measure_window(
     sample = Sample.of(rows["label"], units)
     if len(rows) < FEWEST_ROWS or not sample.enough:
         return None
-    if metric == "auc":
-        # No resample is needed.
-        return sample.auc(rows["probability"].to_numpy())
-    measured = measure_models(rows, {"probability": threshold}, sample, evaluation)
-    return measured["probability"][metric]
+    return measure_metric(
+        rows.rename(columns={"probability": "model"}), metric, threshold, sample, evaluation
+    )
 
 
 def decay_bound(decay: Decay, estimate: Estimate | None) -> float | None:

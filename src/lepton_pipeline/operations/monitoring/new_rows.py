@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.operations.monitoring.reference import PROBABILITY
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.tasks.find import known_labels
 
 # Share of the training rows that must still be there to represent all of them.
 _STILL_THERE = 0.95

@@ -38,7 +38,9 @@ def draw_cost(curve: Curve, threshold: float) -> str:
 
 def draw_losses(history: pd.DataFrame) -> str:
     """Draw training and held-out log loss by epoch, a thin line for each network."""
-    losses = history[["train_loss", "validation_log_loss"]].to_numpy(float)
+    # Losses of training and held-out rows.
+    train, held_out = history.columns[2:4]
+    losses = history[[train, held_out]].to_numpy(float)
     up = Axis(*around(losses[losses == losses]), "Log loss")
     first, last = int(history["epoch"].min()), int(history["epoch"].max())
     step = -(-last // 6)
@@ -46,7 +48,7 @@ def draw_losses(history: pd.DataFrame) -> str:
     chart = Chart(Axis(first, last, "Epoch", ticks), up, *_WIDE)
     for _, network in history.groupby("network", sort=True):
         chart.line(network["epoch"], network["train_loss"], "s2 thin")
-        chart.line(network["epoch"], network["validation_log_loss"], "s0 thin")
+        chart.line(network["epoch"], network[held_out], "s0 thin")
     return chart.inline()
 
 

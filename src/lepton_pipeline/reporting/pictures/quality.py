@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.interval_text import bracket
-from lepton_pipeline.evaluation.metrics import OWN, rank_rows
+from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.resampling import LEVEL
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
@@ -18,7 +18,7 @@ from lepton_pipeline.reporting.pictures.svg import SERIES, Axis, Chart
 from lepton_pipeline.reporting.report.formats import model_name
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.intervals import normal_deviate, wilson
-from lepton_pipeline.statistics.measures import RankedRows
+from lepton_pipeline.statistics.measures import RankedRows, rank
 
 _RULES = {"cost": "least cost", "f1": "best F1"}
 _BINS, _CURVE_POINTS = 30, 500
@@ -99,7 +99,10 @@ def _shown(scores: pd.DataFrame, metrics: Metrics) -> list[_Shown]:
     test = scores[scores["part"] == "test"]
     shown = []
     for name, look in drawn_models(metrics):
-        ranked, threshold = rank_rows(test, name), metrics.thresholds[name]
+        ranked, threshold = (
+            rank(test[name].to_numpy(float), test["label"].to_numpy(float)),
+            metrics.thresholds[name] or 0.0,
+        )
         called = np.count_nonzero(ranked.scores >= threshold)
         positives, found = ranked.labels.sum(), ranked.labels[:called].sum()
         false_rate = (called - found) / (len(ranked.labels) - positives)

@@ -141,7 +141,7 @@ def describe_quality(evidence: Evidence) -> Context:
         "drawn": drawn_models(metrics),
         "warnings": quality_warnings(metrics),
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
-        "outcomes": count_outcomes(evidence.scores, metrics.threshold),
+        "outcomes": count_outcomes(evidence.scores, metrics.cut),
     }
 
 
@@ -207,7 +207,7 @@ def describe_training(evidence: Evidence) -> Context:
     """Epochs and losses of the networks."""
     history = evidence.history
     epochs = history.groupby("network")["epoch"].max()
-    held_out = history.dropna(subset="validation_log_loss")
+    held_out = history.dropna(subset=history.columns[3])
     return {
         "parts": formats.model_parts(evidence.registration),
         "networks": len(epochs),
@@ -277,7 +277,7 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
 def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
     """Label, value and note of the headline figures."""
     auc = evidence.metrics.model["auc"]
-    outcomes = count_outcomes(evidence.scores, evidence.metrics.threshold)
+    outcomes = count_outcomes(evidence.scores, evidence.metrics.cut)
     recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
     found, missed, false_alarms = (outcomes[name] for name in ("found", "missed", "false_alarms"))
     hits, positive, alarms = map(formats.count, (found, found + missed, found + false_alarms))

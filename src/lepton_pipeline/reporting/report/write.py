@@ -74,7 +74,7 @@ def render_card(evidence: Evidence) -> str:
         data=sections.describe_data(evidence),
         columns=sections.describe_columns(evidence),
         warnings=quality_warnings(evidence.metrics),
-        outcomes=sections.count_outcomes(evidence.scores, evidence.metrics.threshold),
+        outcomes=sections.count_outcomes(evidence.scores, evidence.metrics.cut),
         shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
         gaps=sections.flagged_gaps(evidence.slices.slices if evidence.slices else ()),
         most_gaps=_CARD_GAPS,

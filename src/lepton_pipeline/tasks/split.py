@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError, did_you_mean
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.parameters.durations import before
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
 PARTS = ("train", "validation", "test")
 # The part of rows that are used for nothing.
@@ -25,50 +26,53 @@ _DRAWS = 64
 # Values of a column of parts that a message lists.
 _SHOWN = 20
 _REMEDIES = {
-    "stratified": "provide more rows of the rarer class, or change split.test, split.validation",
-    "time": "change split.test, split.validation so that each part covers a time in which both classes occur, "
+    "stratified": "provide more rows of the rarest class, or change split.test, split.validation",
+    "time": "change split.test, split.validation so that each part covers a time in which it occurs, "
     "shorten dataset.label_delay or split.gap, or provide a longer history",
-    "group": "provide more groups that hold the rarer class, or change split.test, split.validation",
-    "column": "name values of split.column in split.test and split.validation that hold both classes",
+    "group": "provide more groups that hold the rarest class, or change split.test, split.validation",
+    "column": "name values of split.column in split.test and split.validation that hold it",
     "time_group": "too few rows are of groups that no earlier part holds: change split.test, split.validation, "
     "use the strategy time or group, or provide a longer history",
 }
 
 
-def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> pd.DataFrame:
+def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, split: Split) -> pd.DataFrame:
     """Assign every row to one part, by the declared strategy.
 
-    - stratified: at random, with the same share of positive rows in each part.
+    - stratified: at random, with the same share of each class, or tenth of a number, in each part.
     - time: the latest rows are the test, those before it the validation, those before them the training rows;
       see `_split_by_time` for ties, `dataset.label_delay` and `split.gap`. Nothing is drawn.
-    - group: whole groups at random; the draw that divides both classes most nearly as declared.
+    - group: whole groups at random; the draw that divides the classes most nearly as declared.
     - time_group: as time; validation and test keep only rows of groups that no earlier part holds, so they
       become smaller than declared.
     - column: as the values of `split.column` say; rows with other values are trained on. With `dataset.time`,
       training and validation rows are used as by time, else as at random.
 
     Returns, indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for unused rows),
-    `label` (int8, 1 for the positive class) and `fold` (int8): under a random strategy, and for a column
+    `label` (as the task reads it, see `Task`) and `fold` (int8): under a random strategy, and for a column
     of parts without `dataset.time`, training and validation rows lie in folds 0 to 4; all others have -1.
 
     Raises:
-        SplitError: a part would lack one of the classes, times are missing or too few, the gap leaves no
+        SplitError: a part would lack a class, times are missing or too few, the gap leaves no
             training rows, or there are fewer groups than parts.
-        DataError: the rows hold one class only; the column of times or of groups is absent, has no order or
+        DataError: the labels cannot be learnt; the column of times or of groups is absent, has no order or
             missing values; a duration does not fit the column of times.
     """
-    labels = positive_labels(feature_table, dataset)
+    task = target.task
+    labels = task.read(feature_table, dataset)
     if split.rows is not None and split.rows < len(feature_table):
         spaced = np.linspace(0, len(feature_table) - 1, split.rows).round().astype(np.int64)
-        some = split_rows(feature_table.iloc[spaced], dataset, split.model_copy(update={"rows": None}))
+        some = split_rows(
+            feature_table.iloc[spaced], target, dataset, split.model_copy(update={"rows": None})
+        )
         unused = pd.DataFrame({"part": GAP, "label": labels, "fold": np.int8(NO_FOLD)}, index=labels.index)
         return pd.concat([some, unused.drop(some.index)]).loc[labels.index]
     groups = None
     if split.strategy == "stratified":
-        part = _split_stratified(labels, split)
+        part = _split_stratified(task, labels, split)
     elif split.strategy == "group":
         groups = _groups(feature_table, dataset)
-        part = _split_by_group(groups, labels, split)
+        part = _split_by_group(groups, task.strata(labels), split)
     elif split.strategy == "column":
         groups = None if dataset.group is None else _groups(feature_table, dataset)
         part = _split_by_column(feature_table, split)
@@ -80,14 +84,14 @@ def split_rows(feature_table: pd.DataFrame, dataset: Dataset, split: Split) -> p
             for position in (1, 2):
                 seen = groups[part.isin(PARTS[:position])].unique()
                 part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
-    _require_both_classes(part, labels, split)
+    _require_learnable(task, part, labels, split)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     if split.strategy in ("stratified", "group") or (split.strategy == "column" and dataset.time is None):
-        fold = _folds(part, labels, groups, split)
+        fold = _folds(task, part, labels, groups, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
 
 
-def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
+def _split_stratified(task: Task, labels: pd.Series, split: Split) -> pd.Series:
     from sklearn.model_selection import train_test_split
 
     wanted = {
@@ -95,15 +99,16 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
         "validation": round(split.share("validation") * len(labels)),
     }
     wanted["train"] = len(labels) - sum(wanted.values())
-    rarest = int(labels.value_counts().min())
+    strata = task.strata(labels)
+    rarest = int(strata.value_counts().min())
     # Drawn in proportion, a class of k rows leaves each part about k times the part's share.
     if rarest < len(PARTS) or any(rows * rarest / len(labels) < 1 for rows in wanted.values()):
         raise SplitError(
-            f"{len(labels):,} rows, {int(labels.sum()):,} of them positive, cannot be divided into "
+            f"{task.counted(labels)}, cannot be divided into "
             f"{wanted['train']:,} training, {wanted['validation']:,} validation and {wanted['test']:,} test rows "
-            f"with both classes in each; {_REMEDIES['stratified']}."
+            f"with every class in each; {_REMEDIES['stratified']}."
         )
-    rest, test = train_test_split(labels, test_size=wanted["test"], stratify=labels, random_state=split.seed)
+    rest, test = train_test_split(strata, test_size=wanted["test"], stratify=strata, random_state=split.seed)
     size = wanted["validation"]
     _, validation = train_test_split(rest, test_size=size, stratify=rest, random_state=split.seed)
     part = pd.Series("train", index=labels.index, dtype="str")
@@ -112,24 +117,27 @@ def _split_stratified(labels: pd.Series, split: Split) -> pd.Series:
     return part
 
 
-def _folds(part: pd.Series, labels: pd.Series, groups: pd.Series | None, split: Split) -> pd.Series:
+def _folds(
+    task: Task, part: pd.Series, labels: pd.Series, groups: pd.Series | None, split: Split
+) -> pd.Series:
     """Fold of every row outside the test; none where a class has too few rows or groups."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     none = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     labels = labels[part != "test"]
+    strata = task.strata(labels)
     groups = None if groups is None else groups[labels.index]
     # Rows are as good as groups of one.
     units = pd.Series(np.arange(len(labels)), index=labels.index) if groups is None else groups
-    if units.groupby(labels).nunique().min() < FOLDS:
+    if units.groupby(strata).nunique().min() < FOLDS:
         return none
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
     cutter = kind(FOLDS, shuffle=True, random_state=split.seed)
     numbers = np.empty(len(labels), dtype=np.int8)
-    for number, (_, held_out) in enumerate(cutter.split(labels, labels, groups)):
+    for number, (_, held_out) in enumerate(cutter.split(labels, strata, groups)):
         numbers[held_out] = number
-    # Whole groups may leave a fold with one class, by which nothing can be stopped.
-    if labels.groupby(numbers).nunique().min() < labels.nunique():
+    # Whole groups may leave a fold without a class.
+    if strata.groupby(numbers).nunique().min() < strata.nunique():
         return none
     return pd.Series(numbers, index=labels.index).reindex(part.index, fill_value=NO_FOLD).astype("int8")
 
@@ -190,13 +198,15 @@ def _labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
     return before(limit, split.gap, "split.gap").iloc[0]
 
 
-def _split_by_group(groups: pd.Series, labels: pd.Series, split: Split) -> pd.Series:
+def _split_by_group(groups: pd.Series, strata: pd.Series, split: Split) -> pd.Series:
     """Deal whole groups to test, validation and train.
 
     They are shuffled as scikit-learn's `GroupShuffleSplit` does, but cut by rows, as groups differ in size.
     """
     codes, names = pd.factorize(groups, sort=True)
-    by_class = np.stack([np.bincount(codes[labels == label], minlength=len(names)) for label in (0, 1)])
+    by_class = np.stack(
+        [np.bincount(codes[strata == each], minlength=len(names)) for each in np.unique(strata)]
+    )
     generator = np.random.default_rng(split.seed)
     draws = [_deal(generator.permutation(len(names)), by_class.sum(axis=0), split) for _ in range(_DRAWS)]
     best = min(draws, key=lambda dealt: _imbalance(dealt, by_class, split))
@@ -232,7 +242,7 @@ def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
 
 
 def _imbalance(dealt: np.ndarray, by_class: np.ndarray, split: Split) -> tuple[int, float]:
-    """Number of parts that lack a class, and the distance of both classes from the declared shares."""
+    """Number of parts that lack a class, and the distance of the classes from the declared shares."""
     rows = np.stack([np.bincount(dealt, weights, minlength=len(PARTS)) for weights in by_class])
     validation, test = split.share("validation"), split.share("test")
     declared = np.array([1 - validation - test, validation, test])
@@ -292,15 +302,14 @@ def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
     )
 
 
-def _require_both_classes(part: pd.Series, labels: pd.Series, split: Split) -> None:
-    rows = {name: int((part == name).sum()) for name in (*PARTS, GAP)}
-    positive = {name: int(labels[part == name].sum()) for name in PARTS}
-    lacking = [name for name in PARTS if positive[name] in (0, rows[name])]
-    if lacking:
-        name = lacking[0]
-        rest = [each for each in PARTS if each != name]
-        others = ", ".join(f"{each} {rows[each]:,} rows, {positive[each]:,} positive" for each in rest)
-        raise SplitError(
-            f"part {name!r} has {rows[name]:,} rows, {positive[name]:,} of them positive ({others}, "
-            f"gap {rows[GAP]:,} rows), but needs rows of both classes; {_REMEDIES[split.strategy]}."
-        )
+def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Split) -> None:
+    for name in PARTS:
+        lacking = task.lacks(labels[part == name], learnt=name == "train")
+        if lacking:
+            others = ", ".join(
+                f"{each} {task.counted(labels[part == each])}" for each in PARTS if each != name
+            )
+            raise SplitError(
+                f"part {name!r} has {task.counted(labels[part == name])} ({others}, gap {int((part == GAP).sum()):,} "
+                f"rows), but needs {lacking}; {_REMEDIES[split.strategy]}."
+            )

@@ -1,0 +1,193 @@
+"""The whole model: networks, optionally blended with boosting, calibrated on held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
+from lepton_pipeline.model.boosting.fit import boost_by_plan
+from lepton_pipeline.model.boosting.trees import Trees
+from lepton_pipeline.model.folds import Plan, holdout, plan_fits
+from lepton_pipeline.model.networks.estimator import TorchNetworks
+from lepton_pipeline.model.networks.shape import Epoch
+from lepton_pipeline.parameters import Training
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
+from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
+
+FORMAT = 1
+DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
+
+
+def train_model(
+    encoded: pd.DataFrame,
+    split: pd.DataFrame,
+    target: Target,
+    training: Training,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
+    """Fit the model on the training and validation rows; `on_epoch` follows every epoch.
+
+    Returns the model, its history (one row per network and epoch), and out-of-fold scores of all held-out
+    rows, the columns of `Predictor.scores`.
+    Raises LeptonError if training diverges, ConfigurationError if the device or precision is not available.
+    """
+    plan = choose_plan(split, training)
+    labels = split["label"].to_numpy()
+    task: Any = target.task.fitted(labels[plan.everything])
+    network = TorchNetworks(training, task)
+    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch))}
+    boosting: Sequence[Trees] = ()
+    if has_boosting(training, task):
+        boosting, outputs["boosting"] = boost_by_plan(encoded, task.targets(labels), plan, training, task)
+    held_out = np.isfinite(outputs["network"].reshape(len(labels), -1)).all(axis=1)
+    parts, truth = {name: part[held_out] for name, part in outputs.items()}, labels[held_out]
+    weight = EQUAL if boosting else 0.0
+    if boosting and plan.kind != "holdout":
+        choose = weigh_by_time if plan.refit else weigh
+        weight = choose(task, parts["network"], parts["boosting"], truth)
+    calibration = Calibration()
+    # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
+    # test rows of every vertical that was tried were calibrated worse by it.
+    if training.calibrate and not plan.refit:
+        calibration = task.calibrate(mix(parts, weight), truth)
+    task = task.with_intervals(calibration.correct(mix(parts, weight)), truth)
+    model = Predictor(task, network, boosting, weight, calibration)
+    return model, network.history, pd.DataFrame(model.blend(parts), index=split.index[held_out])
+
+
+def choose_plan(split: pd.DataFrame, training: Training) -> Plan:
+    """Plan of the rows that the model and its baselines are fitted on; see `plan_fits`."""
+    return plan_fits(split) if training.model == "default" else Plan([holdout(split)], refit=False)
+
+
+def has_boosting(training: Training, task: Task) -> bool:
+    """Whether boosting is part of the declared model, and possible in its task."""
+    declared = training.model == "default" if training.boosting is None else training.boosting
+    return declared and bool(task.boosters)
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model over encoded rows: networks and, unless empty, trees of each output, with the blend's calibration.
+
+    `boosting_weight`, in [0, 1], is the weight of the trees' outputs in the mean; the networks have the rest.
+    """
+
+    task: Task
+    network: TorchNetworks
+    boosting: Sequence[Trees]
+    boosting_weight: float
+    calibration: Calibration
+
+    @property
+    def trained(self) -> dict[str, Any]:
+        """Training record of the networks: device, precision, best epochs and so on."""
+        return self.network.trained
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of everything that was learnt."""
+        others = repr((self.boosting_weight, *astuple(self.calibration)))
+        return hash_arrays(self._arrays(), before=self.network.weights_sha256 + others)
+
+    def predict(self, features: pd.DataFrame) -> Floats:
+        """Scores of the task, float64 [n] or [n, K], for encoded rows with columns in any order.
+
+        A row gets the same bits alone and among other rows. A `DataError` names missing or unknown columns.
+        """
+        return self.task.from_outputs(self.outputs(features))
+
+    def outputs(self, features: pd.DataFrame) -> Floats:
+        """Calibrated outputs, such as log-odds, float64 [n] or [n, K]; see `predict`."""
+        return self.calibration.correct(mix(self._outputs(features), self.boosting_weight))
+
+    def scores(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Columns of scores of `model`, `uncalibrated`, `network` and, if present, `boosting`."""
+        return pd.DataFrame(self.blend(self._outputs(features)), index=features.index)
+
+    def blend(self, outputs: dict[str, Floats]) -> dict[str, Floats]:
+        """Turn the outputs of the parts into the columns of `scores`."""
+        mean, task = mix(outputs, self.boosting_weight), self.task
+        parts = {"model": self.calibration.correct(mean), "uncalibrated": mean, **outputs}
+        # Only the model itself has intervals.
+        bare = task.without_intervals()
+        return {
+            name: column
+            for model, each in parts.items()
+            for name, column in task.columns(
+                model, (task if model == "model" else bare).from_outputs(each)
+            ).items()
+        }
+
+    def _outputs(self, features: pd.DataFrame) -> dict[str, Floats]:
+        outputs = {"network": self.task.to_outputs(self.network.predict(features))}
+        if self.boosting:
+            each = [trees.outputs(features) for trees in self.boosting]
+            outputs["boosting"] = each[0] if len(each) == 1 else np.column_stack(each)
+        return outputs
+
+    def _arrays(self) -> dict[str, Any]:
+        """Arrays of all trees; those of a single output have bare names."""
+        if len(self.boosting) == 1:
+            return self.boosting[0].arrays()
+        return {
+            f"{place}.{name}": array
+            for place, trees in enumerate(self.boosting)
+            for name, array in trees.arrays().items()
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write networks and trees as plain arrays, and `classifier.json` with the rest."""
+        self.network.save(folder / "network")
+        description = {
+            "format": FORMAT,
+            "weights_sha256": self.weights_sha256,
+            "target": to_plain(Target(self.task)),  # type: ignore[arg-type]  # one of its three
+            "calibration": asdict(self.calibration),
+            "boosting_weight": self.boosting_weight,
+            "boosting": self.boosting[0].columns if self.boosting else None,
+            "outputs": len(self.boosting),
+        }
+        if self.boosting:
+            write_arrays(folder / BOOSTING, self._arrays())
+        write_description(folder / DESCRIPTION, description)
+
+    @classmethod
+    def load(cls, folder: Path) -> Predictor:
+        """Read what `save` wrote; `DataError` on another format, or on files that are not of one model."""
+        from safetensors.numpy import load_file
+
+        description = read_description(folder / DESCRIPTION, FORMAT)
+        # Absent in models of an earlier release, which knew two classes only.
+        task = from_plain(Target, description.get("target", {"task": {"task": "binary"}}), DESCRIPTION).task
+        network = TorchNetworks.load(folder / "network", task)
+        calibration = Calibration(**description["calibration"])
+        columns, boosting = description["boosting"], []
+        if columns:
+            arrays, outputs = load_file(folder / BOOSTING), description.get("outputs", 1)
+            for place in range(outputs):
+                prefix = f"{place}." * (outputs > 1)
+                own = {
+                    name.removeprefix(prefix): each
+                    for name, each in arrays.items()
+                    if name.startswith(prefix)
+                }
+                boosting.append(Trees.from_arrays(own, columns))
+        model = cls(task, network, boosting, description["boosting_weight"], calibration)
+        if model.weights_sha256 != description["weights_sha256"]:
+            raise DataError(
+                f"the files in {folder} have hash {model.weights_sha256}, but {DESCRIPTION} says "
+                f"{description['weights_sha256']}; they are not of one model: save or copy all of them again."
+            )
+        return model

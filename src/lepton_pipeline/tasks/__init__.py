@@ -1,0 +1,1 @@
+"""What differs between binary, multiclass and regression: target, loss, metrics, predictions, words."""

@@ -1,0 +1,82 @@
+"""Find the task of a vertical in its declaration and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field
+
+from lepton_pipeline.data.as_of import label_known
+from lepton_pipeline.data.labels import label_missing
+from lepton_pipeline.parameters import Dataset, Evaluation, Training
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
+from lepton_pipeline.tasks.task import Task
+
+AnyTask = Annotated[Binary | Multiclass | Regression, Field(discriminator="task")]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model is to predict, and how many rows each class has, if there are several."""
+
+    task: AnyTask
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+def find_target(
+    feature_table: pd.DataFrame, dataset: Dataset, training: Training, evaluation: Evaluation
+) -> Target:
+    """Find the task, and the classes of labelled rows; a DataError says why they cannot be told apart."""
+    task = find_task(feature_table, dataset, training, evaluation)
+    if not isinstance(task, Multiclass):
+        return Target(task)
+    counts = task.read(feature_table, dataset).value_counts()
+    return Target(task, {name: int(counts.get(place, 0)) for place, name in enumerate(task.classes)})
+
+
+def find_task(
+    table: pd.DataFrame,
+    dataset: Dataset,
+    training: Training | None = None,
+    evaluation: Evaluation | None = None,
+) -> Binary | Multiclass | Regression:
+    """The task that is declared; see `find_target`."""
+    if dataset.task == "multiclass":
+        return Multiclass.find(table, dataset)
+    if dataset.task == "binary":
+        return Binary()
+    training, evaluation = training or Training(), evaluation or Evaluation()
+    robust = training.loss == "robust"
+    return Regression(dataset.transform, robust, training.quantiles, evaluation.coverage)
+
+
+def known_labels(table: pd.DataFrame, dataset: Dataset, task: Task | None = None) -> pd.Series:
+    """Labels known at the present (see `label_known`) as float64, NaN where not known.
+
+    Without a task, that of these rows is taken.
+    """
+    known, missing = label_known(table, dataset), label_missing(table, dataset)
+    rows = table[known] if dataset.task == "binary" else table[known & ~missing]
+    if rows.empty:
+        return pd.Series(float("nan"), index=table.index)
+    labels = (task or find_task(rows, dataset)).read(rows, dataset)
+    return labels.reindex(table.index).astype("float64").mask(missing)
+
+
+def base_rate(table: pd.DataFrame, dataset: Dataset) -> float | None:
+    """Share of positive rows among those with a known label; None in other tasks, and without such rows.
+
+    Raises a DataError where the target cannot be learnt.
+    """
+    known = table[label_known(table, dataset)]
+    if known.empty:
+        return None
+    task = find_task(known, dataset)
+    rows = known if isinstance(task, Binary) else known[~label_missing(known, dataset)]
+    labels = task.read(rows, dataset)
+    return round(float(labels.mean()), 6) if isinstance(task, Binary) else None

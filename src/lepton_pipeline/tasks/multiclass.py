@@ -1,0 +1,292 @@
+"""Which one: the probability of each of several classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError, did_you_mean
+from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
+from lepton_pipeline.statistics.losses import (
+    SMALLEST,
+    Floats,
+    class_log_losses,
+    fit_temperature,
+    log_softmax,
+    softmax,
+)
+from lepton_pipeline.tasks.binary import refuse_non_probabilities
+from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Boosting grows a tree for every class in every iteration.
+MOST_BOOSTED, MOST_CLASSES = 30, 1000
+# Fewer rows of a class cannot be divided, and say nothing about it.
+FEWEST_OF_A_CLASS = 10
+# The class of all rare classes.
+RARE = "(rare)"
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Multiclass(Task):
+    """Labels are the places of `classes`, outputs logits [n, K], scores probabilities [n, K]."""
+
+    classes: Sequence[str] = ()  # names, in the order of their values; texts as `class_texts` writes them
+    task: Literal["multiclass"] = "multiclass"
+
+    shown: ClassVar = ("log_loss", "macro_f1")
+    curves: ClassVar = ("log_loss", "accuracy")
+    linear: ClassVar = "logistic_regression"
+    case: ClassVar = "beside the most frequent class"
+
+    @classmethod
+    def find(cls, table: pd.DataFrame, dataset: Dataset) -> Multiclass:
+        """Find the classes of labelled rows; a DataError says why there are too few, too many or too rare ones."""
+        target = table[dataset.target].dropna()
+        texts = class_texts(target)
+        counts = texts.value_counts()
+        if isinstance(dataset.classes, list):
+            names = class_texts(pd.Series(dataset.classes, dtype="object")).tolist()
+            _refuse_others(texts, names, dataset)
+        else:
+            names = list(dict.fromkeys(texts[target.sort_values(kind="stable").index]))
+        if not 2 < len(names) <= MOST_CLASSES:
+            raise DataError(
+                f"target {dataset.target!r} holds {_listed(names)} in {len(target):,} rows, {len(names):,} classes; "
+                f"dataset.classes takes 3 to {MOST_CLASSES:,}. Declare dataset.positive for one class against another, "
+                "task: regression for a number, or group the values in a derived column."
+            )
+        rare = [name for name in names if counts.get(name, 0) < FEWEST_OF_A_CLASS]
+        if rare and dataset.rare_classes == "stop":
+            shown = [f"{name!r} ({counts.get(name, 0):,} rows)" for name in rare]
+            raise DataError(
+                f"target {dataset.target!r}: {len(rare):,} of {len(names):,} classes have fewer than "
+                f"{FEWEST_OF_A_CLASS} rows: {_listed(shown)}. Bring more rows, leave these rows out, or declare "
+                f"dataset.rare_classes: group to make one class {RARE!r} of them."
+            )
+        kept = [name for name in names if name not in rare]
+        return cls([*kept, *[RARE] * bool(rare)])
+
+    @property
+    def outputs(self) -> int:
+        """One for each class."""
+        return len(self.classes)
+
+    @property
+    def boosters(self) -> list[Booster]:
+        """One, of up to 30 classes."""
+        return [Booster()] if len(self.classes) <= MOST_BOOSTED else []
+
+    @property
+    def score_names(self) -> list[str]:
+        """The classes."""
+        return list(self.classes)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.classes)}
+
+    def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Places of the classes as int16; a DataError names a value that is none of them."""
+        texts = class_texts(table[dataset.target])
+        rest = self._places.get(RARE)
+        if rest is None:
+            _refuse_others(texts.dropna(), self.classes, dataset)
+        places = texts.map(self._places)
+        if texts.isna().any():
+            raise DataError(
+                f"target {dataset.target!r} is missing in {int(texts.isna().sum()):,} rows, first in row "
+                f"{texts.index[texts.isna()][0]}; leave them out."
+            )
+        return (places if rest is None else places.fillna(rest)).astype(np.int16)
+
+    def strata(self, labels: pd.Series) -> pd.Series:
+        """The classes."""
+        return labels
+
+    def counted(self, labels: pd.Series) -> str:
+        """Rows and classes, and the rarest of them."""
+        counts = labels.value_counts()
+        if counts.empty:
+            return "0 rows"
+        rarest = min(counts.index, key=lambda label: (counts[label], label))
+        there = f"{len(counts)} of {len(self.classes)} classes"
+        return f"{len(labels):,} rows of {there}, {self.classes[int(rarest)]!r} the rarest with {counts[rarest]:,}"
+
+    def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
+        """Every class is needed to learn from, two of them to be scored."""
+        found = set(labels.unique())
+        absent = [name for place, name in enumerate(self.classes) if place not in found]
+        if learnt and absent:
+            return f"class {_listed([repr(name) for name in absent])}"
+        return "" if len(found) > 1 else "a second class"
+
+    def targets(self, labels: Array) -> Array:
+        """Places as int64."""
+        return labels.astype(np.int64)
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Cross entropy."""
+        logs = outputs.log_softmax(dim=3)
+        places = targets[:, :, None, None].expand(*logs.shape[:3], 1)
+        return -logs.gather(3, places).squeeze(3)
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Mean probabilities of the members."""
+        return outputs.double().softmax(dim=3).mean(dim=2)
+
+    def judge(self, targets: Tensor) -> Judge:
+        """Log loss, and share of rows whose likeliest class is theirs."""
+
+        def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
+            own = probabilities.gather(1, targets[:, None]).squeeze(1)
+            hits = probabilities.argmax(dim=1) == targets
+            return -own.clamp(SMALLEST, 1).log().mean(), hits.double().mean()
+
+        return judged
+
+    def class_weights(self, targets: Tensor, train: Tensor) -> Tensor:
+        """See `Task.class_weights`."""
+        counts = targets[train].bincount(minlength=self.outputs)
+        weights = len(train) / (self.outputs * counts.clamp(min=1).float())
+        return weights[targets]
+
+    def to_outputs(self, combined: Floats) -> Floats:
+        """Logarithms of probabilities."""
+        logs: Floats = np.log(np.clip(combined, SMALLEST, 1))
+        return logs
+
+    def from_outputs(self, outputs: Floats) -> Floats:
+        """Probabilities of logits."""
+        return softmax(outputs)
+
+    def row_losses(self, outputs: Floats, labels: Array) -> Floats:
+        """Log losses."""
+        return -log_softmax(outputs)[np.arange(len(labels)), labels.astype(np.intp)]
+
+    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+        """Outputs as they are: shares of many classes in one stretch of time are mostly chance."""
+        return outputs
+
+    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+        """None, or a temperature; see `choose_calibration`."""
+        places = labels.astype(np.intp)
+        return choose_calibration(
+            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses
+        )
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """One, where many classes make each fit slow."""
+        return super().strengths if self.boosters else (1.0,)
+
+    def linear_model(self, strength: float) -> Any:
+        """Multinomial logistic regression."""
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(C=strength, max_iter=5000 if self.boosters else 300)
+
+    def in_use(self, column: pd.Series, labels: Array, validation: Array, key: str) -> Floats:
+        """How often each class came on validation rows of which the column says the same, one more of each added."""
+        said = pd.factorize(class_texts(column).fillna("(missing)"))[0]
+        counts = np.ones((said.max() + 1, self.outputs))
+        np.add.at(counts, (said[validation], labels[validation].astype(np.intp)), 1)
+        shares: Floats = (counts / counts.sum(axis=1, keepdims=True))[said]
+        return shares
+
+    def refuse(self, scores: Floats, index: pd.Index, model: str) -> None:
+        """Probabilities lie in [0, 1]."""
+        refuse_non_probabilities(scores, index, model)
+
+    def prepare(self, labels: Array, scores: Floats, threshold: float | None) -> PreparedClasses:
+        """Sort what needs sorting."""
+        return PreparedClasses(rank_classes(scores, labels.astype(np.intp)))
+
+    def cases(self, labels: Array) -> int:
+        """Rows beside the most frequent class."""
+        return len(labels) - int(np.bincount(labels.astype(np.intp), minlength=1).max(initial=0))
+
+    def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Accuracy and log loss."""
+        places = labels.astype(np.intp)
+        return {
+            "accuracy": (scores.argmax(axis=1) == places).astype(np.float64),
+            "log_loss": class_log_losses(scores, places),
+        }
+
+    def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
+        """The likeliest class, its probability, and that of each class."""
+        names = np.array(self.classes, dtype=object)
+        each = {f"probability_{name}": scores[:, place] for place, name in enumerate(self.classes)}
+        decided = pd.array(names[scores.argmax(axis=1)], dtype="str")
+        return {"decision": decided, "probability": scores.max(axis=1), **each}
+
+    def prediction_types(self) -> dict[str, str]:
+        """Of the likeliest class and the probabilities."""
+        return {"decision": "string", "probability": "double"} | {
+            f"probability_{name}": "double" for name in self.classes
+        }
+
+    def explained(self, outputs: Floats, place: int) -> Floats:
+        """Log-odds of one class against all others."""
+        logs = log_softmax(outputs)
+        others = np.delete(logs, place, axis=1)
+        most = others.max(axis=1)
+        rest: Floats = most + np.log(np.exp(others - most[:, None]).sum(axis=1))
+        return logs[:, place] - rest
+
+    def explained_place(self, scores: Floats) -> Array:
+        """The likeliest class."""
+        likeliest: Array = scores.argmax(axis=1)
+        return likeliest
+
+
+@dataclass(frozen=True)
+class PreparedClasses:
+    """Rows with probabilities of several classes."""
+
+    rows: ClassRows
+
+    def measure(self, weights: Array) -> dict[str, Array]:
+        """See `statistics.class_measures.measure_classes`."""
+        measured = measure_classes(self.rows, weights)
+        # Of two classes it is another metric.
+        return measured | {"ovr_auc": measured.pop("auc")}
+
+
+def class_texts(values: pd.Series) -> pd.Series:
+    """Names of classes: texts as they are, whole numbers without decimals; missing values stay missing.
+
+    >>> class_texts(pd.Series([1.0, 2.0, None])).tolist()
+    ['1', '2', nan]
+    """
+
+    def text(value: Any) -> str:
+        return f"{value:g}" if isinstance(value, float) else str(value)
+
+    return values.map(text, na_action="ignore").astype("str")
+
+
+def _refuse_others(texts: pd.Series, names: Sequence[str], dataset: Dataset) -> None:
+    others = texts[~texts.isin(list(names))]
+    if len(others):
+        first = str(others.iloc[0])
+        raise DataError(
+            f"target {dataset.target!r} holds {first!r} in row {others.index[0]} and {len(others) - 1:,} more rows "
+            f"hold values that are no class (dataset.classes): {did_you_mean(first, list(names))}add it there, or "
+            "leave these rows out."
+        )
+
+
+def _listed(shown: Sequence[str]) -> str:
+    return ", ".join([*shown[:_EXAMPLES], *["…"] * (len(shown) > _EXAMPLES)])

@@ -1,0 +1,294 @@
+"""How much: a number, with an interval that holds it as often as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
+from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Robust: errors beyond so many spreads count in proportion.
+_HUBER = 0.5
+# A random split has the same shares of so many equal parts of the target in each of its parts.
+_STRATA, _ROWS_OF_A_STRATUM = 10, 10
+_FEWEST_ROWS = 10
+# Half the distance of the quartiles of a normal distribution, in standard deviations, twice.
+_QUARTILES = 1.349
+
+
+@dataclass(frozen=True)
+class Regression(Task):
+    """Labels are the target; outputs are of its logarithm, if declared, less `centre`, in units of `spread`.
+
+    Outputs are [n], or with `quantiles` [n, 3]: the mean, and both ends of the interval. Scores are the prediction
+    [n], or [n, 3] with its interval.
+    """
+
+    transform: Literal["log"] | None = None
+    robust: bool = False
+    quantiles: bool = False
+    coverage: float = 0.9
+    centre: float = 0.0
+    spread: float = 1.0
+    conformal: Conformal | None = None  # of outputs; None before it is fitted
+    task: Literal["regression"] = "regression"
+
+    shown: ClassVar = ("rmse", "mae")
+    curves: ClassVar = ("squared_error", "absolute_error")
+    linear: ClassVar = "ridge_regression"
+    case: ClassVar = "with a known target"
+
+    @property
+    def outputs(self) -> int:
+        """The mean, and with `quantiles` both ends."""
+        return 3 if self.quantiles else 1
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """Quantiles at both ends of the interval."""
+        return (1 - self.coverage) / 2, (1 + self.coverage) / 2
+
+    @property
+    def boosters(self) -> list[Booster]:
+        """One of the mean, or median if robust, and one of each end."""
+        mean = Booster("absolute_error" if self.robust else "squared_error")
+        return [mean, *[Booster("quantile", level) for level in self.levels if self.quantiles]]
+
+    @property
+    def score_names(self) -> list[str]:
+        """Prediction and interval."""
+        return ["prediction", "low", "high"]
+
+    def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Numbers as float64; a DataError says where the target is none, or has no logarithm."""
+        target = table[dataset.target]
+        if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+            texts = [value for value in target.dropna() if isinstance(value, str)]
+            held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+            raise DataError(
+                f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
+                "to find the rows, or dataset.classes for classes."
+            )
+        labels = target.astype("float64")
+        finite = np.isfinite(labels.to_numpy())
+        for wrong, what in (
+            (~finite, "no finite number"),
+            (finite & (labels.to_numpy() <= 0) & (self.transform is not None), "no logarithm"),
+        ):
+            if wrong.any():
+                row = labels.index[wrong][0]
+                remedy = "leave out dataset.transform" if what == "no logarithm" else "correct them"
+                raise DataError(
+                    f"target {dataset.target!r} has {what} in {int(wrong.sum()):,} of {len(labels):,} rows, first "
+                    f"{labels[row]:g} in row {row}; {remedy}, or leave these rows out."
+                )
+        if len(labels) and labels.min() == labels.max():
+            raise DataError(
+                f"target {dataset.target!r} is {labels.iloc[0]:g} in all {len(labels):,} rows; it takes several values."
+            )
+        return labels
+
+    def strata(self, labels: pd.Series) -> pd.Series:
+        """Tenths of the target; fewer parts of few rows."""
+        parts = max(1, min(_STRATA, len(labels) // _ROWS_OF_A_STRATUM))
+        edges = np.quantile(labels, np.linspace(0, 1, parts + 1)[1:-1])
+        # A value that many rows share is an edge more than once.
+        codes = np.unique(np.searchsorted(np.unique(edges), labels.to_numpy()), return_inverse=True)[1]
+        return pd.Series(codes, index=labels.index, dtype="int16")
+
+    def counted(self, labels: pd.Series) -> str:
+        """Rows."""
+        return f"{len(labels):,} rows"
+
+    def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
+        """Ten rows, not all of the same value."""
+        if len(labels) < _FEWEST_ROWS:
+            return f"{_FEWEST_ROWS} rows"
+        return "" if labels.min() < labels.max() else "a second value of the target"
+
+    def fitted(self, labels: Array) -> Self:
+        """With centre and spread of the labels: mean and standard deviation, or median and quartiles if robust."""
+        scaled = self._scaled(labels.astype(np.float64))
+        if self.robust:
+            low, centre, high = np.quantile(scaled, [0.25, 0.5, 0.75])
+            spread = (high - low) / _QUARTILES
+        else:
+            centre, spread = scaled.mean(), scaled.std()
+        return replace(self, centre=float(centre), spread=float(spread) or float(scaled.std()) or 1.0)
+
+    def targets(self, labels: Array) -> Array:
+        """Standardised labels as float32."""
+        return self._standardised(labels).astype(np.float32)
+
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Squared error, or Huber's loss; and the pinball losses of both ends (Koenker and Bassett 1978)."""
+        import torch
+
+        errors = targets[:, :, None, None] - outputs
+        mean = errors[..., 0]
+        loss = mean**2
+        if self.robust:
+            size = mean.abs()
+            loss = torch.where(size < _HUBER, loss, 2 * _HUBER * size - _HUBER**2)
+        for place, level in enumerate(self.levels if self.quantiles else (), start=1):
+            loss = loss + torch.maximum(level * errors[..., place], (level - 1) * errors[..., place])
+        return loss
+
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Mean of the members."""
+        mean = outputs.double().mean(dim=2)
+        return mean if self.quantiles else mean.squeeze(2)
+
+    def judge(self, targets: Tensor) -> Judge:
+        """Mean squared (or Huber's, with quantiles also pinball) loss, and mean absolute error."""
+        own = targets.double()
+
+        def judged(outputs: Tensor) -> tuple[Tensor, Tensor]:
+            several = outputs if self.quantiles else outputs.unsqueeze(1)
+            losses = self.losses(several[None, :, None], own[None])
+            return losses.mean(), (own - several[:, 0]).abs().mean()
+
+        return judged
+
+    def class_weights(self, targets: Tensor, train: Tensor) -> Tensor:
+        """Equal ones."""
+        import torch
+
+        return torch.ones_like(targets)
+
+    def to_outputs(self, combined: Floats) -> Floats:
+        """What networks give are outputs."""
+        return combined
+
+    def from_outputs(self, outputs: Floats) -> Floats:
+        """The prediction, with its interval once that is fitted."""
+        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
+        if self.conformal is None:
+            return self._restored(mean)
+        ends = (mean, mean) if outputs.ndim == 1 else (outputs[:, 1:].min(axis=1), outputs[:, 1:].max(axis=1))
+        low, high = self.conformal.interval(*ends)
+        return np.column_stack([self._restored(each) for each in (mean, low, high)])
+
+    def row_losses(self, outputs: Floats, labels: Array) -> Floats:
+        """Squared, or absolute if robust, errors of outputs."""
+        errors = self._standardised(labels) - (outputs if outputs.ndim == 1 else outputs[:, 0])
+        return np.abs(errors) if self.robust else errors**2
+
+    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+        """Outputs whose mean error is 0."""
+        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
+        return outputs + float((self._standardised(labels) - mean).mean())
+
+    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+        """None: intervals are what is calibrated, see `with_intervals`."""
+        return Calibration()
+
+    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+        """With intervals from held-out outputs; see `statistics.conformal`."""
+        truth = self._standardised(labels)
+        if outputs.ndim == 1:
+            return replace(self, conformal=fit_residuals(truth, outputs, self.coverage))
+        return replace(self, conformal=fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage))
+
+    def without_intervals(self) -> Self:
+        """Not fitted."""
+        return replace(self, conformal=None)
+
+    def linear_model(self, strength: float) -> Any:
+        """Ridge regression."""
+        from sklearn.linear_model import Ridge
+
+        return Ridge(alpha=1 / strength)
+
+    def in_use(self, column: pd.Series, labels: Array, validation: Array, key: str) -> Floats:
+        """Predictions as they are."""
+        return numbers(column, key, "a prediction in the target's unit")
+
+    def columns(self, model: str, scores: Floats) -> dict[str, Floats]:
+        """The prediction under the model's own name, its interval beside it."""
+        if scores.ndim == 1:
+            return {model: scores}
+        named = super().columns(model, scores)
+        return {model: scores[:, 0], **dict(list(named.items())[1:])}
+
+    def scores(self, frame: pd.DataFrame, model: str) -> Floats:
+        """The prediction [n], or with its interval [n, 3]."""
+        ends = [f"{model}: {name}" for name in self.score_names[1:]]
+        if ends[0] not in frame:
+            return frame[model].to_numpy(np.float64)
+        return frame[[model, *ends]].to_numpy(np.float64)
+
+    def refuse(self, scores: Floats, index: pd.Index, model: str) -> None:
+        """Predictions are finite."""
+        wrong = np.asarray(~np.isfinite(scores.reshape(len(scores), -1)).all(axis=1))
+        if wrong.any():
+            raise DataError(
+                f"{model} predicted no finite number in {int(wrong.sum()):,} of {len(scores):,} rows, first in row "
+                f"{index[wrong][0]}. Look for missing or huge values in its inputs, or lower training.learning_rate."
+            )
+
+    def prepare(self, labels: Array, scores: Floats, threshold: float | None) -> PreparedErrors:
+        """Take errors, and whether intervals hold."""
+        if scores.ndim == 1:
+            return PreparedErrors(compare(labels, scores))
+        predicted, low, high = scores.T
+        return PreparedErrors(compare(labels, predicted, ends=(low, high)))
+
+    def cases(self, labels: Array) -> int:
+        """All rows."""
+        return len(labels)
+
+    def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Absolute error, bias (prediction less target), and whether the interval holds the target."""
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+        values = {"mae": np.abs(predicted - labels), "bias": predicted - labels}
+        if scores.ndim > 1:
+            values["coverage"] = ((labels >= scores[:, 1]) & (labels <= scores[:, 2])).astype(np.float64)
+        return values
+
+    def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
+        """Prediction and interval."""
+        return dict(zip(self.score_names, scores.T, strict=True))
+
+    def prediction_types(self) -> dict[str, str]:
+        """Numbers."""
+        return dict.fromkeys(self.score_names, "double")
+
+    def explained(self, outputs: Floats, place: int) -> Floats:
+        """The prediction."""
+        return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
+
+    def _scaled(self, labels: Floats) -> Floats:
+        return np.log(labels) if self.transform else labels
+
+    def _standardised(self, labels: Array) -> Floats:
+        standardised: Floats = (self._scaled(labels.astype(np.float64)) - self.centre) / self.spread
+        return standardised
+
+    def _restored(self, outputs: Floats) -> Floats:
+        scaled = outputs * self.spread + self.centre
+        return np.exp(scaled) if self.transform else scaled
+
+
+@dataclass(frozen=True)
+class PreparedErrors:
+    """Predictions beside what happened."""
+
+    rows: ErrorRows
+
+    def measure(self, weights: Array) -> dict[str, Array]:
+        """See `statistics.error_measures.measure_errors`."""
+        return measure_errors(self.rows, weights)

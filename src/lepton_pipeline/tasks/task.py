@@ -1,0 +1,262 @@
+"""What every task answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.statistics.intervals import Interval
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.tasks.calibration import Calibration
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = npt.NDArray[Any]
+# Loss by which a network stops, and a second figure to follow, by network; float64 on the device.
+Judge = Callable[["Tensor"], tuple["Tensor", "Tensor"]]
+# Between the name of a model and what one of its columns of scores holds.
+_OF = ": "
+
+
+class Prepared(Protocol):
+    """Scored rows with known labels, ready to be measured on many resamples."""
+
+    def measure(self, weights: Array) -> Mapping[str, Array]:
+        """Each metric, [resamples], of rows that count `weights` [resamples, rows] times."""
+
+
+@dataclass(frozen=True)
+class Booster:
+    """One model of gradient boosting: of classes, or of numbers by the loss that it minimises."""
+
+    loss: str = "log_loss"
+    quantile: float | None = None
+
+
+@dataclass(frozen=True)
+class Task(ABC):
+    """What a model predicts, and all that follows from it.
+
+    Labels are one number a row: 0 or 1, the place of a class, or the target itself. Outputs are what is
+    blended and calibrated: logits, or the standardised target. Scores are what is measured: probabilities, or
+    predictions in the target's unit. Outputs and scores are [n], or [n, K] where there are several a row.
+    """
+
+    # Metrics by which terminal and pages judge a model at a glance, the most important first.
+    shown: ClassVar[tuple[str, ...]]
+    # What an epoch's two figures of held-out rows are called.
+    curves: ClassVar[tuple[str, str]]
+    # The name of the linear baseline.
+    linear: ClassVar[str]
+    # What rows that intervals rest on are, see `cases`.
+    case: ClassVar[str]
+    # Whether decisions are taken by a threshold, chosen on validation rows.
+    has_threshold: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """Outputs of a network's member, and of boosting, for a row."""
+
+    # Target
+
+    @abstractmethod
+    def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Labels of rows whose target is known, indexed as `table`; a DataError says why they cannot be learnt."""
+
+    @abstractmethod
+    def strata(self, labels: pd.Series) -> pd.Series:
+        """Whole numbers; a random split has each in the same share in all parts, and so have folds."""
+
+    @abstractmethod
+    def counted(self, labels: pd.Series) -> str:
+        """Rows in words, as "1,250 rows, 301 of them positive"."""
+
+    def positives(self, labels: pd.Series) -> int | None:
+        """Number of positive rows, where there is a positive class."""
+        return None
+
+    @abstractmethod
+    def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
+        """What a part of the split lacks to be learnt from, or to be scored; empty if nothing."""
+
+    # Fit
+
+    @property
+    @abstractmethod
+    def boosters(self) -> list[Booster]:
+        """Models of gradient boosting that together give the outputs; none where they would take too long."""
+
+    def fitted(self, labels: Array) -> Self:
+        """The task with what is learnt of the labels themselves, such as their scale."""
+        return self
+
+    @abstractmethod
+    def targets(self, labels: Array) -> Array:
+        """Labels as losses take them, [n]."""
+
+    @abstractmethod
+    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Loss of each row and member, [networks, n, members], of outputs [networks, n, members, K]."""
+
+    @abstractmethod
+    def combine(self, outputs: Tensor) -> Tensor:
+        """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
+
+    @abstractmethod
+    def judge(self, targets: Tensor) -> Judge:
+        """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
+
+    @abstractmethod
+    def class_weights(self, targets: Tensor, train: Tensor) -> Tensor:
+        """Weights [n] with equal totals of all classes, and mean 1, in the rows `train`."""
+
+    @abstractmethod
+    def to_outputs(self, combined: Floats) -> Floats:
+        """Outputs of what `combine` gives."""
+
+    @abstractmethod
+    def from_outputs(self, outputs: Floats) -> Floats:
+        """Scores of outputs."""
+
+    @abstractmethod
+    def row_losses(self, outputs: Floats, labels: Array) -> Floats:
+        """Loss of each row, [n], by which parts are weighed."""
+
+    @abstractmethod
+    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+        """Outputs shifted so that their mean is right on these rows."""
+
+    @abstractmethod
+    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+        """The correction of held-out outputs that lowers their loss for certain, if any."""
+
+    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+        """The task with intervals fitted on held-out rows, where it has some."""
+        return self
+
+    def without_intervals(self) -> Self:
+        """The task whose scores have no intervals."""
+        return self
+
+    @abstractmethod
+    def linear_model(self, strength: float) -> Any:
+        """Estimator of scikit-learn for the linear baseline; `strength` is the inverse of its penalty's."""
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """Strengths of the linear baseline that are tried."""
+        return 0.01, 0.1, 1.0, 10.0
+
+    @abstractmethod
+    def in_use(self, column: pd.Series, labels: Array, validation: Array, key: str) -> Floats:
+        """Scores of a rule or score in use, of rows with `labels`; what needs fitting is fitted on `validation` rows.
+
+        Raises DataError if the column, declared by `key`, cannot be one.
+        """
+
+    # Scores
+
+    def columns(self, model: str, scores: Floats) -> dict[str, Floats]:
+        """Scores as columns of a frame, named after the model and what each holds."""
+        if scores.ndim == 1:
+            return {model: scores}
+        return {f"{model}{_OF}{name}": scores[:, place] for place, name in enumerate(self.score_names)}
+
+    def scores(self, frame: pd.DataFrame, model: str) -> Floats:
+        """Scores of a model, from the columns that `columns` named."""
+        if model in frame:
+            return frame[model].to_numpy(np.float64)
+        return frame[[f"{model}{_OF}{name}" for name in self.score_names]].to_numpy(np.float64)
+
+    @property
+    def score_names(self) -> list[str]:
+        """What the columns of scores of two dimensions hold."""
+        return []
+
+    def models(self, frame: pd.DataFrame) -> list[str]:
+        """Names of the models with scores in a frame that `scores` reads."""
+        others = ("part", "label", "weight")
+        names = (str(name).partition(_OF)[0] for name in frame if name not in others)
+        return list(dict.fromkeys(names))
+
+    @abstractmethod
+    def refuse(self, scores: Floats, index: pd.Index, model: str) -> None:
+        """Raise a DataError if scores are none that a model may give."""
+
+    @abstractmethod
+    def prepare(self, labels: Array, scores: Floats, threshold: float | None) -> Prepared:
+        """Prepare scored rows for metrics; `threshold` is None in tasks without one."""
+
+    @abstractmethod
+    def cases(self, labels: Array) -> int:
+        """Rows that intervals rest on: of the rarer class, beside the most frequent one, or all."""
+
+    def classes_drawn(self, labels: Array) -> Array | None:
+        """Classes, 0 or 1, of which every resample must hold both; None where any rows can be measured."""
+        return None
+
+    def exact_intervals(
+        self, labels: Array, scores: Floats, z: float, codes: Array | None
+    ) -> Mapping[str, Interval]:
+        """Metrics with an interval by a formula; `z` and `codes` as in `statistics.intervals.share_interval`."""
+        return {}
+
+    @abstractmethod
+    def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Metrics that are means over rows, as values of rows [n]: what slices and columns are compared by."""
+
+    # Predictions
+
+    def differs_from(self, other: Task) -> str | None:
+        """Why the scores of both cannot be compared; None if they can."""
+        if type(self) is not type(other) or list(self.score_names) != list(other.score_names):
+            return f"it predicts something else: {other}"
+        return None
+
+    def __str__(self) -> str:
+        """The task in words."""
+        names = f" of {', '.join(self.score_names)}" if self.score_names else ""
+        return f"{type(self).__name__.lower()}{names}"
+
+    @abstractmethod
+    def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
+        """Columns of the predictions of rows."""
+
+    @abstractmethod
+    def prediction_types(self) -> dict[str, str]:
+        """Type in MLflow of each column of `predictions`."""
+
+    @abstractmethod
+    def explained(self, outputs: Floats, place: int) -> Floats:
+        """What reasons add up to, [n]: log-odds of the positive class or of that at `place`, or the prediction."""
+
+    def explained_place(self, scores: Floats) -> Array:
+        """Which of several outputs is explained in each row, [n]."""
+        return np.zeros(len(scores), dtype=np.intp)
+
+
+def numbers(column: pd.Series, key: str, what: str) -> Floats:
+    """Finite numbers of a column declared by `key`, which shall hold `what`; a DataError says why it does not."""
+    if not pd.api.types.is_numeric_dtype(column):
+        raise DataError(
+            f"column {column.name!r} ({key}) holds {column.dropna().iloc[:1].to_list()}, no number; a score in use is "
+            f"{what}: derive one in features.derive."
+        )
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        raise DataError(
+            f"column {column.name!r} ({key}) has no score in {int(wrong.sum()):,} of {len(values):,} validation and "
+            f"test rows, first in row {column.index[wrong][0]}; fill them, for instance in features.derive."
+        )
+    return values
