@@ -107,7 +107,7 @@ def test_weights_are_relative():
 
 
 def test_weighted_quantile_by_hand():
-    # Three quarters of 3.5 + 1 is 3.375: the sums from below are 1, 2, 3, 3.5, those from above .5, 1.5, 2.5, 3.5.
+    # Three quarters of 3.5 + 1 is 3.375; the sums from below are 1, 2, 3, 3.5, from above .5, 1.5, 2.5, 3.5.
     weights = np.array([1.0, 1.0, 1.0, 0.5])
     found = fit_residuals(np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4), 0.5, weights)
     assert found == Conformal(below=-1.0, above=4.0)

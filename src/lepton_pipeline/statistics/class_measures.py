@@ -76,10 +76,10 @@ def measure_classes(rows: ClassRows, weights: np.ndarray) -> dict[str, np.ndarra
     `weights` are [resamples, rows], no resample without weight; none must have all classes. Every row counts
     as of its most probable class. Metrics: `log_loss` (natural, clipped to the resolution of float64);
     `macro_f1`, the mean F1 of the classes that a row of the resample has or is decided to have; `accuracy`;
-    `balanced_accuracy`, the mean recall of the classes that it has; `auc`, the mean of each such class against
-    all others (a tie counts half; one half in a resample of one class); `ece`, the expected calibration error
-    of the highest probability over ten bins of equal mass (Guo et al. 2017, "On calibration of modern neural
-    networks"; bins of Nixon et al. 2019, "Measuring Calibration in Deep Learning").
+    `balanced_accuracy`, the mean recall of the classes that it has; `auc`, the mean of each such class
+    against all others (a tie counts half; one half in a resample of one class); `ece`, the expected
+    calibration error of the highest probability over ten bins of equal mass (Guo et al. 2017, "On calibration
+    of modern neural networks"; bins of Nixon et al. 2019, "Measuring Calibration in Deep Learning").
     """
     total = weights.sum(axis=1)
     had, decided, right = _count(rows, weights)

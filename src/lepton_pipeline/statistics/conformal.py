@@ -47,13 +47,13 @@ def fit_residuals(
 def fit_cqr(
     truth: Floats, low: Floats, high: Floats, level: float, weights: np.ndarray | None = None
 ) -> Conformal:
-    """Offsets of intervals of `level`, in (0, 1), from a lower and an upper quantile of held-out rows, [n] each.
+    """Offsets of intervals of `level`, in (0, 1), from two quantiles of held-out rows, [n] each.
 
     Each end has an offset of its own, so that either is missed by (1 - level) / 2 of the rows (Romano et al.,
     theorem 2): with one offset for both, all misses of skewed errors lie on one side, and the other end says
     nothing. An offset is the ceil((n + 1) (1 + level) / 2)-th smallest miss. `weights` [n] say how much each
-    row counts; the new row, the + 1, counts as much as the heaviest (Barber et al. 2023, "Conformal prediction
-    beyond exchangeability").
+    row counts; the new row, the + 1, counts as much as the heaviest (Barber et al. 2023, "Conformal
+    prediction beyond exchangeability").
 
     >>> fit_residuals(np.arange(1.0, 20.0), np.zeros(19), level=0.9)
     Conformal(below=-1.0, above=19.0)
@@ -73,8 +73,8 @@ def _refuse_too_few(weights: np.ndarray, level: float) -> None:
     if counted < needed * (1 - _ROUNDING):
         unequal = "" if counted == len(weights) else f" (which weigh as much as {counted:.1f} equal ones)"
         raise DataError(
-            f"{len(weights):,} held-out rows{unequal} are too few for intervals that cover {level:.4g} of the "
-            f"rows: {ceil(needed * (1 - _ROUNDING)):,} are needed. Hold out more rows, or ask for a lower level."
+            f"{len(weights):,} held-out rows{unequal} are too few for intervals that cover {level:.4g} of "
+            f"all rows: {ceil(needed * (1 - _ROUNDING)):,} are needed. Hold out more, or lower the level."
         )
 
 

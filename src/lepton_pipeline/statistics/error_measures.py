@@ -66,12 +66,12 @@ def measure_errors(rows: ErrorRows, weights: np.ndarray) -> dict[str, np.ndarray
     """Metrics of one model, [resamples] each, on rows weighted by how often they are drawn.
 
     `weights` are [resamples, rows], no resample without weight. Metrics, in units of the target where nothing
-    else is said: `rmse`; `mae`; `r2`, a share, against the mean truth of the resample (as scikit-learn has it,
-    1 or 0 where the truth does not vary); `bias`, the mean prediction less the mean truth; `coverage` (a
+    else is said: `rmse`; `mae`; `r2`, a share, against the mean truth of the resample (as in scikit-learn, 1
+    or 0 where the truth does not vary); `bias`, the mean prediction less the mean truth; `coverage` (a
     share) and mean `width` of intervals and mean `pinball` loss, where they were given. `mape`, the mean
-    share of the truth that an error is, leaves out rows whose truth is 0 (`rows_without_percentage`); `wape` is
-    the sum of errors, without signs, as a share of that of the truth. Both are missing where all truth is 0,
-    and nan in a resample where it is.
+    share of the truth that an error is, leaves out rows whose truth is 0 (`rows_without_percentage`); `wape`
+    is the sum of errors, without signs, as a share of that of the truth. Both are missing where all truth is
+    0, and nan in a resample where it is.
     """
     total = weights.sum(axis=1)
     sizes = np.abs(rows.errors)

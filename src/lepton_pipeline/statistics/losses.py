@@ -68,8 +68,9 @@ def class_log_losses(probabilities: Floats, labels: np.ndarray) -> Floats:
 def fit_temperature(logits: Floats, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Inverse temperature of logits [n, classes] with the lowest log loss, from 0.05 to 5 (Guo et al. 2017).
 
-    It is below 1 for an overconfident model, and 1 where the logits of every row are equal. `labels` are whole
-    numbers from 0; `weights` [n] say how much each row counts. The loss is convex in the inverse temperature.
+    It is below 1 for an overconfident model, and 1 where the logits of every row are equal. `labels` are
+    whole numbers from 0; `weights` [n] say how much each row counts. The loss is convex in the inverse
+    temperature.
     """
     from scipy.optimize import brentq
 
