@@ -33,9 +33,7 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
     """Sort rows by their score; `labels` are 0 or 1."""
     order = np.argsort(-probabilities, kind="stable")
     scores, labels = probabilities[order], labels[order]
-    tie_starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
-    tie_ends = np.append(tie_starts[1:], len(scores))
-    bins = (tie_starts + tie_ends) * CALIBRATION_BINS // (2 * len(scores))
+    tie_starts, tie_ends = find_ties(scores)
     positives = np.flatnonzero(labels)
     ties = np.searchsorted(tie_starts, positives, side="right") - 1
     return RankedRows(
@@ -43,11 +41,25 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
         labels=labels,
         scores=scores,
         log_losses=log_losses(scores, labels),
-        bin_starts=tie_starts[np.append(True, bins[1:] != bins[:-1])],
+        bin_starts=calibration_bins(scores),
         positives=positives,
         above=tie_starts[ties],
         through=tie_ends[ties],
     )
+
+
+def find_ties(scores: Floats) -> tuple[np.ndarray, np.ndarray]:
+    """First row of each run of equal scores among sorted ones [rows], and the row after its last."""
+    starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
+    return starts, np.append(starts[1:], len(scores))
+
+
+def calibration_bins(scores: Floats) -> np.ndarray:
+    """First row of each calibration bin of sorted scores [rows]; see `RankedRows`."""
+    starts, ends = find_ties(scores)
+    bins = (starts + ends) * CALIBRATION_BINS // (2 * len(scores))
+    firsts: np.ndarray = starts[np.append(True, bins[1:] != bins[:-1])]
+    return firsts
 
 
 def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:
