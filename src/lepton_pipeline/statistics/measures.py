@@ -35,7 +35,6 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
     scores, labels = probabilities[order], labels[order]
     tie_starts = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
     tie_ends = np.append(tie_starts[1:], len(scores))
-    bins = (tie_starts + tie_ends) * CALIBRATION_BINS // (2 * len(scores))
     positives = np.flatnonzero(labels)
     ties = np.searchsorted(tie_starts, positives, side="right") - 1
     return RankedRows(
@@ -43,11 +42,23 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
         labels=labels,
         scores=scores,
         log_losses=log_losses(scores, labels),
-        bin_starts=tie_starts[np.append(True, bins[1:] != bins[:-1])],
+        bin_starts=equal_mass_bins(scores, CALIBRATION_BINS),
         positives=positives,
         above=tie_starts[ties],
         through=tie_ends[ties],
     )
+
+
+def equal_mass_bins(values: np.ndarray, most: int) -> np.ndarray:
+    """First row of each of at most `most` bins of equally many rows of sorted `values` [rows], by `RankedRows`.
+
+    >>> equal_mass_bins(np.array([1.0, 1.0, 1.0, 2.0, 5.0, 5.0]), 3)
+    array([0, 3, 4])
+    """
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    bins = (starts + np.append(starts[1:], len(values))) * most // (2 * len(values))
+    first: np.ndarray = starts[np.append(True, bins[1:] != bins[:-1])]
+    return first
 
 
 def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:
