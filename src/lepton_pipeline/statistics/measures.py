@@ -50,7 +50,7 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
 
 
 def equal_mass_bins(values: np.ndarray, most: int) -> np.ndarray:
-    """First row of each of at most `most` bins of equally many rows of sorted `values` [rows], by `RankedRows`.
+    """First row of each of at most `most` bins of equally many sorted `values` [rows]; see `RankedRows`.
 
     >>> equal_mass_bins(np.array([1.0, 1.0, 1.0, 2.0, 5.0, 5.0]), 3)
     array([0, 3, 4])

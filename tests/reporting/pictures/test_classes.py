@@ -151,7 +151,7 @@ def test_of_thirty_classes_twenty_are_drawn_and_a_sentence_sums_up_the_others():
     said = texts(draw_classes(counts, names))
     assert "class 10" in said
     assert "class 9" not in said
-    # Ten others of 10, 20, … 100 rows, each with one confusion: recalls 0.9 to 0.99, median of 0.98 and 0.9833.
+    # Ten others of 10 to 100 rows, each with one confusion: recalls of 0.9 to 0.99, median 0.982.
     assert summarise_classes(counts, names) == (
         "The 10 other classes have 550 rows and a median recall of 98\N{NO-BREAK SPACE}%; "
         "the lowest is 90\N{NO-BREAK SPACE}% (class 0)."

@@ -51,11 +51,11 @@ def draw_predictions(
     high: np.ndarray | None = None,
     unit: str = "",
 ) -> Chart:
-    """Draw what happened by what was predicted, with the diagonal; truth and predictions are finite numbers [rows].
+    """Draw true values by predictions, finite numbers [rows], with the diagonal.
 
-    Of more than 1,500 rows so many are drawn, at random with a fixed seed. `low` and `high` are the ends of
-    each row's interval [rows]: a band joins their medians in bins of equal mass of the prediction. Both axes are
-    logarithmic where all values are positive and span more than two decades. Outliers are drawn at the edge.
+    Of more than 1,500 rows as many are drawn, at random with a fixed seed. `low` and `high` are the ends of
+    each row's interval [rows]: a band joins their medians in bins of equal mass of the prediction. Both axes
+    are logarithmic where all values are positive and span over two decades. Outliers are drawn at the edge.
     """
     values, bins = np.concatenate([truth, predicted]), _Bins.of(predicted, _BINS)
     scale = _scale(values, _over_decades(truth, predicted))
@@ -77,8 +77,8 @@ def draw_predictions(
 def draw_residuals(truth: np.ndarray, predicted: np.ndarray, unit: str = "") -> Chart:
     """Draw truth less prediction by prediction, with median and middle 90 % in bins of equal mass.
 
-    There are 20 bins, or fewer, so that each has ten rows. Points are as in `draw_predictions`; where its axes
-    are logarithmic, truth over prediction is drawn, as differences would only show the largest values.
+    There are 20 bins, or fewer, so that each has ten rows. Points are as in `draw_predictions`; where its
+    axes are logarithmic, truth over prediction is drawn, as differences would only show the largest values.
     """
     residuals, ratio = _residuals(truth, predicted)
     across, up = _scale(predicted, ratio), _scale(residuals, ratio)
