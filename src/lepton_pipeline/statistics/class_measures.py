@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lepton_pipeline.statistics.losses import Floats, class_log_losses
-from lepton_pipeline.statistics.measures import accumulate, calibration_bins, find_ties, weigh
+from lepton_pipeline.statistics.measures import accumulate, equal_mass_bins, find_ties, weigh
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def rank_classes(probabilities: Floats, labels: np.ndarray) -> ClassRows:
         ranks={int(each): _rank(probabilities[:, each], labels == each) for each in np.unique(labels)},
         by_confidence=by_confidence,
         gaps=(confidence - (decided == labels))[by_confidence],
-        bin_starts=calibration_bins(confidence[by_confidence]),
+        bin_starts=equal_mass_bins(confidence[by_confidence]),
     )
 
 

@@ -41,7 +41,7 @@ def rank(probabilities: Floats, labels: Floats) -> RankedRows:
         labels=labels,
         scores=scores,
         log_losses=log_losses(scores, labels),
-        bin_starts=calibration_bins(scores),
+        bin_starts=equal_mass_bins(scores),
         positives=positives,
         above=tie_starts[ties],
         through=tie_ends[ties],
@@ -54,12 +54,16 @@ def find_ties(scores: Floats) -> tuple[np.ndarray, np.ndarray]:
     return starts, np.append(starts[1:], len(scores))
 
 
-def calibration_bins(scores: Floats) -> np.ndarray:
-    """First row of each calibration bin of sorted scores [rows]; see `RankedRows`."""
-    starts, ends = find_ties(scores)
-    bins = (starts + ends) * CALIBRATION_BINS // (2 * len(scores))
-    firsts: np.ndarray = starts[np.append(True, bins[1:] != bins[:-1])]
-    return firsts
+def equal_mass_bins(values: np.ndarray, most: int = CALIBRATION_BINS) -> np.ndarray:
+    """First row of each of at most `most` bins of equally many sorted `values` [rows]; see `RankedRows`.
+
+    >>> equal_mass_bins(np.array([1.0, 1.0, 1.0, 2.0, 5.0, 5.0]), 3)
+    array([0, 3, 4])
+    """
+    starts, ends = find_ties(values)
+    bins = (starts + ends) * most // (2 * len(values))
+    first: np.ndarray = starts[np.append(True, bins[1:] != bins[:-1])]
+    return first
 
 
 def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[str, np.ndarray]:

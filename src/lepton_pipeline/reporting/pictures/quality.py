@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle
 
@@ -90,6 +90,30 @@ def drawn_models(metrics: Metrics) -> list[tuple[str, str]]:
     return list(zip(names, chain(SERIES[:1], cycle(SERIES[1:])), strict=False))
 
 
+def calibration_chart(
+    lines: Sequence[tuple[str, RankedRows]],
+    across: str = "Predicted probability",
+    up: str = "Observed rate",
+) -> Chart:
+    """Rates by predicted probability in bins of equal mass, a line for each class of `chart.css`.
+
+    The first line, in front, has the 95 % intervals of its rates.
+    """
+    bins = [_bins(ranked) for _, ranked in lines]
+    highest = max(max(predicted.max(), observed.max()) for predicted, observed, _ in bins)
+    limit = min(1.0, 1.04 * highest) or 0.01
+    chart = _square(across, up, limit)
+    chart.line((0, limit), (0, limit), "chance")
+    for place, (look, _) in reversed(list(enumerate(lines))):
+        predicted, observed, counts = bins[place]
+        if place == 0:
+            ends = [wilson(*of, normal_deviate(LEVEL)) for of in zip(observed, counts, strict=True)]
+            chart.intervals(predicted, [end.low for end in ends], [end.high for end in ends])
+        chart.line(predicted, observed, look)
+        chart.dots(predicted, observed, look, 4 if place == 0 else 2.4)
+    return chart
+
+
 def as_percent(share: float) -> str:
     """A share as a tick label."""
     return f"{100 * share:.4g} %"
@@ -115,7 +139,7 @@ def _charts(shown: list[_Shown]) -> dict[str, Chart]:
     return {
         "roc": _roc(shown),
         "precision_recall": _precision_recall(shown),
-        "calibration": _calibration(shown),
+        "calibration": calibration_chart([(each.look, each.ranked) for each in shown]),
         "score_histogram": _histogram(shown[0]),
     }
 
@@ -153,21 +177,6 @@ def _rates(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
     found = np.cumsum(ranked.labels)
     true = found[ends]
     return true / found[-1], (ends + 1 - true) / (len(ranked.labels) - found[-1])
-
-
-def _calibration(shown: list[_Shown]) -> Chart:
-    bins = [_bins(each.ranked) for each in shown]
-    highest = max(max(predicted.max(), observed.max()) for predicted, observed, _ in bins)
-    limit = min(1.0, 1.04 * highest) or 0.01
-    chart = _square("Predicted probability", "Observed rate", limit)
-    chart.line((0, limit), (0, limit), "chance")
-    for each, (predicted, observed, counts) in reversed(list(zip(shown, bins, strict=True))):
-        if each is shown[0]:
-            ends = [wilson(*of, normal_deviate(LEVEL)) for of in zip(observed, counts, strict=True)]
-            chart.intervals(predicted, [end.low for end in ends], [end.high for end in ends])
-        chart.line(predicted, observed, each.look)
-        chart.dots(predicted, observed, each.look, 4 if each is shown[0] else 2.4)
-    return chart
 
 
 def _bins(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from itertools import groupby
-from math import ceil, floor, isfinite, isnan, log10
+from math import ceil, floor, isfinite, isnan, log10, pi, sin
 
 from lepton_pipeline.system.readable import clipped, printable
 
 # CSS classes of lines; the fifth line repeats the second.
 SERIES = ("s0", "s1", "s2", "s3")
-_LETTER = 6.6
+# Width of a letter: room for any, and that of most names.
+_LETTER, _NARROW = 6.6, 5.8
 _FINE = (1, 2, 2.5, 5, 10)
+_LAYERS = 25
+# Text of a page remains readable above it, on light and dark paper.
+_DARKEST = 0.55
 _Values = Iterable[float | None]
 
 
@@ -28,6 +33,7 @@ class Axis:
     ticks: tuple[tuple[float, str], ...] | None = None
     written: Callable[[float], str] = "{:,.6g}".format
     most: int = 5
+    slanted: bool = False  # labels below the chart at 45 degrees, for names
 
     def labelled(self) -> tuple[tuple[float, str], ...]:
         """Ticks with their labels."""
@@ -39,31 +45,51 @@ class Axis:
         first, last = ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9)
         return tuple((at * step, self.written(round(at * step, 12) + 0.0)) for at in range(first, last + 1))
 
+    @property
+    def foot(self) -> float:
+        """Height of labels and title below a chart."""
+        labels = self.labelled()
+        slant = 20 + _NARROW * sin(pi / 4) * _longest(labels) if self.slanted else 24
+        return (slant if labels else 8) + (18 if self.title else 0)
+
 
 @dataclass
 class Chart:
-    """One pair of axes; values outside are drawn at the edge."""
+    """One pair of axes; values outside are drawn at the edge.
+
+    `key` are a class and a meaning each, written above the axes. `beside` is room for texts right of them.
+    """
 
     across: Axis
     up: Axis
     width: float = 340
     height: float = 300
+    key: Sequence[tuple[str, str]] = ()
+    beside: float = 0
+    grid: bool = True
     parts: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         across, up = self.across.labelled(), self.up.labelled()
-        self._left = 10 + _LETTER * max((len(printable(text)) for _, text in up), default=0)
-        self._right = self.width - max(8, _LETTER / 2 * len(across[-1][1]) if across else 0)
-        self._top = 26 if self.up.title else 8
-        self._bottom = self.height - (8 if not across else 24) - (18 if self.across.title else 0)
+        self._left = 10 + _LETTER * _longest(up)
+        end = _LETTER / 2 * breadth(across[-1][1]) if across and not self.across.slanted else 0
+        self._right = self.width - max(8, end, self.beside)
+        self._top = (26 if self.up.title else 8) + (24 if self.key else 0)
+        self._bottom = self.height - self.across.foot
         for value, label in across:
             x = self._x(value)
-            self._stroke("grid", f"M{x} {self._top}V{self._bottom}")
-            self._text(label, x, self._bottom + 17, "middle")
+            if self.grid:
+                self._stroke("grid", f"M{x} {self._top}V{self._bottom}")
+            if self.across.slanted:
+                self.parts.append(write(label, x + 4, self._bottom + 12, anchor="end", slanted=True))
+            else:
+                self._text(label, x, self._bottom + 17, "middle")
         for value, label in up:
             y = self._y(value)
-            self._stroke("grid", f"M{self._left:.1f} {y}H{self._right:.1f}")
+            if self.grid:
+                self._stroke("grid", f"M{self._left:.1f} {y}H{self._right:.1f}")
             self._text(label, self._left - 7, y + 4, "end")
+        self._explain(self._top - 16)
         self._stroke("axis", f"M{self._left:.1f} {self._top}V{self._bottom}H{self._right:.1f}")
         self._text(self.up.title, 0, 12, "start", "ink")
         self._text(self.across.title, (self._left + self._right) / 2, self.height - 4, "middle", "ink")
@@ -122,6 +148,29 @@ class Chart:
         """Draw a horizontal line over the whole width."""
         self._stroke(look, f"M{self._left:.1f} {self._y(y)}H{self._right:.1f}")
 
+    def cloud(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        """Draw many points, darker where they are dense."""
+        points = [f"M{self._x(x)} {self._y(y)}h0" for x, y in zip(xs, ys, strict=True)]
+        # Points of one path do not darken each other, and an element each would take four times the space.
+        for start in range(min(_LAYERS, len(points))):
+            self._stroke("cloud", "".join(points[start::_LAYERS]))
+
+    def tile(self, x: float, y: float, share: float, look: str = "") -> None:
+        """Fill the square of side 1 around a point, fully for a share of 1."""
+        left, right, top, bottom = self._x(x - 0.5), self._x(x + 0.5), self._y(y + 0.5), self._y(y - 0.5)
+        box = f'x="{left}" y="{top}" width="{right - left:.1f}" height="{bottom - top:.1f}"'
+        opacity = f'fill-opacity="{_DARKEST * share:.3f}"'
+        self.parts.append(f'<rect class="{f"tile {look}".strip()}" {box} {opacity}/>')
+
+    def note(self, text: str, x: float, y: float, look: str = "ink", down: float = 4) -> None:
+        """Write a text with its middle at a point, its base line `down` units below."""
+        self._text(text, self._x(x), self._y(y) + down, "middle", look)
+
+    def note_beside(self, text: str, y: float | None, from_right: float = 0) -> None:
+        """Write a text in the room right of the axes, at a value or, for None, above all of them."""
+        height = self._top - 6 if y is None else self._y(y) + 4
+        self._text(text, self.width - from_right, height, "end")
+
     def inline(self) -> str:
         """An element for a page with `chart.css`."""
         body = "".join(self.parts)
@@ -132,6 +181,18 @@ class Chart:
         """An element of that width inside another SVG."""
         box = f'x="{left:g}" y="{top:g}" width="{width:g}" height="{self.height * width / self.width:g}"'
         return f'<svg {box} viewBox="0 0 {self.width:g} {self.height:g}" overflow="visible">{"".join(self.parts)}</svg>'
+
+    def _explain(self, y: float) -> None:
+        x = 0.0
+        for look, meaning in self.key:
+            if look.startswith("band"):
+                self._stroke(look, f"M{x:.1f} {y - 8}h18v9h-18Z")
+            elif look.startswith("dot "):
+                self.parts.append(f'<circle class="{look[4:]}" cx="{x + 9:.1f}" cy="{y - 4}" r="3.4"/>')
+            else:
+                self._stroke(look, f"M{x:.1f} {y - 4}h18")
+            self._text(meaning, x + 24, y, "start")
+            x += 40 + _NARROW * breadth(meaning)
 
     def _x(self, value: float) -> float:
         return _between(value, self.across, self._left, self._right)
@@ -148,15 +209,28 @@ class Chart:
             self.parts.append(write(text, x, y, look, anchor))
 
 
-def write(text: str, x: float, y: float, look: str = "", anchor: str = "start") -> str:
+def write(text: str, x: float, y: float, look: str = "", anchor: str = "start", slanted: bool = False) -> str:
     """A line of text, escaped."""
     named, held = f' class="{look}"' if look else "", f' text-anchor="{anchor}"' if anchor != "start" else ""
-    return f'<text{named} x="{x:.1f}" y="{y:.1f}"{held}>{escape(printable(text), quote=False)}</text>'
+    turned = f' transform="rotate(-45 {x:.1f} {y:.1f})"' if slanted else ""
+    said = escape(printable(text), quote=False)
+    return f'<text{named} x="{x:.1f}" y="{y:.1f}"{held}{turned}>{said}</text>'
 
 
 def shorten(text: str, letters: int) -> str:
     """Cut a name of the data to fit beside a chart."""
-    return clipped(printable(text), letters)
+    text = printable(text)
+    wide = breadth(text) - len(text)
+    return clipped(text, letters if breadth(text) <= letters else max(letters - wide, letters // 2))
+
+
+def breadth(text: str) -> int:
+    """Letters that a text is wide; those of East Asian scripts count twice.
+
+    >>> breadth("plum"), breadth("\N{CJK UNIFIED IDEOGRAPH-6885}")
+    (4, 2)
+    """
+    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in printable(text))
 
 
 def bar(
@@ -189,6 +263,10 @@ def bar(
 def lines_of(text: str, letters: int) -> list[str]:
     """Wrap a text."""
     return textwrap.wrap(printable(text), letters) or [""]
+
+
+def _longest(ticks: Iterable[tuple[float, str]]) -> int:
+    return max((breadth(text) for _, text in ticks), default=0)
 
 
 def _between(value: float, axis: Axis, start: float, end: float) -> float:
