@@ -83,7 +83,7 @@ def _mlp(rows: Rows, seed: int) -> Mapping[str, Scores]:
 
 
 def _classifier_scores(rows: Rows, training: Training) -> pd.DataFrame:
-    from lepton_pipeline.model.classifier import train_model
+    from lepton_pipeline.model.predictor import train_model
 
     classifier, *_ = train_model(rows.encoded, rows.split, training)
     scores: pd.DataFrame = classifier.scores(rows.encoded.loc[rows.part("test")])

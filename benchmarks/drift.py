@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pandas as pd
 from overhead import table as markdown
 
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.calibration import EQUAL, mix, weigh, weigh_by_time
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Split, Training
 from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
 

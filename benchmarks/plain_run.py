@@ -26,7 +26,7 @@ from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -41,8 +41,8 @@ from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines, score_in_use
-from lepton_pipeline.model.classifier import Classifier
-from lepton_pipeline.model.classifier import train_model as fit_classifier
+from lepton_pipeline.model.predictor import Predictor
+from lepton_pipeline.model.predictor import train_model as fit_classifier
 from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
@@ -214,7 +214,7 @@ def main() -> None:
 
 def train_model(
     encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
-) -> tuple[Classifier, pd.DataFrame, pd.DataFrame]:
+) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
     """Train with every epoch shown and logged; the pipeline's own function stands beside its imports of Kedro."""
     with show_epochs() as show:
 

@@ -89,7 +89,7 @@ def draw_rows(source: pd.DataFrame, artefact: Artefact, count: int) -> pd.DataFr
 
 def parts(artefact: Artefact, rows: pd.DataFrame) -> dict[str, Callable[[], object]]:
     """The steps from raw rows to the scores of the parts of the model, each as it is called when these rows come."""
-    wanted, classifier = artefact.encoder.inputs, artefact.classifier
+    wanted, classifier = artefact.encoder.inputs, artefact.predictor
     derived = artefact.derivation.apply(rows, wanted)
     encoded = artefact.encoder.transform(derived)
     boosting = classifier.boosting
@@ -193,7 +193,7 @@ def bulk_table(bulks: Sequence[Bulk]) -> str:
 
 def model_line(name: str, artefact: Artefact) -> str:
     """What the model is, in a sentence."""
-    network, boosting = artefact.classifier.network, artefact.classifier.boosting
+    network, boosting = artefact.predictor.network, artefact.predictor.boosting
     trees = "no boosting" if boosting is None else f"boosting of {len(boosting.leaves):,} trees"
     return (
         f"Model `{name}`: {len(artefact.inputs)} raw columns, {len(network.numeric)} numbers and "

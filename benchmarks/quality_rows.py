@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.features.column_encoders import NumericColumn, as_numbers
 from lepton_pipeline.features.encode import Encoder, encode_rows
 from lepton_pipeline.features.leaks import check_features

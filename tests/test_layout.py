@@ -21,6 +21,7 @@ LINES = (
     "scoring evaluation",
     "model",
     "features verticals datasets project",
+    "tasks",
     "data tracking",
     "parameters system statistics errors",
 )

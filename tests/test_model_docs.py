@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from lepton_pipeline.data.split import FOLDS
+from lepton_pipeline.tasks.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
 from lepton_pipeline.features.encode import FEWEST_VALUES, MOST_ROWS, MOST_VALUES, Encoder
 from lepton_pipeline.model.boosting.trees import MOST_CODES
 from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
-from lepton_pipeline.model.classifier import Classifier, train_model
+from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.network import check_architecture
@@ -176,7 +176,7 @@ def test_the_example_of_an_architecture_trains_and_is_loaded_again(monkeypatch, 
     # A line alone cannot rank by the distance from 0.
     assert (scores[positive][:, None] > scores[~positive]).mean() > 0.85
     model.save(tmp_path / "model")
-    assert np.array_equal(Classifier.load(tmp_path / "model").predict_proba(encoded.loc[test])[:, 1], scores)
+    assert np.array_equal(Predictor.load(tmp_path / "model").predict_proba(encoded.loc[test])[:, 1], scores)
 
 
 @pytest.fixture

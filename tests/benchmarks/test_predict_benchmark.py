@@ -15,7 +15,7 @@ import lepton_pipeline.registry
 from lepton_pipeline.features.derive import Derivation
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Training
 from lepton_pipeline.registry.publish import RecordedPyfunc
 
@@ -117,9 +117,9 @@ def test_parts_are_those_of_a_prediction(predict: Any, artefact: Artefact, sourc
     made = {name: call() for name, call in predict.parts(artefact, rows).items()}
     assert list(made) == ["derived columns", "encoder", "networks", "boosting"]
     assert "burden" in made["derived columns"].columns
-    scores = artefact.classifier.scores(made["encoder"])
+    scores = artefact.predictor.scores(made["encoder"])
     np.testing.assert_array_equal(
-        made["networks"][:, 1], artefact.classifier.network.predict_proba(made["encoder"])[:, 1]
+        made["networks"][:, 1], artefact.predictor.network.predict_proba(made["encoder"])[:, 1]
     )
     np.testing.assert_allclose(1 / (1 + np.exp(-made["boosting"])), scores["boosting"])
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from lepton_pipeline.data.as_of import existing_rows, label_known, labelled_rows, recent_rows
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table, read_table
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Vertical, Window

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.fingerprint import fingerprint, identify_test_rows
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.parameters import Features, Split
 
 TABLE = pd.DataFrame({"a": [1.0, 2.0, None], "b": ["x", "y", "y"]})

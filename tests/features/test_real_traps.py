@@ -14,7 +14,7 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.data.sql import run_query
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError

@@ -5,14 +5,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model import artefact as module
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, Leaks, Split, Training
 from lepton_pipeline.statistics.estimates import Metrics
 
@@ -71,7 +71,7 @@ def test_a_saved_artefact_gives_the_same_bits(artefact, table, tmp_path):
 def test_what_is_served_is_the_whole_model(artefact, table):
     """Blended and calibrated: not its networks alone."""
     derived = artefact.derivation.apply(table, artefact.encoder.inputs)
-    scores = artefact.classifier.scores(artefact.encoder.transform(derived))
+    scores = artefact.predictor.scores(artefact.encoder.transform(derived))
     served = artefact.predict(table)["probability"]
     assert np.array_equal(served, scores["model"])
     assert not np.array_equal(served, scores["network"])

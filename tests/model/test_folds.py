@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.model import folds as module
 from lepton_pipeline.model.folds import Fold, Plan, holdout, plan_fits
 from lepton_pipeline.parameters import Dataset, Split

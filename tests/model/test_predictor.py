@@ -12,7 +12,7 @@ import torch
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model import classifier as module
 from lepton_pipeline.model.calibration import Calibration
-from lepton_pipeline.model.classifier import DESCRIPTION, Classifier, train_model
+from lepton_pipeline.model.predictor import DESCRIPTION, Predictor, train_model
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
 
@@ -315,7 +315,7 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(trained, rows, boost
     model.save(tmp_path)
     for library, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(library, name, refuse)
-    loaded = Classifier.load(tmp_path)
+    loaded = Predictor.load(tmp_path)
     pd.testing.assert_frame_equal(loaded.scores(encoded), model.scores(encoded), check_exact=True)
     assert loaded.weights_sha256 == model.weights_sha256
     for name in ("trained", "boosting_weight", "calibration"):
@@ -325,7 +325,7 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(trained, rows, boost
 
 def test_it_saves_the_same_bytes_again(trained, tmp_path):
     trained[0].save(tmp_path / "a")
-    Classifier.load(tmp_path / "a").save(tmp_path / "b")
+    Predictor.load(tmp_path / "a").save(tmp_path / "b")
     saved = [
         {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         for folder in (tmp_path / "a", tmp_path / "b")
@@ -338,9 +338,9 @@ def test_a_loaded_model_needs_neither_scikit_learn_nor_what_trains(trained, tmp_
     trained[0].save(tmp_path)
     code = (
         "import sys; from pathlib import Path; import numpy as np, pandas as pd\n"
-        "from lepton_pipeline.model.classifier import Classifier\n"
+        "from lepton_pipeline.model.predictor import Predictor\n"
         "print({'torch', 'sklearn', 'scipy', 'safetensors'} & set(sys.modules))\n"
-        f"model = Classifier.load(Path({str(tmp_path)!r}))\n"
+        f"model = Predictor.load(Path({str(tmp_path)!r}))\n"
         "row = {'a': np.float32([0]), 'b': np.float32([1]), 'c': np.int32([3])}\n"
         "model.predict_proba(pd.DataFrame(row))\n"
         "print('sklearn' in sys.modules, 'lepton_pipeline.model.networks.fit' in sys.modules)"
@@ -354,7 +354,7 @@ def test_files_of_another_format_are_refused(trained, tmp_path):
     description = json.loads((tmp_path / DESCRIPTION).read_text())
     (tmp_path / DESCRIPTION).write_text(json.dumps(description | {"format": 99}))
     with pytest.raises(DataError, match="has format 99, this version reads"):
-        Classifier.load(tmp_path)
+        Predictor.load(tmp_path)
 
 
 @pytest.mark.parametrize("file", ["boosting.safetensors", "network"])
@@ -364,7 +364,7 @@ def test_parts_of_another_model_are_refused(trained, trained_in_time, tmp_path, 
     (tmp_path / "a" / file).rename(tmp_path / "aside")
     (tmp_path / "b" / file).rename(tmp_path / "a" / file)
     with pytest.raises(DataError, match="not of one model"):
-        Classifier.load(tmp_path / "a")
+        Predictor.load(tmp_path / "a")
 
 
 def test_the_hash_is_of_every_part(trained, trained_in_time):

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model.artefact import assemble_artefact
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import (
     About,

@@ -11,7 +11,7 @@ import pytest
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.operations.monitoring.new_rows import score_new_rows

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.features.derive import Derivation, derive_features
@@ -20,7 +20,7 @@ from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.model.artefact import assemble_artefact
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import (
     Contract,

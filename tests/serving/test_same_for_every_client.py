@@ -20,7 +20,7 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact
-from lepton_pipeline.model.classifier import train_model
+from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring, Training
 from lepton_pipeline.registry.publish import RecordedPyfunc, example_rows, input_schema, signature_of

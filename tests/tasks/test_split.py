@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.split import split_rows
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.parameters import Dataset, Split
 

@@ -72,7 +72,7 @@ def train_model(
         def report(epoch: Epoch) -> None:
             show(epoch)
             measured = epoch.train_loss, epoch.validation_loss, epoch.validation_figure
-            log_epoch(run_id, epoch.network, epoch.number, *measured, curves)
+            log_epoch(run_id, epoch.network, epoch.number, measured, curves)
 
         return fit_predictor(encoded, split, target, training, report)
 

@@ -39,9 +39,7 @@ def log_epoch(
     run_id: str,
     network: int,
     number: int,
-    train_loss: float,
-    validation_loss: float,
-    validation_figure: float,
+    figures: Sequence[float],
     curves: Sequence[str],
 ) -> None:
     """Log an epoch as it ends; metrics of further networks are prefixed `network_2.` and so on.
@@ -50,14 +48,11 @@ def log_epoch(
     """
     import mlflow
 
-    if isnan(validation_loss):
+    if isnan(figures[1]):
         return
     prefix = "" if network == 1 else f"network_{network}."
-    values = {
-        "train.loss": train_loss,
-        f"validation.{curves[0]}": validation_loss,
-        f"validation.{curves[1]}": validation_figure,
-    }
+    names = ("train.loss", *(f"validation.{curve}" for curve in curves))
+    values = dict(zip(names, figures, strict=True))
     prefixed = {f"{prefix}{name}": value for name, value in values.items()}
     log_metrics(mlflow.MlflowClient(), run_id, prefixed, number)
 

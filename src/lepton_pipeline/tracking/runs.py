@@ -258,8 +258,8 @@ class RunLog:
                 self.metrics(run_id, figures, step)
         if marks.get("epochs") and earlier:
             curves = [name.removeprefix("validation_") for name in data.columns[3:]]
-            for epoch in data.itertuples(index=False):
-                flat.log_epoch(run_id, *epoch, curves=curves)
+            for network, number, *figures in data.itertuples(index=False):
+                flat.log_epoch(run_id, network, number, figures, curves)
 
     def _log_dataset(self, run_id: str, record: IngestionRecord) -> None:
         """Log the table of `ingest_table` as the run's data set."""

@@ -13,7 +13,7 @@ from torch import nn
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.estimator import TorchClassifier
+from lepton_pipeline.model.networks.estimator import TorchNetworks
 from lepton_pipeline.model.networks.network import Network, check_architecture, find_architecture
 from lepton_pipeline.parameters import MODELS, Training
 
@@ -60,12 +60,12 @@ def test_an_architecture_is_added_by_its_class(tmp_path):
     encoded = pd.DataFrame({"a": numbers, "b": numbers[::-1]})
     plan = Plan([Fold(np.arange(0, 100, 2), np.arange(1, 100, 2))], refit=False)
     training = Training(model=f"{__name__}:OneNumber", epochs=5, learning_rate=0.1, device="cpu")
-    model = TorchClassifier(training)
+    model = TorchNetworks(training)
     scores = model.fit(encoded, (numbers > 0).astype(np.int8), plan)
     assert (np.diff(scores[1::2]) > 0).all()
     assert model.trained["code_sha256"] == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     model.save(tmp_path)
-    assert np.array_equal(TorchClassifier.load(tmp_path).predict_proba(encoded), model.predict_proba(encoded))
+    assert np.array_equal(TorchNetworks.load(tmp_path).predict_proba(encoded), model.predict_proba(encoded))
 
 
 class NoNetwork:

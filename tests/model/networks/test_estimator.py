@@ -14,7 +14,7 @@ from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.estimator import DESCRIPTION, WEIGHTS, TorchClassifier
+from lepton_pipeline.model.networks.estimator import DESCRIPTION, WEIGHTS, TorchNetworks
 from lepton_pipeline.parameters import MODELS, Dataset, Training
 
 SMALL = {"epochs": 12, "width": 24, "batch_size": 32, "learning_rate": 1e-2, "device": "cpu"}
@@ -48,7 +48,7 @@ def five_folds(n):
 
 
 def fit(encoded, labels, plan, on_epoch=None, **changes):
-    model = TorchClassifier(Training(**SMALL | changes))
+    model = TorchNetworks(Training(**SMALL | changes))
     return model, model.fit(encoded, labels, plan, on_epoch)
 
 
@@ -272,7 +272,7 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(which, rows, request
     model.save(tmp_path)
     for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(module, name, refuse)
-    loaded = TorchClassifier.load(tmp_path)
+    loaded = TorchNetworks.load(tmp_path)
     assert np.array_equal(loaded.predict_proba(encoded), model.predict_proba(encoded))
     assert loaded.weights_sha256 == model.weights_sha256
     assert (loaded.training, loaded.trained, loaded.shape) == (model.training, model.trained, model.shape)
@@ -281,7 +281,7 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(which, rows, request
 
 def test_it_saves_the_same_bytes_again(trained, tmp_path):
     trained[0].save(tmp_path / "a")
-    TorchClassifier.load(tmp_path / "a").save(tmp_path / "b")
+    TorchNetworks.load(tmp_path / "a").save(tmp_path / "b")
     for name in (DESCRIPTION, WEIGHTS):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -292,7 +292,7 @@ def test_weights_of_another_model_are_refused(trained, rows, tmp_path):
     other.save(tmp_path / "b")
     (tmp_path / "b" / WEIGHTS).replace(tmp_path / "a" / WEIGHTS)
     with pytest.raises(DataError, match="not of one model"):
-        TorchClassifier.load(tmp_path / "a")
+        TorchNetworks.load(tmp_path / "a")
 
 
 def test_files_of_another_format_are_refused(trained, tmp_path):
@@ -300,7 +300,7 @@ def test_files_of_another_format_are_refused(trained, tmp_path):
     description = json.loads((tmp_path / DESCRIPTION).read_text())
     (tmp_path / DESCRIPTION).write_text(json.dumps(description | {"format": 99}))
     with pytest.raises(DataError, match="has format 99, this version reads"):
-        TorchClassifier.load(tmp_path)
+        TorchNetworks.load(tmp_path)
 
 
 @pytest.mark.parametrize("which", ["trained", "folded"])
@@ -339,7 +339,7 @@ def test_other_columns_are_refused_by_name(trained, rows):
 
 def test_an_unfitted_classifier_says_so(tmp_path):
     with pytest.raises(DataError, match="call fit or load first"):
-        TorchClassifier(Training()).save(tmp_path)
+        TorchNetworks(Training()).save(tmp_path)
 
 
 @pytest.mark.parametrize("model", MODELS)

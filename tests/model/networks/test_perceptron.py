@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from lepton_pipeline.model.folds import Fold, Plan
-from lepton_pipeline.model.networks.estimator import TorchClassifier
+from lepton_pipeline.model.networks.estimator import TorchNetworks
 from lepton_pipeline.model.networks.perceptron import Linear, Perceptron
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
@@ -64,7 +64,7 @@ def test_what_each_can_and_cannot_learn(chessboard, model, lowest, highest):
     training = Training(
         model=model, epochs=15, width=32, batch_size=64, learning_rate=1e-2, dropout=0.0, device="cpu"
     )
-    scores = TorchClassifier(training).fit(encoded, labels, plan)[800:]
+    scores = TorchNetworks(training).fit(encoded, labels, plan)[800:]
     assert lowest <= ((scores > 0.5) == labels[800:]).mean() <= highest
 
 
@@ -79,6 +79,6 @@ def test_a_linear_model_finds_the_coefficients_of_logistic_regression():
     training = Training(
         model="linear", epochs=80, batch_size=250, learning_rate=3e-2, weight_decay=0.0, device="cpu"
     )
-    scores = TorchClassifier(training).fit(encoded, labels, plan)
+    scores = TorchNetworks(training).fit(encoded, labels, plan)
     theirs = LogisticRegression(C=np.inf).fit(encoded, labels).predict_proba(encoded)[:, 1]
     assert np.abs(scores - theirs).max() < 0.01

@@ -23,7 +23,7 @@ from lepton_pipeline.tasks.find import known_labels
 from lepton_pipeline.tracking.flat import flat_intervals
 
 # From a model's name and rows to their probabilities, and the model's threshold.
-Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float]]
+Score = Callable[[str, pd.DataFrame], tuple[pd.Series, float | None]]
 ENDS = ("value", "low", "high")
 
 
