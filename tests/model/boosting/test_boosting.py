@@ -7,6 +7,7 @@ from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.ranks import auc
+from lepton_pipeline.tasks.binary import Binary
 
 TRAINING = Training()
 
@@ -31,7 +32,7 @@ def stopped(rows, labels, cut=250, training=TRAINING, **options):
 
 
 def logits(boosted, rows):
-    return Trees.average([boosted]).logits(rows)
+    return Trees.average([boosted]).outputs(rows)
 
 
 def test_it_stops_and_keeps_the_trees_with_the_lowest_log_loss_of_the_stop_rows():
@@ -97,7 +98,7 @@ def test_one_model_a_fold_scores_the_rows_it_has_not_learnt_from_and_the_average
     rows = rows[["a", "c"]]
     places = np.arange(len(rows))
     folds = [Fold(places[100:300], places[:100]), Fold(places[:200], places[200:300])]
-    trees, held_out = boost_by_plan(rows, labels, Plan(folds, refit=False), Training(seed=5))
+    (trees,), held_out = boost_by_plan(rows, labels, Plan(folds, refit=False), Training(seed=5), Binary())
     fits = [
         boost(
             rows.iloc[fold.train],
@@ -112,7 +113,7 @@ def test_one_model_a_fold_scores_the_rows_it_has_not_learnt_from_and_the_average
         np.testing.assert_array_equal(held_out[fold.held_out], logits(boosted, rows.iloc[fold.held_out]))
     assert np.isnan(held_out[np.r_[100:200, 300:400]]).all()
     mean = np.mean([logits(boosted, rows) for boosted in fits], axis=0)
-    np.testing.assert_allclose(trees.logits(rows), mean, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(trees.outputs(rows), mean, rtol=0, atol=1e-12)
 
 
 def test_a_refit_takes_as_many_trees_at_the_same_rate_on_all_rows(monkeypatch):
@@ -121,11 +122,11 @@ def test_a_refit_takes_as_many_trees_at_the_same_rate_on_all_rows(monkeypatch):
     rows = rows[["a", "c"]]
     places = np.arange(len(rows))
     plan = Plan([Fold(places[:200], places[200:300])], refit=True)
-    trees, held_out = boost_by_plan(rows, labels, plan, Training(seed=5))
+    (trees,), held_out = boost_by_plan(rows, labels, plan, Training(seed=5), Binary())
     first = stopped(rows.iloc[:300], labels[:300], cut=200, seed=5)
     np.testing.assert_array_equal(held_out[200:300], logits(first, rows.iloc[200:300]))
     again = boost(rows.iloc[:300], labels[:300], TRAINING, trees=first[1], learning_rate=0.03, seed=5)
-    np.testing.assert_array_equal(trees.logits(rows), logits(again, rows))
+    np.testing.assert_array_equal(trees.outputs(rows), logits(again, rows))
 
 
 def test_codes_are_all_columns_but_those_of_floats():
