@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from lepton_pipeline.model.calibration import EQUAL, mix, weigh, weigh_by_time
 from overhead import table as markdown
 
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.calibration import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Split, Training
 from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
+from lepton_pipeline.tasks.split import split_rows
 
 HERE = Path(__file__).parent
 Floats = npt.NDArray[np.float64]

@@ -26,7 +26,6 @@ from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -41,9 +40,9 @@ from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines, score_in_use
+from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.model.predictor import train_model as fit_classifier
-from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.project.declaration import read_vertical
@@ -53,6 +52,7 @@ from lepton_pipeline.reporting.pictures.curves import draw_explanation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
