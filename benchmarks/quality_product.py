@@ -12,7 +12,11 @@ from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.find import Target, find_target
 from lepton_pipeline.tasks.split import split_rows
 
-_WAYS = {"binary": {"positive": 1}, "multiclass": {"classes": "all"}, "regression": {"task": "regression"}}
+_WAYS: dict[str, dict[str, object]] = {
+    "binary": {"positive": 1},
+    "multiclass": {"classes": "all"},
+    "regression": {"task": "regression"},
+}
 
 
 def declare(target: str, task: str, transform: str | None = None) -> Vertical:
