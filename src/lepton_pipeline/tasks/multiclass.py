@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +25,7 @@ from lepton_pipeline.statistics.losses import (
 )
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
+from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ FEWEST_OF_A_CLASS = 10
 # The class of all rare classes.
 RARE = "(rare)"
 _EXAMPLES = 5
+# Predictions of more classes have no column for each, but one text with the likeliest.
+MOST_COLUMNS, LIKELIEST = 50, 5
 
 
 @dataclass(frozen=True)
@@ -225,17 +230,37 @@ class Multiclass(Task):
         }
 
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """The likeliest class, its probability, and that of each class."""
+        """The likeliest class, its probability, and that of each class, or of the likeliest ones as JSON."""
         names = np.array(self.classes, dtype=object)
-        each = {f"probability_{name}": scores[:, place] for place, name in enumerate(self.classes)}
         decided = pd.array(names[scores.argmax(axis=1)], dtype="str")
+        each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=False))
+        if self.outputs > MOST_COLUMNS:
+            each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
         return {"decision": decided, "probability": scores.max(axis=1), **each}
 
     def prediction_types(self) -> dict[str, str]:
         """Of the likeliest class and the probabilities."""
-        return {"decision": "string", "probability": "double"} | {
-            f"probability_{name}": "double" for name in self.classes
-        }
+        types = {"decision": "string", "probability": "double"}
+        if self.outputs > MOST_COLUMNS:
+            return types | {"likeliest": "string"}
+        return types | dict.fromkeys(self._columns, "double")
+
+    @property
+    def _columns(self) -> list[str]:
+        return [f"probability_{name}" for name in self.classes]
+
+    def _likeliest(self, scores: Floats) -> list[str]:
+        """By row, the likeliest classes and their probabilities, the first of equal ones first."""
+        left, rows, places = scores.copy(), np.arange(len(scores)), []
+        for _ in range(LIKELIEST):
+            places.append(left.argmax(axis=1))
+            left[rows, places[-1]] = -1
+        return [
+            json.dumps(
+                {self.classes[place]: float(scores[row, place]) for place in of_row}, ensure_ascii=False
+            )
+            for row, of_row in enumerate(np.transpose(places).tolist())
+        ]
 
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of one class against all others."""
@@ -249,6 +274,15 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """How many are decided for each class, and the mean probability of the decided one."""
+        counts, probability = Counter[str](), Mean()
+        for each in predictions:
+            counts.update(each["decision"].tolist())
+            probability.add(each["probability"].to_numpy())
+        decided = {name: counts[name] for name in self.classes}
+        return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
 
 
 @dataclass(frozen=True)

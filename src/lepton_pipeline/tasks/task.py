@@ -16,6 +16,7 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.summary import Summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -243,6 +244,19 @@ class Task(ABC):
     def explained_place(self, scores: Floats) -> Array:
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
+
+    # Use
+
+    # What MLflow calls such a model.
+    model_type: ClassVar[str] = "classifier"
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array | None:
+        """Which rows of `predictions` are decided as positive, [n]; None where no class is the positive one."""
+        return None
+
+    @abstractmethod
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Summarise predictions that come in parts; how rows are divided changes no bit."""
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
