@@ -3,9 +3,11 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
 
 def visits(patients=120, rate=0.3, seed=0, flips=0.0):
@@ -20,7 +22,7 @@ def visits(patients=120, rate=0.3, seed=0, flips=0.0):
 
 def find(table, dataset, **split):
     declared = Split(**split)
-    parts = split_rows(table, dataset, declared)
+    parts = split_rows(table, Target(Binary()), dataset, declared)
     return *find_copies(table, parts, dataset, Features(), declared), parts
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from operator import not_
 from typing import Annotated
@@ -78,15 +78,16 @@ class Curve:
 class Costs:
     """Cost of decisions for 1,000 cases, in declared units."""
 
-    declared: bool  # whether there are costs
-    unit: str
-    threshold: float
-    what_if: Sequence[Choice]  # the highest threshold first
-    policies: Mapping[str, Estimate]  # of `model`, `all` (act on every case), `none`, and each baseline
-    saving: Mapping[str, Estimate]  # what the model saves against each other policy
-    curve: Curve  # empty without costs
-    capacity: Capacity | None
-    note: str  # a hint where the model hardly matters, or ""
+    declared: bool = False  # whether there are costs
+    unit: str = ""
+    threshold: float | None = None  # None in tasks without one, which leave all else empty
+    what_if: Sequence[Choice] = ()  # the highest threshold first
+    # Of `model`, `all` (act on every case), `none`, and each baseline.
+    policies: Mapping[str, Estimate] = field(default_factory=dict)
+    saving: Mapping[str, Estimate] = field(default_factory=dict)  # what the model saves against each of them
+    curve: Curve = field(default_factory=Curve)  # empty without costs
+    capacity: Capacity | None = None
+    note: str = ""  # a hint where the model hardly matters
 
 
 def measure_costs(
@@ -101,12 +102,15 @@ def measure_costs(
     Every model is judged at its own threshold. Intervals are 95 % bootstrap intervals over the resamples of
     `evaluate`, with varying base rate; costs are compared resample by resample, so that common chance
     cancels. `outcome_costs` are those of `price_outcomes`, without columns if no costs are declared.
+    Where no threshold decides, nothing is acted on, and the record is empty.
     """
+    if metrics.threshold is None:
+        return Costs()
     # In the order of their scores, rows need no sorting again in every resample.
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold, per_1000 = metrics.cut, evaluation.capacity
+    threshold, per_1000 = metrics.threshold, evaluation.capacity
     cuts = _what_if_thresholds(before, threshold)
     if per_1000 is not None:
         # To rank the cases at hand takes no label, so the test rows' own scores may be cut.

@@ -130,6 +130,8 @@ class Vertical(Declaration):
             yield f"gate.at_least: {gate.at_least!r} must be between 0 and 1"
         others = {
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
+            "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",
+            "evaluation.error_costs": self.evaluation.error_costs is not None and task != "regression",
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",

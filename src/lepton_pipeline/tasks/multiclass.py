@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.errors import DataError, did_you_mean
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
+from lepton_pipeline.parameters import ClassCosts, Dataset
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
@@ -37,6 +37,8 @@ MOST_BOOSTED, MOST_CLASSES = 30, 1000
 FEWEST_OF_A_CLASS = 10
 # The class of all rare classes.
 RARE = "(rare)"
+# The decision to leave a case to somebody.
+HAND_OVER = "(hand over)"
 _EXAMPLES = 5
 # Predictions of more classes have no column for each, but one text with the likeliest.
 MOST_COLUMNS, LIKELIEST = 50, 5
@@ -47,6 +49,7 @@ class Multiclass(Task):
     """Labels are the places of `classes`, outputs logits [n, K], scores probabilities [n, K]."""
 
     classes: Sequence[str] = ()  # names, in the order of their values; texts as `class_texts` writes them
+    costs: ClassCosts | None = None  # those that decide; None: the likeliest class is decided on
     task: Literal["multiclass"] = "multiclass"
 
     shown: ClassVar = ("log_loss", "macro_f1")
@@ -55,7 +58,7 @@ class Multiclass(Task):
     case: ClassVar = "beside the most frequent class"
 
     @classmethod
-    def find(cls, table: pd.DataFrame, dataset: Dataset) -> Multiclass:
+    def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
         """Find the classes of labelled rows; a DataError says why there are too few, too many or too rare ones."""
         target = table[dataset.target].dropna()
         texts = class_texts(target)
@@ -80,7 +83,15 @@ class Multiclass(Task):
                 f"dataset.rare_classes: group to make one class {RARE!r} of them."
             )
         kept = [name for name in names if name not in rare]
-        return cls([*kept, *[RARE] * bool(rare)])
+        classes = [*kept, *[RARE] * bool(rare)]
+        named = {} if costs is None else costs.matrix
+        for key in dict.fromkeys([*named, *(decided for row in named.values() for decided in row)]):
+            if key not in classes:
+                raise ConfigurationError(
+                    f"evaluation.class_costs.matrix: {key!r} is no class; {did_you_mean(key, classes)}there are "
+                    f"{_listed(classes)}."
+                )
+        return cls(classes, costs)
 
     @property
     def outputs(self) -> int:
@@ -229,10 +240,49 @@ class Multiclass(Task):
             "log_loss": class_log_losses(scores, places),
         }
 
+    @cached_property
+    def _matrix(self) -> Floats:
+        """Cost of each class, by the class decided on, [K, K]."""
+        costs = self.costs or ClassCosts.model_validate({})
+        matrix = np.full((self.outputs, self.outputs), costs.wrong)
+        np.fill_diagonal(matrix, costs.right)
+        for place, name in enumerate(self.classes):
+            for decided, cost in costs.matrix.get(name, {}).items():
+                matrix[place, self._places[decided]] = cost
+        return matrix
+
+    def decide(self, scores: Floats) -> Array:
+        """Places of the classes decided on, [n]: the likeliest, or those of least expected cost; -1 is handed over.
+
+        Chow 1970, "On optimum recognition error and reject tradeoff".
+        """
+        if self.costs is None:
+            likeliest: Array = scores.argmax(axis=1)
+            return likeliest
+        # A row's bits do not depend on other rows, as those of a matrix product might.
+        expected = np.einsum("nk,kd->nd", scores, self._matrix)
+        least: Array = expected.argmin(axis=1)
+        if self.costs.hand_over is not None:
+            least = np.where(expected.min(axis=1) > self.costs.hand_over, -1, least)
+        return least
+
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Of deciding as declared, of the likeliest class, and of handing every case over."""
+        if self.costs is None:
+            return {}
+        places, decided, likeliest = labels.astype(np.intp), self.decide(scores), scores.argmax(axis=1)
+        handed = np.full(len(scores), np.inf if self.costs.hand_over is None else self.costs.hand_over)
+        found = {
+            "model": np.where(decided < 0, handed, self._matrix[places, decided]),
+            "likeliest": self._matrix[places, likeliest],
+        }
+        return found if self.costs.hand_over is None else {**found, "hand_over": handed}
+
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """The likeliest class, its probability, and that of each class, or of the likeliest ones as JSON."""
-        names = np.array(self.classes, dtype=object)
-        decided = pd.array(names[scores.argmax(axis=1)], dtype="str")
+        """The class decided on, the probability of the likeliest one, and that of each, or the likeliest as JSON."""
+        # The last is where -1 points.
+        names = np.array([*self.classes, HAND_OVER], dtype=object)
+        decided = pd.array(names[self.decide(scores)], dtype="str")
         each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=False))
         if self.outputs > MOST_COLUMNS:
             each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
@@ -276,12 +326,13 @@ class Multiclass(Task):
         return likeliest
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
-        """How many are decided for each class, and the mean probability of the decided one."""
+        """How many are decided for each class or handed over, and the mean probability of the likeliest one."""
         counts, probability = Counter[str](), Mean()
         for each in predictions:
             counts.update(each["decision"].tolist())
             probability.add(each["probability"].to_numpy())
-        decided = {name: counts[name] for name in self.classes}
+        handed = self.costs is not None and self.costs.hand_over is not None
+        decided = {name: counts[name] for name in (*self.classes, *[HAND_OVER] * handed)}
         return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
 
 

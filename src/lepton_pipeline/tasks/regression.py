@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
@@ -45,6 +45,8 @@ class Regression(Task):
     centre: float = 0.0
     spread: float = 1.0
     conformal: Conformal | None = None  # of outputs; None before it is fitted
+    costs: ErrorCosts | None = None  # those that decide; None: there is a prediction, and no decision
+    decided: float = 0.0  # what a decision adds to outputs, so that it is the quantile of least expected cost
     task: Literal["regression"] = "regression"
 
     shown: ClassVar = ("rmse", "mae")
@@ -199,10 +201,15 @@ class Regression(Task):
 
     def with_intervals(self, outputs: Floats, labels: Array) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
-        truth = self._standardised(labels)
+        truth, mean = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
+        decided = 0.0
+        if self.costs is not None:
+            decided = float(np.quantile(truth - mean, self.costs.quantile, method="weibull"))
         if outputs.ndim == 1:
-            return replace(self, conformal=fit_residuals(truth, outputs, self.coverage))
-        return replace(self, conformal=fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage))
+            conformal = fit_residuals(truth, mean, self.coverage)
+        else:
+            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage)
+        return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:
         """Not fitted."""
@@ -260,13 +267,31 @@ class Regression(Task):
             values["coverage"] = ((labels >= scores[:, 1]) & (labels <= scores[:, 2])).astype(np.float64)
         return values
 
+    def decide(self, predicted: Floats) -> Floats:
+        """The quantile of least expected cost, [n], for predictions [n]."""
+        return self._restored((self._scaled(predicted) - self.centre) / self.spread + self.decided)
+
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Of deciding on the quantile, and on the prediction itself."""
+        if self.costs is None:
+            return {}
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+
+        def cost(decided: Floats, under: float, over: float) -> Floats:
+            short = labels - decided
+            return np.maximum(under * short, -over * short)
+
+        both = {"model": self.decide(predicted), "prediction": predicted}
+        return {name: cost(decided, self.costs.under, self.costs.over) for name, decided in both.items()}
+
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """Prediction and interval."""
-        return dict(zip(self.score_names, scores.T, strict=True))
+        """Prediction and interval, and where errors have costs the decision."""
+        named = dict(zip(self.score_names, scores.T, strict=True))
+        return named if self.costs is None else {**named, "decision": self.decide(scores[:, 0])}
 
     def prediction_types(self) -> dict[str, str]:
         """Numbers."""
-        return dict.fromkeys(self.score_names, "double")
+        return dict.fromkeys([*self.score_names, *["decision"] * (self.costs is not None)], "double")
 
     def explained(self, outputs: Floats, place: int) -> Floats:
         """The prediction."""

@@ -25,8 +25,9 @@ class Summary:
         positives: rows decided as positive.
         share_positive: `positives` as a fraction of `scored`.
         mean_score: mean probability of the positive class.
-        decided: rows by decided class, in the order of the classes; 0 for one that no row was decided for.
-        mean_probability: mean probability of the decided class.
+        decided: rows by decided class, in the order of the classes, 0 for one that no row was decided for; last,
+            where that is declared, those handed over.
+        mean_probability: mean probability of the likeliest class.
         mean_prediction, median_prediction: in the target's unit; None without rows.
         mean_width: mean width of the intervals, in the target's unit.
     """

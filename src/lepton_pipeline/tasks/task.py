@@ -216,6 +216,10 @@ class Task(ABC):
     def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Metrics that are means over rows, as values of rows [n]: what slices and columns are compared by."""
 
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Cost of each row, [n], by policy of deciding: `model` first; none without declared costs."""
+        return {}
+
     # Predictions
 
     def differs_from(self, other: Task) -> str | None:

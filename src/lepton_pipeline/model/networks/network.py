@@ -206,7 +206,7 @@ def combine_blocks(
     network.eval()
     n = numeric.shape[1]
     size = _block(network, n) if numeric.is_cuda else BLOCK
-    # Without rows, a block of padding alone tells the shape of what is combined.
+    # No row at all is a block of padding, which says what the result looks like.
     padding = -n % size if n else size
     numeric, codes = (nn.functional.pad(rows, (0, 0, 0, padding)) for rows in (numeric, codes))
     combined = torch.empty(0)
