@@ -21,6 +21,7 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
@@ -299,6 +300,11 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    @property
+    def strength(self) -> Auc:
+        """AUC of each class against all others."""
+        return Auc(self.classes)
 
 
 @dataclass(frozen=True)

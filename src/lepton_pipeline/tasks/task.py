@@ -15,6 +15,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -247,6 +248,13 @@ class Task(ABC):
     def explained_place(self, scores: Floats) -> Array:
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
