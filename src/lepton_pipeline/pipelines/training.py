@@ -85,7 +85,7 @@ _SPLIT = stages(
     (identify_test_rows, "feature_table split params:features", "test_rows"),
     (
         find_copies,
-        "feature_table split params:dataset params:features params:split",
+        "feature_table split target params:dataset params:features params:split",
         "copy_marks copies_found",
     ),
     (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
@@ -94,8 +94,12 @@ _SPLIT = stages(
 )
 _FEATURES = stages(
     "features",
-    (check_features, "feature_table split params:dataset params:leaks params:features", "feature_report"),
-    (encode_rows, "feature_table split params:dataset feature_report params:leaks", "encoder encoded"),
+    (
+        check_features,
+        "feature_table split target params:dataset params:leaks params:features",
+        "feature_report",
+    ),
+    (encode_rows, "feature_table split target params:dataset feature_report params:leaks", "encoder encoded"),
 )
 _TRAINING = stages(
     "training",

@@ -15,6 +15,7 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval, auc_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.tasks.summary import Mean, Summary
@@ -37,6 +38,7 @@ class Binary(Task):
     has_threshold: ClassVar = True
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
+    strength: ClassVar = Auc()
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """See `positive_labels`."""

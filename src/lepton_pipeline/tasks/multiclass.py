@@ -23,6 +23,7 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
@@ -334,6 +335,11 @@ class Multiclass(Task):
         handed = self.costs is not None and self.costs.hand_over is not None
         decided = {name: counts[name] for name in (*self.classes, *[HAND_OVER] * handed)}
         return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
+
+    @property
+    def strength(self) -> Auc:
+        """AUC of each class against all others."""
+        return Auc(self.classes)
 
 
 @dataclass(frozen=True)

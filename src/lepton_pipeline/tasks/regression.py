@@ -14,6 +14,7 @@ from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
@@ -53,6 +54,7 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    strength: ClassVar = RSquared()
 
     @property
     def outputs(self) -> int:

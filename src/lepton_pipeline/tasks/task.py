@@ -15,6 +15,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Summary
 
@@ -261,6 +262,13 @@ class Task(ABC):
     @abstractmethod
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """Summarise predictions that come in parts; how rows are divided changes no bit."""
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
