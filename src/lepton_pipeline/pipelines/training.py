@@ -111,7 +111,7 @@ _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
     (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
-    (measure_costs, "scores metrics outcome_costs params:evaluation units", "costs"),
+    (measure_costs, "scores target metrics outcome_costs params:evaluation units", "costs"),
     (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
     (draw_figures, "scores metrics params:about", "figures"),
     (measure_drift, "feature_table split encoder", "drift"),
