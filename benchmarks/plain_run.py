@@ -136,9 +136,9 @@ def main() -> None:
     featured = run.stage(derive_features, ["feature_table"], whole, dataset, vertical.features)
     target = run.stage(find_target, ["target"], featured, dataset, vertical.training, vertical.evaluation)
     split = run.stage(split_rows, ["split"], featured, target, dataset, vertical.split)
-    guarded = (dataset, vertical.leaks, vertical.features)
+    guarded = (target, dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
-    told = (dataset, vertical.features, vertical.split)
+    told = (target, dataset, vertical.features, vertical.split)
     marks, found = run.stage(find_copies, ["copy_marks", "copies_found"], featured, split, *told)
     units = run.stage(find_units, ["units"], featured, split, dataset)
     run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
@@ -146,7 +146,7 @@ def main() -> None:
     in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, target, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(
-        encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks
+        encode_rows, ["encoder", "encoded"], featured, split, target, dataset, report, vertical.leaks
     )
     declared = (dataset, vertical.features)
     columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)

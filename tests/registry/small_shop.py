@@ -101,7 +101,7 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
     dataset = Dataset(target="bought", positive="yes", id="id", time="day")
     split = split_rows(table, TARGET, dataset, Split(strategy="time"))
     encoder, encoded = encode_rows(
-        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        table, split, TARGET, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, TARGET, Training(model=model_name, epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
@@ -114,7 +114,7 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion(), dataset)
         reference = describe_reference(table, split, scores, encoder, dataset)
-        marks, found = find_copies(table, split, dataset, Features(), Split(strategy="time"))
+        marks, found = find_copies(table, split, TARGET, dataset, Features(), Split(strategy="time"))
         copies = measure_copies(marks, found, scores, metrics)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run

@@ -135,6 +135,8 @@ class Vertical(Declaration):
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",
+            "leaks.max_auc": self.leaks.max_auc is not None and task == "regression",
+            "leaks.max_r2": self.leaks.max_r2 is not None and task != "regression",
             "training.class_weight": training.class_weight != "none" and task == "regression",
         }
         for key, declared in others.items():

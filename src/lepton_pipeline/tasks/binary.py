@@ -15,8 +15,10 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval, auc_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
+from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Binary(Task):
     has_threshold: ClassVar = True
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
+    strength: ClassVar = Auc()
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """See `positive_labels`."""
@@ -181,6 +184,20 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array:
+        """By the decision."""
+        decided: Array = predictions["decision"].to_numpy()
+        return decided
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """How many are positive, and the mean probability."""
+        positives, score = 0, Mean()
+        for each in predictions:
+            positives += int(each["decision"].sum())
+            score.add(each["probability"].to_numpy())
+        share = positives / max(score.count, 1)
+        return Summary(scored=score.count, positives=positives, share_positive=share, mean_score=score.value)
 
 
 @dataclass(frozen=True)

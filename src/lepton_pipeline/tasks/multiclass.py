@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +23,10 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
+from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ RARE = "(rare)"
 # The decision to leave a case to somebody.
 HAND_OVER = "(hand over)"
 _EXAMPLES = 5
+# Predictions of more classes have no column for each, but one text with the likeliest.
+MOST_COLUMNS, LIKELIEST = 50, 5
 
 
 @dataclass(frozen=True)
@@ -274,18 +280,38 @@ class Multiclass(Task):
         return found if self.costs.hand_over is None else {**found, "hand_over": handed}
 
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """The class decided on, the probability of the likeliest one, and that of each class."""
+        """The class decided on, the probability of the likeliest one, and that of each, or the likeliest as JSON."""
         # The last is where -1 points.
         names = np.array([*self.classes, HAND_OVER], dtype=object)
-        each = {f"probability_{name}": scores[:, place] for place, name in enumerate(self.classes)}
         decided = pd.array(names[self.decide(scores)], dtype="str")
+        each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=False))
+        if self.outputs > MOST_COLUMNS:
+            each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
         return {"decision": decided, "probability": scores.max(axis=1), **each}
 
     def prediction_types(self) -> dict[str, str]:
         """Of the likeliest class and the probabilities."""
-        return {"decision": "string", "probability": "double"} | {
-            f"probability_{name}": "double" for name in self.classes
-        }
+        types = {"decision": "string", "probability": "double"}
+        if self.outputs > MOST_COLUMNS:
+            return types | {"likeliest": "string"}
+        return types | dict.fromkeys(self._columns, "double")
+
+    @property
+    def _columns(self) -> list[str]:
+        return [f"probability_{name}" for name in self.classes]
+
+    def _likeliest(self, scores: Floats) -> list[str]:
+        """By row, the likeliest classes and their probabilities, the first of equal ones first."""
+        left, rows, places = scores.copy(), np.arange(len(scores)), []
+        for _ in range(LIKELIEST):
+            places.append(left.argmax(axis=1))
+            left[rows, places[-1]] = -1
+        return [
+            json.dumps(
+                {self.classes[place]: float(scores[row, place]) for place in of_row}, ensure_ascii=False
+            )
+            for row, of_row in enumerate(np.transpose(places).tolist())
+        ]
 
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of one class against all others."""
@@ -299,6 +325,21 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """How many are decided for each class or handed over, and the mean probability of the likeliest one."""
+        counts, probability = Counter[str](), Mean()
+        for each in predictions:
+            counts.update(each["decision"].tolist())
+            probability.add(each["probability"].to_numpy())
+        handed = self.costs is not None and self.costs.hand_over is not None
+        decided = {name: counts[name] for name in (*self.classes, *[HAND_OVER] * handed)}
+        return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
+
+    @property
+    def strength(self) -> Auc:
+        """AUC of each class against all others."""
+        return Auc(self.classes)
 
 
 @dataclass(frozen=True)

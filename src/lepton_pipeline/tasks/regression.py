@@ -14,7 +14,9 @@ from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    strength: ClassVar = RSquared()
 
     @property
     def outputs(self) -> int:
@@ -295,6 +298,26 @@ class Regression(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
+
+    model_type: ClassVar = "regressor"
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Mean and median of the predictions, which are held (8 bytes a row), and mean width of the intervals."""
+        centre, beside = self._restored(np.array([0.0, 1.0]))
+        mean, width, held = Mean(beside - centre), Mean(beside - centre), [np.empty(0)]
+        for each in predictions:
+            held.append(each["prediction"].to_numpy())
+            mean.add(held[-1])
+            width.add((each["high"] - each["low"]).to_numpy())
+        if not mean.count:
+            return Summary(scored=0)
+        median = float(np.median(np.concatenate(held)))
+        return Summary(
+            scored=mean.count,
+            mean_prediction=mean.value,
+            median_prediction=median,
+            mean_width=width.value,
+        )
 
     def _scaled(self, labels: Floats) -> Floats:
         return np.log(labels) if self.transform else labels

@@ -15,7 +15,9 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.summary import Summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -247,6 +249,26 @@ class Task(ABC):
     def explained_place(self, scores: Floats) -> Array:
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
+
+    # Use
+
+    # What MLflow calls such a model.
+    model_type: ClassVar[str] = "classifier"
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array | None:
+        """Which rows of `predictions` are decided as positive, [n]; None where no class is the positive one."""
+        return None
+
+    @abstractmethod
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Summarise predictions that come in parts; how rows are divided changes no bit."""
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
