@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +52,27 @@ def test_a_linear_model_adds_up_a_weight_a_number_and_one_a_category():
     expected = numeric[0] @ network.weight[0, :, 0] + network.bias[0, 0, 0]
     expected = expected + weights[:4][codes[0, :, 0]] + weights[4:][codes[0, :, 1]]
     torch.testing.assert_close(network(numeric, codes)[0, :, 0, 0], expected)
+
+
+@pytest.mark.parametrize("architecture", [Perceptron, Linear])
+def test_several_outputs_are_what_a_network_of_each_would_give(architecture):
+    several = architecture(replace(SHAPE, outputs=3))
+    numeric, codes = rows(30)
+    with torch.no_grad():
+        for parameter in several.parameters():
+            parameter.normal_()
+        outputs = several(numeric, codes)
+        assert outputs.shape == (1, 30, 1, 3)
+        for output in range(3):
+            single = architecture(SHAPE)
+            # The last dimension of the last layer, and of what a linear model has of a category.
+            own = single.state_dict()
+            state = {
+                name: value if value.shape == own[name].shape else value[..., output : output + 1]
+                for name, value in several.state_dict().items()
+            }
+            single.load_state_dict(state)
+            torch.testing.assert_close(outputs[..., output], single(numeric, codes)[..., 0])
 
 
 @pytest.fixture(scope="module")
