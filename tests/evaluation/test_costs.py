@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from lepton_pipeline.evaluation import costs as module
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
@@ -15,6 +16,8 @@ from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
 BINARY = Target(Binary())
 # A missed case costs its amount, a false alarm 10; acting on a positive costs nothing.
@@ -140,6 +143,24 @@ def test_intervals_are_those_of_resampled_rows():
     # Deciding without a model costs more where more cases are positive, and their number varies, too.
     without = found["policies"]["none"]
     assert without["low"] < without["value"] == 8000 < without["high"]
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        (Multiclass(["a", "b", "c"]), {"model: a": 0.2, "model: b": 0.5, "model: c": 0.3}),
+        (Regression(), {"model": 0.5, "model: low": 0.0, "model: high": 2.0}),
+    ],
+)
+def test_without_a_threshold_and_costs_there_is_nothing_to_price(task, columns):
+    scores, evaluation = make_scores()[["part", "label"]].assign(**columns), Evaluation(resamples=100)
+    priced = price_outcomes(pd.DataFrame(index=scores.index), scores, evaluation)
+    metrics = evaluate(scores, Target(task), evaluation, priced)
+    assert metrics.threshold is None
+    assert set(metrics.thresholds.values()) == {None}
+    found = measure_costs(scores, Target(task), metrics, priced, evaluation)
+    assert found == module.Costs()
+    assert (found.declared, found.threshold, list(found.what_if)) == (False, None, [])
 
 
 def test_savings_are_paired():

@@ -18,6 +18,7 @@ STAGES = [
     "ingest_table",
     "check_contract",
     "enforce_contract",
+    "find_target",
     "split_rows",
     "find_copies",
     "encode_rows",
