@@ -27,7 +27,7 @@ from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -162,13 +162,13 @@ class Multiclass(Task):
         """Mean probabilities of the members."""
         return outputs.double().softmax(dim=3).mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss, and share of rows whose likeliest class is theirs."""
 
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.gather(1, targets[:, None]).squeeze(1)
             hits = probabilities.argmax(dim=1) == targets
-            return -own.clamp(SMALLEST, 1).log().mean(), hits.double().mean()
+            return mean(-own.clamp(SMALLEST, 1).log(), weights), mean(hits.double(), weights)
 
         return judged
 
@@ -191,15 +191,15 @@ class Multiclass(Task):
         """Log losses."""
         return -log_softmax(outputs)[np.arange(len(labels)), labels.astype(np.intp)]
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs as they are: shares of many classes in one stretch of time are mostly chance."""
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, or a temperature; see `choose_calibration`."""
         places = labels.astype(np.intp)
         return choose_calibration(
-            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses
+            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses, weights
         )
 
     @property

@@ -17,7 +17,7 @@ from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -157,14 +157,14 @@ class Regression(Task):
         mean = outputs.double().mean(dim=2)
         return mean if self.quantiles else mean.squeeze(2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Mean squared (or Huber's, with quantiles also pinball) loss, and mean absolute error."""
         own = targets.double()
 
         def judged(outputs: Tensor) -> tuple[Tensor, Tensor]:
             several = outputs if self.quantiles else outputs.unsqueeze(1)
-            losses = self.losses(several[None, :, None], own[None])
-            return losses.mean(), (own - several[:, 0]).abs().mean()
+            losses = self.losses(several[None, :, None], own[None])[0, :, 0]
+            return mean(losses, weights), mean((own - several[:, 0]).abs(), weights)
 
         return judged
 
@@ -192,25 +192,27 @@ class Regression(Task):
         errors = self._standardised(labels) - (outputs if outputs.ndim == 1 else outputs[:, 0])
         return np.abs(errors) if self.robust else errors**2
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs whose mean error is 0."""
-        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
-        return outputs + float((self._standardised(labels) - mean).mean())
+        centre = outputs if outputs.ndim == 1 else outputs[:, 0]
+        return outputs + float(mean(self._standardised(labels) - centre, weights))
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None: intervals are what is calibrated, see `with_intervals`."""
         return Calibration()
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
-        truth, mean = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
+        truth, centre = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
         decided = 0.0
         if self.costs is not None:
-            decided = float(np.quantile(truth - mean, self.costs.quantile, method="weibull"))
+            # The upper end of an interval that is missed above by so many.
+            level = 2 * self.costs.quantile - 1
+            decided = fit_residuals(truth, centre, level, weights).above
         if outputs.ndim == 1:
-            conformal = fit_residuals(truth, mean, self.coverage)
+            conformal = fit_residuals(truth, centre, self.coverage, weights)
         else:
-            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage)
+            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
         return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:

@@ -115,7 +115,7 @@ class Task(ABC):
         """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
 
     @abstractmethod
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
 
     @abstractmethod
@@ -135,14 +135,14 @@ class Task(ABC):
         """Loss of each row, [n], by which parts are weighed."""
 
     @abstractmethod
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs shifted so that their mean is right on these rows."""
 
     @abstractmethod
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """The task with intervals fitted on held-out rows, where it has some."""
         return self
 
@@ -269,6 +269,11 @@ class Task(ABC):
     @abstractmethod
     def strength(self) -> Strength:
         """How the leak guard measures what features tell of the target."""
+
+
+def mean(values: Any, weights: Any) -> Any:
+    """Mean of values [n], tensors or arrays, by weights [n]; None for equal ones."""
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
