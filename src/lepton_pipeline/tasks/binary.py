@@ -34,6 +34,7 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
 
@@ -181,6 +182,10 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """As `read` does."""
+        return self.read(table, dataset)
 
 
 @dataclass(frozen=True)
