@@ -37,7 +37,8 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     widest = max(map(len, events))
 
     def written(value: float) -> str:
-        return f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}")
+        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return text.rjust(widest, "\N{NO-BREAK SPACE}")
 
     chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES)
     parts = []

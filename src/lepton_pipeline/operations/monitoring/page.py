@@ -9,7 +9,7 @@ from lepton_pipeline.operations.monitoring.findings import Coverage, MonitoringR
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
-from lepton_pipeline.reporting.report.formats import count, decimals, metric_name, percent
+from lepton_pipeline.reporting.report.formats import count, decimals, metric, metric_name, percent
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import higher_is_better
 
@@ -32,21 +32,20 @@ def render_page(result: MonitoringResult, about: About) -> str:
     """Render the page; equal results give equal text."""
     columns = sorted(result.columns, key=lambda each: (not each.flagged, each.ignored, -each.psi))
     key = result.windows[0].metric if result.windows else result.estimate.metric if result.estimate else ""
-    metric = metric_name(key)
     return render(
         "monitoring.html",
         it=result,
         about=about,
         title=result.champion.name.replace("_", " ").capitalize(),
         key=key,
-        metric=metric,
+        metric=metric_name(key),
         worse="below" if higher_is_better(key) else "above",
         change=_change_of_scores(result),
         columns=columns[:_SHOWN_COLUMNS],
         further=columns[_SHOWN_COLUMNS:],
         flagged=[each for each in columns if each.flagged],
         told=_TOLD_COLUMNS,
-        panels=_draw_panels(result, metric),
+        panels=_draw_panels(result, key),
     )
 
 
@@ -56,7 +55,7 @@ def _change_of_scores(result: MonitoringResult) -> str:
     return found.change if found is not None and found.flagged and found.column != "probability" else ""
 
 
-def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
+def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     windows = result.windows
     if len(windows) < 2:
         return []
@@ -75,8 +74,8 @@ def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
     if any(value is not None for value in quality):
         ends, bound = [(window.low, window.high) for window in windows], result.bound
         svg = draw_windows(quality, ends=ends, line=bound)
-        note = "95 % intervals" if bound is None else f"dashed: bound {decimals(bound)}"
-        panels.append(_Panel(f"{metric}, realised", svg, decimals(_last(quality)), note))
+        note = "95 % intervals" if bound is None else f"dashed: bound {metric(key, bound)}"
+        panels.append(_Panel(f"{metric_name(key)}, realised", svg, metric(key, _last(quality)), note))
     if result.coverage is not None and any(window.coverage is not None for window in windows):
         panels.append(_draw_coverage(result.coverage, [window.coverage for window in windows]))
     # On one scale, so that the eye can compare the columns.
