@@ -12,18 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
 
-from lepton_pipeline.tasks.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
 from lepton_pipeline.features.encode import FEWEST_VALUES, MOST_ROWS, MOST_VALUES, Encoder
 from lepton_pipeline.model.boosting.trees import MOST_CODES
-from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
-from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.network import check_architecture
 from lepton_pipeline.model.networks.step import GRADIENT_NORM
+from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.tasks.split import FOLDS
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies, more_than_chance
 from lepton_pipeline.parameters import Dataset, Features, Split, Window
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.split import split_rows
 
 SHOP = Dataset(target="bought", positive=1, id="row")
 
@@ -32,9 +33,9 @@ def numbered(table):
 
 
 def find(table, dataset=SHOP, features=None, **split):
-    declared = Split(**split)
-    parts = split_rows(table, dataset, declared)
-    marks, found = find_copies(table, parts, dataset, features or Features(), declared)
+    declared, target = Split(**split), Target(find_task(table, dataset))
+    parts = split_rows(table, target, dataset, declared)
+    marks, found = find_copies(table, parts, target, dataset, features or Features(), declared)
     return marks, found, parts
 
 

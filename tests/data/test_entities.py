@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.split import split_rows
 
 
 def visits(patients=120, rate=0.3, seed=0, flips=0.0):
@@ -19,9 +20,9 @@ def visits(patients=120, rate=0.3, seed=0, flips=0.0):
 
 
 def find(table, dataset, **split):
-    declared = Split(**split)
-    parts = split_rows(table, dataset, declared)
-    return *find_copies(table, parts, dataset, Features(), declared), parts
+    declared, target = Split(**split), Target(find_task(table, dataset))
+    parts = split_rows(table, target, dataset, declared)
+    return *find_copies(table, parts, target, dataset, Features(), declared), parts
 
 
 @pytest.mark.parametrize("named", [lambda each: each, lambda each: f"P{each:04d}"])

@@ -232,6 +232,6 @@ def _choose_thresholds(
 def _require_measurable(task: Task, part: str, labels: pd.Series) -> None:
     if lacking := task.lacks(labels, learnt=False):
         raise DataError(
-            f"the {part} rows hold {task.counted(labels)}; measuring needs {lacking}. Enlarge split.{part} or bring "
+            f"part {part!r} has {task.counted(labels)}, but measuring needs {lacking}. Enlarge split.{part} or bring "
             "more rows of what is missing."
         )

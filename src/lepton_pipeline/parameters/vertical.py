@@ -133,9 +133,13 @@ class Vertical(Declaration):
             yield f"gate.at_least: {gate.at_least!r} must be between 0 and 1"
         others = {
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
+            "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",
+            "evaluation.error_costs": self.evaluation.error_costs is not None and task != "regression",
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",
+            "leaks.max_auc": self.leaks.max_auc is not None and task == "regression",
+            "leaks.max_r2": self.leaks.max_r2 is not None and task != "regression",
             "training.class_weight": training.class_weight != "none" and task == "regression",
         }
         for key, declared in others.items():

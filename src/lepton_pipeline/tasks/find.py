@@ -49,12 +49,12 @@ def find_task(
 ) -> Binary | Multiclass | Regression:
     """The task that is declared; see `find_target`."""
     if dataset.task == "multiclass":
-        return Multiclass.find(table, dataset)
+        return Multiclass.find(table, dataset, None if evaluation is None else evaluation.class_costs)
     if dataset.task == "binary":
         return Binary()
     training, evaluation = training or Training(), evaluation or Evaluation()
-    robust = training.loss == "robust"
-    return Regression(dataset.transform, robust, training.quantiles, evaluation.coverage)
+    robust, costs = training.loss == "robust", evaluation.error_costs
+    return Regression(dataset.transform, robust, training.quantiles, evaluation.coverage, costs=costs)
 
 
 def known_labels(table: pd.DataFrame, dataset: Dataset, task: Task | None = None) -> pd.Series:

@@ -15,7 +15,9 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.summary import Summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +121,7 @@ class Task(ABC):
         """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
 
     @abstractmethod
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
 
     @abstractmethod
@@ -139,14 +141,14 @@ class Task(ABC):
         """Loss of each row, [n], by which parts are weighed."""
 
     @abstractmethod
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs shifted so that their mean is right on these rows."""
 
     @abstractmethod
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """The task with intervals fitted on held-out rows, where it has some."""
         return self
 
@@ -221,6 +223,10 @@ class Task(ABC):
     def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Metrics that are means over rows, as values of rows [n]: what slices and columns are compared by."""
 
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Cost of each row, [n], by policy of deciding: `model` first; none without declared costs."""
+        return {}
+
     # Predictions
 
     def differs_from(self, other: Task) -> str | None:
@@ -263,6 +269,31 @@ class Task(ABC):
     def watched(self, scores: Floats) -> pd.Series:
         """What later scores are compared by: numbers, or the decided classes as texts."""
         return pd.Series(self.level(scores), name=self.level_name)
+
+    # Use
+
+    # What MLflow calls such a model.
+    model_type: ClassVar[str] = "classifier"
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array | None:
+        """Which rows of `predictions` are decided as positive, [n]; None where no class is the positive one."""
+        return None
+
+    @abstractmethod
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Summarise predictions that come in parts; how rows are divided changes no bit."""
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
+
+
+def mean(values: Any, weights: Any) -> Any:
+    """Mean of values [n], tensors or arrays, by weights [n]; None for equal ones."""
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:

@@ -95,7 +95,7 @@ def make_champion(dataset: Dataset) -> Watched:
     target = find_target(table, dataset, QUICK, EVALUATION)
     split = split_rows(table, target, dataset, Split(strategy="time"))
     report = FeatureReport(0, 0.95, "stop", "warn", [], [])
-    encoder, encoded = encode_rows(table, split, dataset, report, Leaks())
+    encoder, encoded = encode_rows(table, split, target, dataset, report, Leaks())
     model, _, held_out = train_model(encoded, split, target, QUICK)
     nothing = pd.DataFrame(index=split.index)
     scores = score_rows(model, encoded, split, held_out, nothing, nothing)
