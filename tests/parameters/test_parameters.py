@@ -50,3 +50,21 @@ def test_a_dumped_declaration_builds_the_same_one():
         }
     )
     assert Vertical.model_validate(vertical.model_dump()) == vertical
+
+
+@pytest.mark.parametrize(
+    ("dataset", "decay", "problem"),
+    [
+        ({"task": "regression"}, {"at_least": 0.5}, "at_least: rmse is better if lower; declare at_most"),
+        ({"positive": 1}, {"at_most": 0.5}, "at_most: auc is better if higher; declare at_least"),
+        ({"task": "regression"}, {"at_most": 1500.0}, ""),
+        ({"classes": "all"}, {"windows": 1}, ""),
+    ],
+)
+def test_the_bound_of_decay_fits_the_direction_of_the_metric(dataset, decay, problem):
+    declared = {"dataset": {"target": "y", **dataset}, "retraining": {"on_decay": decay}}
+    if not problem:
+        assert Vertical.model_validate(declared).retraining.on_decay is not None
+        return
+    with pytest.raises(ValidationError, match=f"retraining.on_decay.{problem}"):
+        Vertical.model_validate(declared)

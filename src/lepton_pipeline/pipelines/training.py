@@ -125,7 +125,7 @@ _REGISTRATION = stages(
         "encoder model metrics feature_table split params:features params:ingestion params:dataset",
         "artefact",
     ),
-    (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
+    (describe_reference, "feature_table split scores target encoder params:dataset", "reference"),
     (
         register_model,
         "artefact metrics feature_table split params:dataset params:about reference copies params:split run_id",

@@ -36,6 +36,7 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
     strength: ClassVar = Auc()
@@ -184,6 +185,10 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """As `read` does."""
+        return self.read(table, dataset)
 
     def acted_on(self, predictions: pd.DataFrame) -> Array:
         """By the decision."""

@@ -57,6 +57,9 @@ class Multiclass(Task):
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
+    label_type: ClassVar = "int16"
+    level_name: ClassVar = "probability of the likeliest class"
+    unread: ClassVar = "a class that the champion does not know"
 
     @classmethod
     def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
@@ -325,6 +328,22 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Places of the classes; missing where a class is none of them, unless rare ones are one class."""
+        texts = class_texts(table[dataset.target])
+        places = texts.map(self._places).astype("float64")
+        rest = self._places.get(RARE)
+        return places if rest is None else places.mask(places.isna() & texts.notna(), rest)
+
+    def level(self, scores: Floats) -> Floats:
+        """Probability of the likeliest class."""
+        highest: Floats = scores.max(axis=1)
+        return highest
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """The class decided on, see `predictions`."""
+        return pd.Series(self.predictions(scores, None)["decision"], name="decision", dtype="str")
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """How many are decided for each class or handed over, and the mean probability of the likeliest one."""

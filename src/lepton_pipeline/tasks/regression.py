@@ -54,6 +54,9 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    label_type: ClassVar = "float64"
+    has_intervals: ClassVar = True
+    level_name: ClassVar = "prediction"
     strength: ClassVar = RSquared()
 
     @property
@@ -79,15 +82,7 @@ class Regression(Task):
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Numbers as float64; a DataError says where the target is none, or has no logarithm."""
-        target = table[dataset.target]
-        if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-            texts = [value for value in target.dropna() if isinstance(value, str)]
-            held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
-            raise DataError(
-                f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
-                "to find the rows, or dataset.classes for classes."
-            )
-        labels = target.astype("float64")
+        labels = _as_floats(table, dataset)
         finite = np.isfinite(labels.to_numpy())
         for wrong, what in (
             (~finite, "no finite number"),
@@ -301,6 +296,11 @@ class Regression(Task):
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
 
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Finite numbers; those without a logarithm are missing where it is declared."""
+        labels = _as_floats(table, dataset)
+        return labels.where(np.isfinite(labels) & ((labels > 0) | (self.transform is None)))
+
     model_type: ClassVar = "regressor"
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
@@ -331,6 +331,18 @@ class Regression(Task):
     def _restored(self, outputs: Floats) -> Floats:
         scaled = outputs * self.spread + self.centre
         return np.exp(scaled) if self.transform else scaled
+
+
+def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    target = table[dataset.target]
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        texts = [value for value in target.dropna() if isinstance(value, str)]
+        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        raise DataError(
+            f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
+            "to find the rows, or dataset.classes for classes."
+        )
+    return target.astype("float64")
 
 
 @dataclass(frozen=True)

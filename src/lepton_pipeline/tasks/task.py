@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +63,12 @@ class Task(ABC):
     case: ClassVar[str]
     # Whether decisions are taken by a threshold, chosen on validation rows.
     has_threshold: ClassVar[bool] = False
+    # Type of labels, and whether scores have intervals, which hold as often as they promise.
+    label_type: ClassVar[Literal["int8", "int16", "float64"]]
+    has_intervals: ClassVar[bool] = False
+    # What `level` is, and what later rows without a label have (see `later_labels`), in words.
+    level_name: ClassVar[str] = "probability"
+    unread: ClassVar[str] = "a target that the champion cannot predict"
 
     @property
     @abstractmethod
@@ -249,6 +255,20 @@ class Task(ABC):
     def explained_place(self, scores: Floats) -> Array:
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
+
+    # Later rows
+
+    @abstractmethod
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Labels of rows with a target that came after the training; missing where none of the task's own fits."""
+
+    def level(self, scores: Floats) -> Floats:
+        """One number a row, [n]: the probability of the positive or the likeliest class, or the prediction."""
+        return scores if scores.ndim == 1 else scores[:, 0]
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """What later scores are compared by: numbers, or the decided classes as texts."""
+        return pd.Series(self.level(scores), name=self.level_name)
 
     # Use
 
