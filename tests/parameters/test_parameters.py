@@ -68,3 +68,16 @@ def test_the_bound_of_decay_fits_the_direction_of_the_metric(dataset, decay, pro
         return
     with pytest.raises(ValidationError, match=f"retraining.on_decay.{problem}"):
         Vertical.model_validate(declared)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "key"),
+    [({"task": "regression"}, "max_auc"), ({"classes": "all"}, "max_r2"), ({"positive": 1}, "max_r2")],
+)
+def test_the_bound_of_the_leak_guard_fits_the_task(dataset, key):
+    declared = {"dataset": {"target": "y", **dataset}, "leaks": {key: 0.9}}
+    with pytest.raises(ValidationError, match=rf"leaks\.{key}: it has no effect in"):
+        Vertical.model_validate(declared)
+    other = "max_auc" if key == "max_r2" else "max_r2"
+    vertical = Vertical.model_validate({**declared, "leaks": {other: 0.9}})
+    assert getattr(vertical.leaks, other) == 0.9
