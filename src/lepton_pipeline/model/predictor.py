@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
@@ -140,7 +141,7 @@ class Predictor:
             outputs["boosting"] = each[0] if len(each) == 1 else np.column_stack(each)
         return outputs
 
-    def _arrays(self) -> dict[str, Any]:
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays of all trees; those of a single output have bare names."""
         if len(self.boosting) == 1:
             return self.boosting[0].arrays()

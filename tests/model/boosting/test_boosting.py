@@ -75,7 +75,7 @@ def test_many_rows_are_learnt_at_a_faster_rate_unless_one_is_given(monkeypatch):
 def test_the_same_seed_gives_the_same_bits_and_another_one_others():
     rows, labels = table()
     first, again, other = (
-        logits(boost(rows, Targets(labels), TRAINING, trees=10, seed=seed), rows) for seed in (3, 3, 4)
+        logits(boost(rows, Targets(labels), Training(seed=seed), trees=10), rows) for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -111,9 +111,8 @@ def test_one_model_a_fold_scores_the_rows_it_has_not_learnt_from_and_the_average
         boost(
             rows.iloc[fold.train],
             Targets(labels[fold.train]),
-            TRAINING,
+            Training(seed=5 + number),
             stop=(rows.iloc[fold.held_out], Targets(labels[fold.held_out])),
-            seed=5 + number,
         )
         for number, fold in enumerate(folds)
     ]
@@ -131,10 +130,10 @@ def test_a_refit_takes_as_many_trees_at_the_same_rate_on_all_rows(monkeypatch):
     places = np.arange(len(rows))
     plan = Plan([Fold(places[:200], places[200:300])], refit=True)
     (trees,), held_out = boost_by_plan(rows, Targets(labels), plan, Training(seed=5), Binary())
-    first = stopped(rows.iloc[:300], labels[:300], cut=200, seed=5)
+    first = stopped(rows.iloc[:300], labels[:300], cut=200, training=Training(seed=5))
     np.testing.assert_array_equal(held_out[200:300], logits(first, rows.iloc[200:300]))
     again = boost(
-        rows.iloc[:300], Targets(labels[:300]), TRAINING, trees=first[1], learning_rate=0.03, seed=5
+        rows.iloc[:300], Targets(labels[:300]), Training(seed=5), trees=first[1], learning_rate=0.03
     )
     np.testing.assert_array_equal(trees.outputs(rows), logits(again, rows))
 

@@ -57,7 +57,6 @@ def boost(
     stop: tuple[pd.DataFrame, Targets] | None = None,
     trees: int | None = None,
     learning_rate: float | None = None,
-    seed: int = 0,
     booster: Booster = CLASSES,
 ) -> tuple[Boosting, int]:
     """Fit a given number of iterations, or until the loss of the `stop` rows stops falling.
@@ -92,7 +91,7 @@ def boost(
         categorical_features=code_columns(features),
         early_stopping=stop is not None,
         n_iter_no_change=round(PATIENCE / rate),
-        random_state=seed,
+        random_state=training.seed,
     )
     # Entry 0 is the score before the first tree.
     return model, trees or max(int(np.argmax(model.validation_score_)), 1)
@@ -123,10 +122,10 @@ def _boost_by_plan(
     held_out: list[Floats] = []
     fitted: list[tuple[Boosting, int]] = []
     for number, fold in enumerate(plan.folds):
-        stop, seed = encoded.iloc[fold.held_out], training.seed + number
+        stop, own = encoded.iloc[fold.held_out], training.model_copy(update={"seed": training.seed + number})
         train = encoded.iloc[fold.train], targets.of(fold.train)
         judged = stop, targets.of(fold.held_out)
-        fitted.append(boost(*train, training, stop=judged, seed=seed, booster=booster))
+        fitted.append(boost(*train, own, stop=judged, booster=booster))
         outputs = fitted[-1][0].n_trees_per_iteration_
         held_out = held_out or [np.full(len(encoded), np.nan) for _ in range(outputs)]
         for output, scored in enumerate(held_out):
@@ -135,8 +134,8 @@ def _boost_by_plan(
         everything = encoded.iloc[plan.everything], targets.of(plan.everything)
         model, trees = fitted[-1]
         # The number of trees holds at this learning rate.
-        rate, seed = model.learning_rate, training.seed
-        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=seed, booster=booster)]
+        rate = model.learning_rate
+        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, booster=booster)]
     return [Trees.average(fitted, output) for output in range(len(held_out))], held_out
 
 
