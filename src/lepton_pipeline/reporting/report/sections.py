@@ -41,6 +41,7 @@ from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.statistics.metric_table import METRICS
 from lepton_pipeline.tracking.flat import flatten
 from lepton_pipeline.tracking.lineage import Lineage
 
@@ -173,7 +174,7 @@ def describe_slices(evidence: Evidence) -> Context:
 def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
     """Significant gaps by metric, the widest first, each with its slice."""
     found = [(each, metric, gap) for each in slices for metric, gap in each.gaps.items() if gap.flagged]
-    order = list(formats.METRICS)
+    order = list(METRICS)
     return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
 
 
