@@ -32,7 +32,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
     from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, open_store
 
-    client = open_store(tracking(env), project_folder(), "view")
+    client = open_store(tracking(env), project_folder())
     runs = latest_runs(client, vertical, last)
     comparison = compare_runs(vertical, runs, model_versions(client, vertical), read_stored(client, runs))
     print_comparison(comparison)
