@@ -41,7 +41,7 @@ def test_runs_are_compared_on_the_terminal_and_as_a_page(trained, tmp_path):
     assert "finance: runs compared" in page.read_text()
     assert f"{run.data.metrics['test.ece']:.4f}" in page.read_text()
     # Not logged, but recorded.
-    measured = read_metrics(project.client(), run.info.run_id).model["f1"]
+    measured = read_metrics(project.client(), run).model["f1"]
     assert interval("f1", measured).replace(" to ", "–") in done.stdout
     assert "1,500 rows" in done.stdout
 

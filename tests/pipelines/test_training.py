@@ -76,7 +76,7 @@ def test_the_run_is_finished_and_says_what_it_did(trained):
     project, printed = trained
     (run,) = project.runs()
     assert run.info.status == "FINISHED"
-    seconds = json.loads(read_artifact(project.client(), run.info.run_id, "seconds.json"))
+    seconds = json.loads(read_artifact(project.client(), run, "seconds.json"))
     for stage in STAGES:
         assert stage in printed
         assert seconds[stage] >= 0
@@ -142,7 +142,7 @@ def test_figures_and_epochs_are_in_mlflow(trained):
     assert [(point.step, point.value) for point in logged] == list(
         first[["epoch", "validation_auc"]].itertuples(index=False, name=None)
     )
-    stored = json.loads(read_artifact(project.client(), run.info.run_id, "training/history.json"))
+    stored = json.loads(read_artifact(project.client(), run, "training/history.json"))
     assert stored["train_loss"] == history["train_loss"].tolist()
     assert stored["network"] == history["network"].tolist()
 

@@ -43,7 +43,7 @@ def require_all(project: Project, names: list[str], client) -> None:
         assert run.info.status == "FINISHED"
         metrics = from_json(Metrics, project.output("08_reporting", "metrics.json", name).read_text())
         assert logged_metrics(metrics, run.data.params["gate.metric"]).items() <= run.data.metrics.items()
-        assert len(json.loads(read_artifact(client, run.info.run_id, "seconds.json"))) > 10
+        assert len(json.loads(read_artifact(client, run, "seconds.json"))) > 10
         assert "validation.auc" in run.data.metrics
         version = client.get_model_version_by_alias(name, "champion")
         assert (version.version, version.run_id) == (1, run.info.run_id)

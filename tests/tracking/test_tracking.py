@@ -120,7 +120,9 @@ def test_only_the_first_network_has_curves_and_the_record_has_all(run_log):
     }
     log_epoch(run, 2, 1, 0.5, 0.5, 0.5)
     assert len(run_log.client.get_metric_history(run, "train.loss")) == 1
-    assert json.loads(read_artifact(run_log.client, run, "training/history.json")) == {
+    assert json.loads(
+        read_artifact(run_log.client, run_log.client.get_run(run), "training/history.json")
+    ) == {
         "network": [1, 2, 1],
         "epoch": [1, 1, 2],
         "train_loss": [0.1 + 0.2, 0.5, 0.6],
@@ -144,12 +146,13 @@ def test_a_lineage_grows_without_losing_facts_and_holds_no_secret(run_log):
 
 def test_a_record_of_another_release_is_none(run_log):
     run = run_log.open("shop", "first", {})
-    assert read_metrics(run_log.client, run) is None
+    stored = run_log.client.get_run(run)
+    assert read_metrics(run_log.client, stored) is None
     run_log.client.log_text(run, '{"auc": 0.7}', "evaluation/metrics.json")
-    assert read_metrics(run_log.client, run) is None
+    assert read_metrics(run_log.client, stored) is None
     measured = Metrics(0.3, {"model": 0.3}, {}, 100, {"model": {"auc": Estimate(0.1 + 0.2, 0.2, 0.4)}})
     run_log.client.log_text(run, to_json(measured), "evaluation/metrics.json")
-    assert read_metrics(run_log.client, run).model["auc"] == Estimate(0.1 + 0.2, 0.2, 0.4)
+    assert read_metrics(run_log.client, stored).model["auc"] == Estimate(0.1 + 0.2, 0.2, 0.4)
 
 
 def test_a_deleted_experiment_is_explained(run_log):

@@ -19,6 +19,7 @@ from lepton_pipeline.registry.versions import (
     load_artefact,
     load_training_rows,
     registered_figures,
+    run_of,
 )
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import headline_first
@@ -75,13 +76,13 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     subtracted. Raises ConfigurationError if a version does not exist.
     """
     versions = [find_version(client, name, each) for each in (a, b)]
-    runs = [_run(client, version.run_id) for version in versions]
+    runs = [run_of(client, version) for version in versions]
     ours, theirs = ({} if run is None else run.data.params for run in runs)
     facts = [
         {**({} if run is None else read_facts(client, run)), **version.tags}
         for run, version in zip(runs, versions, strict=True)
     ]
-    figures = [registered_figures(client, version) for version in versions]
+    figures = [registered_figures(client, *pair) for pair in zip(versions, runs, strict=True)]
     headline = next(filter(None, (params.get(HEADLINE) for params in (theirs, ours))), "")
     differing = sorted(key for key in {*ours, *theirs} - {PRESENT} if ours.get(key) != theirs.get(key))
     numbers = int(versions[0].version), int(versions[1].version)
@@ -132,18 +133,6 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
         {metric: (a[metric], b[metric]) for metric in headline_first(held.declared.gate.metric, a.keys())},
         paired_differences(scored, "b", "a", cuts, held.declared.evaluation, units),
     )
-
-
-def _run(client: Any, run_id: str) -> Any:
-    """The run that made a version; None if it is gone."""
-    from mlflow import MlflowException
-
-    try:
-        return client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
 
 
 def _registered(figure: Estimate | None) -> str:

@@ -14,6 +14,7 @@ from lepton_pipeline.registry.versions import (
     load_reference,
     load_training_rows,
     registered_figures,
+    run_of,
 )
 
 
@@ -67,7 +68,8 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
 
     client = mlflow.MlflowClient()
     artefact, version = fetch_model(name)
-    figures = registered_figures(client, client.get_model_version(name, str(version.version)))
+    registered = client.get_model_version(name, str(version.version))
+    figures = registered_figures(client, registered, run_of(client, registered))
     learnt = load_training_rows(client, name, version.version)
     try:
         reference, seen = load_reference(client, name, version.version) or ({}, learnt)

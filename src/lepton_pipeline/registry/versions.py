@@ -147,9 +147,21 @@ def load_reference(client: Any, name: str, version: int) -> tuple[StoredReferenc
         raise DataError(f"{REFERENCE}/ of run {registered.run_id} cannot be read: {error}") from error
 
 
-def registered_figures(client: Any, version: Any) -> Mapping[str, Estimate]:
-    """Metrics of a version on its own test rows, by the record of its run, else by its tags."""
-    if version.run_id and (measured := read_metrics(client, version.run_id)) is not None:
+def run_of(client: Any, version: Any) -> Any:
+    """The run that made a version; None if it is gone."""
+    from mlflow import MlflowException
+
+    try:
+        return client.get_run(version.run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def registered_figures(client: Any, version: Any, run: Any) -> Mapping[str, Estimate]:
+    """Metrics of a version on its own test rows, by the record of its run (see `run_of`), else by its tags."""
+    if run is not None and (measured := read_metrics(client, run)) is not None:
         return measured.model
     found = {name: tagged_figure(version.tags, name) for name in METRICS}
     return {name: figure for name, figure in found.items() if figure is not None}

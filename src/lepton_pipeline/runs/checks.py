@@ -151,7 +151,7 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
 
 def read_parameters(client: Any, run: Any) -> Declared:
     """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
-    text = read_artifact(client, run.info.run_id, "parameters.json")
+    text = read_artifact(client, run, "parameters.json")
     file = f"parameters.json of run {run.info.run_id}"
     if text is None:
         raise ConfigurationError(
@@ -174,18 +174,19 @@ def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
     release stored none, those that it logged. Times and what the gate found in the registry are left out,
     since they do not depend on the model alone.
     """
-    one, other = (read_facts(client, client.get_run(run_id)) for client, run_id in (then, now))
+    runs = [(client, client.get_run(run_id)) for client, run_id in (then, now)]
+    one, other = (read_facts(*run) for run in runs)
     values = [
         Value(key, one[key], other.get(key))
         for key in ("configuration.sha256", "rows.sha256", "weights.sha256")
         if key in one
     ]
-    histories = [read_artifact(client, run_id, HISTORY) for client, run_id in (then, now)]
+    histories = [read_artifact(*run, HISTORY) for run in runs]
     # What was logged of epochs lacks those without validation rows.
     whole = None not in histories
     before, after = (
         _figures(*run) | _epochs(*run, history, whole=whole)
-        for run, history in zip((then, now), histories, strict=True)
+        for run, history in zip(runs, histories, strict=True)
     )
     names = sorted({name for name, _ in (*before, *after)})
     steps = {name: sorted(step for key, step in {*before, *after} if key == name) for name in names}
@@ -199,25 +200,24 @@ def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
 _Figures = dict[tuple[str, int], float]  # by name and epoch, 0 where there are no epochs
 
 
-def _figures(client: Any, run_id: str) -> _Figures:
-    logged = client.get_run(run_id).data.metrics
+def _figures(client: Any, run: Any) -> _Figures:
     found = {
         name: value
-        for name, value in logged.items()
+        for name, value in run.data.metrics.items()
         if not name.startswith(_NOT_OF_THE_MODEL) and not _is_by_epoch(name)
     }
-    if (metrics := read_metrics(client, run_id)) is not None:
+    if (metrics := read_metrics(client, run)) is not None:
         found |= flat_metrics(metrics)
-    if (costs := read_record(client, run_id, COSTS, Costs)) is not None:
+    if (costs := read_record(client, run, COSTS, Costs)) is not None:
         found |= flat_intervals("cost", costs.policies)
     return {(name, 0): value for name, value in found.items()}
 
 
-def _epochs(client: Any, run_id: str, history: str | None, *, whole: bool) -> _Figures:
+def _epochs(client: Any, run: Any, history: str | None, *, whole: bool) -> _Figures:
     """Losses of all networks by epoch; not `whole` means without epochs that lack validation rows."""
     if history is None:
-        names = filter(_is_by_epoch, client.get_run(run_id).data.metrics)
-        points = ((name, client.get_metric_history(run_id, name)) for name in names)
+        names = filter(_is_by_epoch, run.data.metrics)
+        points = ((name, client.get_metric_history(run.info.run_id, name)) for name in names)
         return {(name, point.step): point.value for name, found in points for point in found}
     columns = json.loads(history)
     measured = [name for name in columns if name not in ("network", "epoch")]

@@ -113,7 +113,7 @@ def read_stored(client: Any, runs: Sequence[Any]) -> dict[str, Stored]:
     """The JSON artefacts of runs, by run id."""
 
     def read(run: Any) -> Stored:
-        return Stored(read_facts(client, run), read_metrics(client, run.info.run_id))
+        return Stored(read_facts(client, run), read_metrics(client, run))
 
     # A server's answers are waited for together.
     with ThreadPoolExecutor(_AT_ONCE) as pool:

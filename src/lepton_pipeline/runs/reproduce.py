@@ -111,7 +111,7 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: checks.Decla
     then, run_id = read_facts(client, run), run.info.run_id
     machine = lineage.machine_facts()
     code = {**lineage.code_facts(project), "code.sha256": lineage.package_sha256()}
-    installed = read_artifact(client, run_id, "environment.txt")
+    installed = read_artifact(client, run, "environment.txt")
     return [
         checks.check_code(then, code, run_id),
         checks.check_environment(installed, lineage.environment(), then, machine["python"], run_id),

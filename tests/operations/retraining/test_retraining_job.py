@@ -99,7 +99,7 @@ def do(log, request, steps):
 
 
 def stored(log, outcome):
-    return json.loads(read_artifact(log.client, outcome.run_id, "lineage.json"))
+    return json.loads(read_artifact(log.client, log.client.get_run(outcome.run_id), "lineage.json"))
 
 
 def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
