@@ -11,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
+from lepton_pipeline.evaluation.decision import PROMOTED, REFUSED
 from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult, Window
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
@@ -249,11 +250,18 @@ def _job(run: Any) -> JobRun:
         decision=VANISHED if dead else tags.get("error") or tags.get("decision", ""),
         training_run_id=tags.get("training.run_id"),
         version=_number(tags.get("version")),
-        promoted=_TRUTH.get(tags.get("promoted")),
+        promoted=_promoted(tags),
         exit_code=_number(tags.get("exit_code")),
         reason=tags.get("gate.reason", ""),
         data_until=tags.get("data.until", ""),
     )
+
+
+def _promoted(tags: Mapping[str, str]) -> bool | None:
+    """What came of a job's model; earlier releases said it in a tag of their own."""
+    if "gate.decision" not in tags:
+        return _TRUTH.get(tags.get("promoted", ""))
+    return {PROMOTED: True, REFUSED: False}.get(tags["gate.decision"])
 
 
 def _number(text: str | None) -> int | None:
