@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from math import floor, log10
 from typing import IO, Any
 
 import click
@@ -26,6 +27,7 @@ _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
 _DAY = 86400
+_DIGITS = 4
 _ERRORS = "lepton_pipeline.nearest"
 # Modes in which a stream fails, or prints escapes, at what it cannot write; others are the user's choice.
 _REPLACED = ("strict", "backslashreplace", "surrogateescape")
@@ -123,6 +125,19 @@ def span_text(span: timedelta) -> str:
     if whole >= 60:
         whole, rest, large, small = *divmod(whole, 60), "h", "min"
     return f"{whole} {large} {rest:02d} {small}" if rest else f"{whole} {large}"
+
+
+def four_digits(value: float) -> str:
+    """A number with four significant digits at most, but all digits of whole numbers.
+
+    >>> [four_digits(value) for value in (1250.0, 123456.7, 0.125, -2.0001, 0.0, 1e-9)]
+    ['1,250', '123,457', '0.125', '-2', '0', '1e-09']
+    """
+    if value == 0 or not 1e-6 <= abs(value) < 1e15:
+        return f"{value:g}"
+    decimals = max(0, _DIGITS - 1 - floor(log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError, did_you_mean
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
@@ -23,7 +24,7 @@ from lepton_pipeline.statistics.losses import (
 )
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -249,6 +250,30 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    sliced: ClassVar = Sliced(
+        shares=("accuracy",),
+        means=("log_loss",),
+        evaluated=("macro_f1",),
+        bounded=SLICED["multiclass"],
+        compared=("accuracy", "log_loss"),
+    )
+    explained_by: ClassVar = "log_loss"
+
+    @property
+    def effect_names(self) -> list[str]:
+        """The classes."""
+        return list(self.classes)
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The rows decided with the highest and the lowest probability, and the most certain wrong decision."""
+        certain, wrong = scores.max(axis=1), scores.argmax(axis=1) != labels
+        cases = {"most certain": int(certain.argmax()), "least certain": int(certain.argmin())}
+        if wrong.any():
+            cases["most certain wrong decision"] = first = int(np.where(wrong, certain, -np.inf).argmax())
+            # Being wrong says more of that row.
+            cases = {case: row for case, row in cases.items() if row != first or "wrong" in case}
+        return cases
 
 
 @dataclass(frozen=True)

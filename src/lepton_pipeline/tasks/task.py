@@ -13,7 +13,8 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.statistics.intervals import Interval
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.statistics.intervals import Interval, mean_interval, share_interval
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.calibration import Calibration
 
@@ -40,6 +41,18 @@ class Booster:
 
     loss: str = "log_loss"
     quantile: float | None = None
+
+
+@dataclass(frozen=True)
+class Sliced:
+    """Metrics of slices, by the interval that they have, and what they are for."""
+
+    shares: tuple[str, ...]  # Wilson's, which holds for few rows, too
+    evaluated: tuple[str, ...]  # as in `evaluate`, where there are enough cases
+    bounded: tuple[str, ...]  # a gate may hold slices to a bound of them
+    compared: tuple[str, ...]  # with those of all other rows; they do not depend on what the rows are
+    means: tuple[str, ...] = ()  # of `Task.row_values`, a normal one
+    compared_if_sensitive: tuple[str, ...] = ()  # for sensitive columns only
 
 
 @dataclass(frozen=True)
@@ -243,6 +256,84 @@ class Task(ABC):
     def explained_place(self, scores: Floats) -> Array:
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
+
+    # Slices
+
+    sliced: ClassVar[Sliced]
+
+    def slice_intervals(
+        self, labels: Array, scores: Floats, threshold: float | None, z: float, codes: Array | None
+    ) -> Mapping[str, Interval | None]:
+        """Metrics of at least two rows or units with an interval by a formula; None where too few are meant.
+
+        `z` and `codes` as in `statistics.intervals.share_interval`.
+        """
+        values = self.row_values(labels, scores)
+        enough = len(labels) >= FEWEST_CASES
+        means = {metric: values[metric] for metric in self.sliced.means if metric in values}
+        return {
+            **{
+                metric: share_interval(values[metric], z, codes)
+                for metric in self.sliced.shares
+                if metric in values
+            },
+            **{metric: mean_interval(each, z, codes) if enough else None for metric, each in means.items()},
+        }
+
+    # Explanation
+
+    # Importance is by how much it gets worse.
+    explained_by: ClassVar[str]
+    # Of the columns of `predictions`, how many say what a row was predicted.
+    told: ClassVar[int] = 2
+
+    def explained_figure(self, labels: Array, scores: Floats) -> float:
+        """The metric `explained_by`."""
+        return float(self.row_values(labels, scores)[self.explained_by].mean())
+
+    def worsening(
+        self, labels: Array, scores: Floats, permuted: Floats, z: float, codes: Array | None
+    ) -> Interval:
+        """How much worse the metric `explained_by` is with other scores, on average of `permuted` [times, n, …].
+
+        The interval is that of the mean of paired row differences; of a single row or unit, whose variance is not
+        known, it reaches as far as they do. `z` and `codes` as in `statistics.intervals.share_interval`.
+        """
+        metric = self.explained_by
+        after = np.mean([self.row_values(labels, each)[metric] for each in permuted], axis=0)
+        rises = after - self.row_values(labels, scores)[metric]
+        if units_of(labels, codes) > 1:
+            return mean_interval(rises, z, codes)
+        value, reach = float(rises.mean()), float(np.abs(rises).max())
+        return Interval(value, value - reach, value + reach)
+
+    @property
+    def effect_names(self) -> list[str]:
+        """What effects may be of: the first columns of scores, one without a name where there is but one."""
+        return [""]
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The smallest and the largest score."""
+        return 0.0, 1.0
+
+    @abstractmethod
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """Rows that are worth a look, by what makes them so; a row may be several."""
+
+    @property
+    def smallest_effect(self) -> float:
+        """Effects on single rows, see `explained`, that are smaller are left out; as text they would be 0.00."""
+        return 0.005
+
+    def effect_text(self, effect: float) -> str:
+        """An effect on a single row, with its sign."""
+        return f"{effect:+.2f}"
+
+
+def units_of(labels: Array, codes: Array | None) -> int:
+    """Number of units, or of rows that are their own."""
+    return len(labels) if codes is None else len(np.unique(codes))
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
