@@ -224,7 +224,7 @@ class Binary(Task):
         return float(np.mean(placements(scores, labels)[0]))
 
     def worsening(
-        self, labels: Array, scores: Floats, permuted: Floats, z: float, codes: Array | None
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
     ) -> Interval:
         """Fall of the AUC, with DeLong's interval of placements averaged over `permuted`; see `Task.worsening`."""
         before, after = placements(scores, labels), [placements(each, labels) for each in permuted]

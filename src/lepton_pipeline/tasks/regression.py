@@ -310,7 +310,7 @@ class Regression(Task):
 
     def effect_text(self, effect: float) -> str:
         """In the target's unit, with four significant digits."""
-        return ("-" if effect < 0 else "+") + four_digits(abs(effect))
+        return ("-" if effect < 0 else "+") + four_digits(float(f"{abs(effect):.4g}"))
 
     def _scaled(self, labels: Floats) -> Floats:
         return np.log(labels) if self.transform else labels

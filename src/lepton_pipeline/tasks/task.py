@@ -292,18 +292,21 @@ class Task(ABC):
         return float(self.row_values(labels, scores)[self.explained_by].mean())
 
     def worsening(
-        self, labels: Array, scores: Floats, permuted: Floats, z: float, codes: Array | None
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
     ) -> Interval:
-        """How much worse the metric `explained_by` is with other scores, on average of `permuted` [times, n, …].
+        """How much worse the metric `explained_by` is with a column permuted, on average over permutations.
 
-        The interval is that of the mean of paired row differences; of a single row or unit, whose variance is not
-        known, it reaches as far as they do. `z` and `codes` as in `statistics.intervals.share_interval`.
+        `permuted` are scores [permutations, n, …] of rows with the value of the row at `places` [permutations, n].
+        A row counts as one that got others' values, and as one whose value others got: the variance is that of
+        the projection of a U-statistic of both (Hoeffding 1948), that of the first alone is too small. Of a single
+        row or unit it is not known, and the interval reaches as far as the rows' differences. `z` and `codes` as
+        in `statistics.intervals.share_interval`.
         """
-        metric = self.explained_by
-        after = np.mean([self.row_values(labels, each)[metric] for each in permuted], axis=0)
-        rises = after - self.row_values(labels, scores)[metric]
+        before = self.row_values(labels, scores)[self.explained_by]
+        rises = np.array([self.row_values(labels, each)[self.explained_by] - before for each in permuted])
         if units_of(labels, codes) > 1:
-            return mean_interval(rises, z, codes)
+            lent = np.bincount(places.ravel(), rises.ravel(), minlength=len(labels)) / len(rises)
+            return mean_interval(rises.mean(axis=0) + (lent - lent.mean()), z, codes)
         value, reach = float(rises.mean()), float(np.abs(rises).max())
         return Interval(value, value - reach, value + reach)
 
