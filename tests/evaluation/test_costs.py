@@ -13,7 +13,10 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.parameters import About, Costs, Evaluation
 from lepton_pipeline.reporting.pictures.quality import draw_figures
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
+BINARY = Target(Binary())
 # A missed case costs its amount, a false alarm 10; acting on a positive costs nothing.
 AMOUNT = Costs(false_negative="amount", false_positive=10, unit="EUR")
 
@@ -33,8 +36,8 @@ def make_scores(rows=400, seed=0):
 def measure(scores, evaluation, amounts=None):
     table = pd.DataFrame({"amount": 40.0 if amounts is None else amounts}, index=scores.index)
     priced = price_outcomes(table, scores[["part", "label"]], evaluation)
-    metrics = evaluate(scores, evaluation, priced)
-    return metrics, to_plain(measure_costs(scores, metrics, priced, evaluation))
+    metrics = evaluate(scores, BINARY, evaluation, priced)
+    return metrics, to_plain(measure_costs(scores, Target(Binary()), metrics, priced, evaluation))
 
 
 def by_hand():
@@ -108,7 +111,7 @@ def test_the_threshold_has_the_least_cost_of_all_cuts_of_the_validation_rows():
 def test_without_costs_the_best_f1_decides_and_nothing_has_a_price():
     scores = make_scores()
     metrics, found = measure(scores, Evaluation(resamples=100, capacity=100))
-    assert metrics == evaluate(scores, Evaluation(resamples=100))
+    assert metrics == evaluate(scores, BINARY, Evaluation(resamples=100))
     assert metrics.threshold_rule == "f1"
     assert not found["declared"]
     assert found["policies"] == found["saving"] == found["curve"] == {}
@@ -195,9 +198,9 @@ def test_memory_does_not_grow_with_the_resamples():
     scores = make_scores(rows=40_000)
     evaluation = Evaluation(resamples=400, costs=AMOUNT)
     priced = price_outcomes(pd.DataFrame({"amount": 40.0}, index=scores.index), scores, evaluation)
-    metrics = evaluate(scores, Evaluation(resamples=100), priced)
+    metrics = evaluate(scores, BINARY, Evaluation(resamples=100), priced)
     tracemalloc.start()
-    measure_costs(scores, metrics, priced, evaluation)
+    measure_costs(scores, Target(Binary()), metrics, priced, evaluation)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # All weights at once would take 64 MB in one array.

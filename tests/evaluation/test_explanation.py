@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from shops import house_shop, wine_shop
+from shops import task_shop
+from sklearn.datasets import load_wine
 
 from lepton_pipeline.evaluation import explanation
 from lepton_pipeline.evaluation.explanation import explain_model
@@ -12,7 +13,7 @@ from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.attribution import Reason
-from lepton_pipeline.parameters import Evaluation
+from lepton_pipeline.parameters import Dataset, Evaluation, Training
 from lepton_pipeline.statistics.losses import sigmoid
 from lepton_pipeline.system.records import from_plain, to_plain
 from lepton_pipeline.tasks.binary import Binary
@@ -344,9 +345,29 @@ def test_small_effects_are_a_thousandth_of_the_spread_in_the_unit_of_the_target(
     assert [Binary().effect_text(effect) for effect in (0.914, -0.1)] == ["+0.91", "-0.10"]
 
 
-@pytest.mark.parametrize(("make", "decisive"), [(wine_shop, "flavanoids"), (house_shop, "size")])
-def test_a_model_is_explained_by_the_columns_that_it_uses(make, decisive):
-    shop = make()
+def wines():
+    columns = ["flavanoids", "color_intensity", "alcohol", "target"]
+    table = load_wine(as_frame=True).frame[columns].rename(columns={"target": "kind"})
+    return table, Dataset(target="kind", classes="all")
+
+
+def houses():
+    """The price follows size and age."""
+    rng = np.random.default_rng(7)
+    table = pd.DataFrame({"size": rng.uniform(30, 200, 600), "age": rng.uniform(0, 100, 600)})
+    table["price"] = 2000 * table["size"] - 300 * table["age"] + rng.normal(0, 10_000, 600)
+    return table, Dataset(target="price", task="regression")
+
+
+@pytest.mark.parametrize(("made", "decisive"), [(wines, "flavanoids"), (houses, "size")])
+def test_a_model_is_explained_by_the_columns_that_it_uses(made, decisive):
+    table, dataset = made()
+    noise = np.random.default_rng(8).normal(size=len(table))
+    # Steps so large that a few seconds suffice.
+    quick = Training(
+        model="mlp", networks=1, members=1, width=16, epochs=30, learning_rate=0.02, device="cpu"
+    )
+    shop = task_shop(table.assign(noise=noise), dataset, quick)
     found = explain_model(shop.artefact, shop.table, shop.split, Evaluation())
     figures = {each.column: each for each in found.importance}
     assert next(iter(figures)) == decisive
@@ -359,7 +380,7 @@ def test_a_model_is_explained_by_the_columns_that_it_uses(make, decisive):
     smallest = shop.artefact.task.smallest_effect
     for text, of_row in zip(said, effects.to_numpy(), strict=True):
         assert len(text.split("; ")) == (np.abs(of_row) >= smallest).sum()
-    if make is house_shop:
+    if made is houses:
         largest = effects.iloc[0].abs().idxmax()
         assert f"({Regression().effect_text(effects.loc[0, largest])})" in said[0]
 

@@ -61,7 +61,7 @@ def test_new_rows_are_scored_by_the_champion(scored, trained):
     assert len(tags["input.sha256"]) == 64
     assert metrics["rows"] == 120
     assert metrics["positives"] == record["positives"] == int(expected["decision"].sum())
-    assert float(tags["share_positive"]) == record["positives"] / 119
+    assert metrics["share_positive"] == record["positives"] / 119
     assert metrics["mean_score"] == pytest.approx(expected["probability"].mean(), abs=1e-9)
     # The runs of the vertical itself stay comparable.
     assert len(scored.runs("finance")) == 1

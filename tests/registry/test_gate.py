@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_shop import EVALUATION
+from small_shop import EVALUATION, TARGET
 
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
@@ -33,7 +33,8 @@ def decide(shop):
             scores = shop.scores if noise is None else shop.scored(noise)
         return gate_model(
             registration,
-            evaluate(scores, EVALUATION),
+            TARGET,
+            evaluate(scores, TARGET, EVALUATION),
             changes.get("slices", Slices()),
             scores,
             changes.get("table", shop.table),

@@ -49,7 +49,7 @@ def test_a_version_brings_the_code_of_a_network_of_one_s_own(store, tmp_path, mo
     brought = {path.relative_to(code).as_posix() for path in code.rglob("*.py")}
     brought = {path for path in brought if not path.startswith("lepton_pipeline/")}
     assert brought == ({f"{name}/__init__.py", f"{name}/more.py"} if package else {f"{name}.py"})
-    assert load_artefact(shop.client, "base", 1).classifier.trained["code_sha256"]
+    assert load_artefact(shop.client, "base", 1).predictor.trained["code_sha256"]
 
 
 def test_weights_that_are_not_those_of_the_registry_are_refused(shop):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -17,6 +17,8 @@ from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.tasks.find import find_task
 from lepton_pipeline.tracking.experiment_page import PRESENT
 from lepton_pipeline.tracking.flat import tagged_figure
 
@@ -24,7 +26,6 @@ _DATA = (
     *("data.sha256", "data.rows", "trained.rows", "trained.until", "configuration.sha256", "git.commit"),
     *("environment.sha256", "seed", "device", "weights.sha256", "gate.decision"),
 )
-_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _NONE = "–"
 
 
@@ -73,6 +74,7 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     tags = [version.tags for version in versions]
     ours, theirs = (_parameters(client, version.run_id) for version in versions)
     differing = sorted(key for key in {*ours, *theirs} - {PRESENT} if ours.get(key) != theirs.get(key))
+    figures = [metric for metric in METRICS if any(f"test.{metric}" in each for each in tags)]
     numbers = int(versions[0].version), int(versions[1].version)
     same_rows, remark = None, "no test rows on disk; run the vertical to have some"
     if held is not None:
@@ -85,7 +87,7 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
         numbers,
         [(key, tags[0].get(key, _NONE), tags[1].get(key, _NONE)) for key in _DATA],
         [(key, ours.get(key, _NONE), theirs.get(key, _NONE)) for key in differing],
-        [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
+        [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in figures],
         same_rows,
         remark and f"not compared on the same rows: {remark}",
     )
@@ -95,6 +97,7 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     """Score both versions on the test rows that neither was trained on."""
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
+    task = find_task(held.table, dataset)
     artefacts = {}
     for model, version in zip("ab", versions, strict=True):
         try:
@@ -103,24 +106,33 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
             unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
+    for artefact, version in zip(artefacts.values(), versions, strict=True):
+        if problem := task.differs_from(artefact.task):
+            raise LeptonError(f"version {version} cannot be scored: {problem}")
     rows = unseen.index[unseen]
-    one, other = artefacts["a"].task, artefacts["b"].task
-    if problem := one.differs_from(other):
-        raise LeptonError(problem)
-    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), one)
+    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), task)
     if problem := too_few(sample):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, artefact in artefacts.items():
-        scored = scored.assign(**one.columns(model, artefact.scores(held.table.loc[rows])))
+        scored = scored.assign(**task.columns(model, artefact.scores(held.table.loc[rows])))
     cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
-    a, b = (measure_once(one, scored, model, cut) for model, cut in cuts.items())
+    a, b = (measure_once(task, scored, model, cut) for model, cut in cuts.items())
+    ahead = paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample)
     return SameRows(
         len(rows),
-        {metric: (value, b[metric]) for metric, value in a.items() if metric in b},
-        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample),
+        {metric: (a[metric], b[metric]) for metric in METRICS if metric in a and metric in b},
+        {metric: each if higher_is_better(metric) else _reversed(each) for metric, each in ahead.items()},
     )
+
+
+def _reversed(figure: Estimate) -> Estimate:
+    """The difference the other way round."""
+    if figure.low is None:
+        return replace(figure, value=0 - figure.value)
+    low, high = figure.ends
+    return replace(figure, value=0 - figure.value, low=0 - high, high=0 - low)
 
 
 def _parameters(client: Any, run_id: str) -> dict[str, str]:

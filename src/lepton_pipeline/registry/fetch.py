@@ -14,10 +14,8 @@ from lepton_pipeline.registry.versions import (
     load_reference,
     load_training_rows,
 )
+from lepton_pipeline.statistics.metric_table import METRICS
 from lepton_pipeline.tracking.flat import tagged_figure
-
-# Metrics of a gate.
-_METRICS = ("auc", "average_precision", "f1")
 
 
 def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelVersion]:
@@ -79,7 +77,7 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    figures = {metric: figure for metric in _METRICS if (figure := tagged_figure(tags, metric))}
+    figures = {metric: figure for metric in METRICS if (figure := tagged_figure(tags, metric))}
     watched = WatchedVersion(
         **vars(version),
         trained_until=learnt.until,

@@ -135,9 +135,11 @@ def compare_with_champion(
         return replace(gate_checks.incomparable(champion, str(error).rstrip(".")), next=way_past)
     labels = challenger.split.loc[rows, "label"]
     ours = task.columns("challenger", task.scores(challenger.scores.loc[rows], "model"))
-    compared = pd.DataFrame({"label": labels, **ours, **theirs}, index=rows)
+    weights = challenger.scores.loc[rows].get("weight")
+    counted = {} if weights is None else {"weight": weights}
+    compared = pd.DataFrame({"label": labels, **counted, **ours, **theirs}, index=rows)
     thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
-    sample = Sample.of(labels, resampling_units(table.loc[rows], dataset), task)
+    sample = Sample.of(labels, resampling_units(table.loc[rows], dataset), task, weights)
     new = gate_checks.NEW if dataset.id is not None else gate_checks.NEW_BY_VALUES
     check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, sample, new)
     if check.passed:

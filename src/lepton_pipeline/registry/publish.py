@@ -25,6 +25,7 @@ from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import seal
 from lepton_pipeline.system.file_hashes import record_files
 from lepton_pipeline.system.markdown import as_markdown
+from lepton_pipeline.tasks.task import Task
 from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
 
 # The packages that the served model imports.
@@ -61,7 +62,7 @@ def register_model(
 
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
-    experiment, kind = run.info.experiment_id, "classifier"
+    experiment, kind = run.info.experiment_id, artefact.task.model_type
     name, model = client.get_experiment(experiment).name, artefact.predictor
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
@@ -91,7 +92,7 @@ def register_model(
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent), *own_code],
-            signature=signature_of(schema),
+            signature=signature_of(schema, artefact.task),
             input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[
                 f"{package}=={version(package).partition('+')[0]}" for package in (*_SERVING, *packages)
@@ -173,14 +174,13 @@ def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
     return {name: types.get(kinds[name]) or _number_type(table[name]) for name in artefact.inputs}
 
 
-def signature_of(schema: dict[str, str]) -> Any:
-    """MLflow's signature of a model with such inputs."""
+def signature_of(schema: dict[str, str], task: Task) -> Any:
+    """MLflow's signature of a model of `task` with such inputs."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     outputs = [
-        ColSpec("double", "probability"),
-        ColSpec("boolean", "decision"),
+        *(ColSpec(kind, name) for name, kind in task.prediction_types().items()),
         # Only on request.
         ColSpec("string", "reasons", required=False),
         ColSpec("string", "unseen", required=False),

@@ -247,7 +247,8 @@ class RunLog:
             if tags := flat.interval_tags(record):
                 self.tag(run_id, tags)
         elif "metrics" in marks:
-            self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
+            figures = {metric: getattr(record, key) for metric, key in marks["metrics"].items()}
+            self.metrics(run_id, {metric: value for metric, value in figures.items() if value is not None})
         for name, key in marks.get("intervals", {}).items():
             if figures := getattr(record, key):
                 self.metrics(run_id, flat.flat_intervals(name, figures))

@@ -130,7 +130,7 @@ def test_computes_what_the_package_of_its_authors_computes(levels):
             block.bias.copy_(bias[0, 0])
         theirs.output.weight.copy_(ours.output_weight[0, 0, :, :, None])
         theirs.output.bias.copy_(ours.output_bias[0, 0, :, None])
-        logits = ours(numeric, codes)[0]
+        logits = ours(numeric, codes)[0, :, :, 0]
         expected = theirs(numeric[0], codes[0].long() if levels else None)[:, :, 0]
     assert logits.std(dim=0).min() > 0.1
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)

@@ -150,7 +150,9 @@ def describe_costs(evidence: Evidence) -> Context:
     costs = evidence.costs
     if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
-    return {"picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else ""}
+    if costs.threshold is None or not costs.curve.threshold:
+        return {"picture": ""}
+    return {"picture": draw_cost(costs.curve, costs.threshold)}
 
 
 def describe_slices(evidence: Evidence) -> Context:
