@@ -167,11 +167,10 @@ def main() -> None:
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
-    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
+    measured = (scores, target, metrics)
+    copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
-    slices = run.stage(
-        measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units
-    )
+    slices = run.stage(measure_slices, ["slices"], *measured, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(
         explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units
     )

@@ -53,6 +53,23 @@ def test_a_dumped_declaration_builds_the_same_one():
 
 
 @pytest.mark.parametrize(
+    ("roles", "metric", "measured"),
+    [
+        ({"classes": "all"}, "ovr_auc", "log_loss, macro_f1, accuracy"),
+        ({"task": "regression"}, "r2", "rmse, mae"),
+    ],
+)
+def test_slices_are_held_to_bounds_of_what_measures_them(roles, metric, measured):
+    declared = {"dataset": {"target": "y", **roles}, "gate": {"metric": metric, "slice_at_least": 0.5}}
+    refused = f"slice_at_least: no slice is measured by {metric}; decide by {measured}"
+    with pytest.raises(ValidationError, match=refused):
+        Vertical.model_validate(declared)
+    first = measured.split(", ")[0]
+    held = {**declared, "gate": {"metric": first, "slice_at_most": 0.5}}
+    assert Vertical.model_validate(held).gate.slice_at_most == 0.5
+
+
+@pytest.mark.parametrize(
     ("dataset", "decay", "problem"),
     [
         ({"task": "regression"}, {"at_least": 0.5}, "at_least: rmse is better if lower; declare at_most"),

@@ -115,7 +115,7 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion(), dataset)
         reference = describe_reference(table, split, scores, TARGET, encoder, dataset)
         marks, found = find_copies(table, split, TARGET, dataset, Features(), Split(strategy="time"))
-        copies = measure_copies(marks, found, scores, metrics)
+        copies = measure_copies(marks, found, scores, TARGET, metrics, EVALUATION)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run
         )

@@ -12,10 +12,10 @@ import pandas as pd
 
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS, MANY_CASES, MANY_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_UNITS, MANY_CASES, MANY_UNITS
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
-from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.estimates import FEWEST_CASES, Estimate
 from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.task import Task
@@ -101,11 +101,6 @@ class Sample:
         if self.codes is None or (self.kind == GROUP and len(np.unique(self.codes[mask])) == 1):
             return some
         return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
-
-    @cached_property
-    def positives(self) -> int:
-        """Number of positive rows."""
-        return int(np.count_nonzero(self.labels))
 
     @cached_property
     def cases(self) -> int:

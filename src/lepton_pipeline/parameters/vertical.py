@@ -13,6 +13,7 @@ from lepton_pipeline.parameters.evaluation import (
     DECIDING,
     LOWER_IS_BETTER,
     OWN_BASELINES,
+    SLICED,
     Evaluation,
     Gate,
 )
@@ -126,6 +127,11 @@ class Vertical(Declaration):
         for prefix in ("", "slice_"):
             if getattr(gate, prefix + wrong) is not None:
                 yield f"gate.{prefix}{wrong}: {gate.metric} is better if {better}; declare {prefix}{right}"
+        for key in ("slice_at_least", "slice_at_most"):
+            if getattr(gate, key) is not None and gate.metric not in SLICED[task]:
+                measured = ", ".join(SLICED[task])
+                yield f"gate.{key}: no slice is measured by {gate.metric}; decide by {measured}, or leave it out"
+
         decay = self.retraining.on_decay
         if decay is not None and getattr(decay, wrong) is not None:
             yield f"retraining.on_decay.{wrong}: {gate.metric} is better if {better}; declare {right}"

@@ -110,9 +110,13 @@ _TRAINING = stages(
 _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
-    (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
+    (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
     (measure_costs, "scores target metrics outcome_costs params:evaluation units", "costs"),
-    (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
+    (
+        measure_slices,
+        "scores target metrics slice_labels params:dataset params:evaluation units",
+        "slices",
+    ),
     (draw_figures, "scores metrics params:about", "figures"),
     (measure_drift, "feature_table split encoder", "drift"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),

@@ -31,6 +31,16 @@ class Metric:
     share: bool = False
     needs_groups: bool = False
 
+    @property
+    def inside(self) -> str:
+        """The title inside a sentence.
+
+        >>> [METRICS[name].inside for name in ("log_loss", "auc", "macro_f1", "brier")]
+        ['log loss', 'AUC', 'macro F1', 'Brier score']
+        """
+        name = self.name == "brier" or self.title[:2].isupper()
+        return self.title if name else self.title[0].lower() + self.title[1:]
+
 
 BINARY: tuple[Metric, ...] = (
     Metric(
@@ -65,6 +75,7 @@ BINARY: tuple[Metric, ...] = (
         "mean probability less observed rate",
         False,
         1.0,
+        least=-1.0,
         logged=False,
         share=True,
     ),

@@ -12,14 +12,17 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.statistics.intervals import Interval, auc_interval
+from lepton_pipeline.parameters.evaluation import SLICED
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibration_interval, share_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.ranks import delong_variance, placements
 from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers, units_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -185,6 +188,67 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
+    # most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
+    # Elsewhere than in sensitive columns, the model is meant to select some more often than others.
+    sliced: ClassVar = Sliced(
+        shares=("base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large"),
+        evaluated=("auc", "f1", "average_precision", "ece"),
+        bounded=SLICED["binary"],
+        compared=("auc", "recall", "false_positive_rate", "calibration_in_the_large"),
+        compared_if_sensitive=("selection_rate",),
+    )
+
+    def slice_intervals(
+        self, labels: Array, scores: Floats, threshold: float | None, z: float, codes: Array | None
+    ) -> Mapping[str, Interval | None]:
+        """AUC, rates, and calibration in the large."""
+        called, positive = scores >= (0.5 if threshold is None else threshold), labels != 0
+        both = self.cases(labels) >= FEWEST_CASES
+
+        def rate(of: Array, among: Array) -> Interval | None:
+            if among.sum() < FEWEST_CASES:
+                return None
+            return share_interval(of[among], z, None if codes is None else codes[among])
+
+        return {
+            "auc": auc_interval(labels, scores, z, codes) if both else None,
+            "base_rate": share_interval(positive, z, codes),
+            "selection_rate": share_interval(called, z, codes),
+            "recall": rate(called, positive),
+            "false_positive_rate": rate(called, ~positive),
+            "calibration_in_the_large": calibration_interval(labels, scores, z, codes) if both else None,
+        }
+
+    explained_by: ClassVar = "auc"
+
+    def explained_figure(self, labels: Array, scores: Floats) -> float:
+        """AUC."""
+        return float(np.mean(placements(scores, labels)[0]))
+
+    def worsening(
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
+    ) -> Interval:
+        """Fall of the AUC, with DeLong's interval of placements averaged over `permuted`; see `Task.worsening`."""
+        before, after = placements(scores, labels), [placements(each, labels) for each in permuted]
+        means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
+        falls = before[0] - means[0], before[1] - means[1]
+        value = float(falls[0].mean())
+        # Of a single row of a class there is no variance, and the AUC cannot fall by more than 1.
+        known = min(units_of(labels, codes), *map(len, falls)) > 1
+        reach = float(z * delong_variance(falls, labels, codes) ** 0.5) if known else 1.0
+        return Interval(value, value - reach, value + reach)
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The rows with the highest and the lowest probability, and those next to the threshold."""
+        above = scores >= (0.5 if threshold is None else threshold)
+        cases = {"highest probability": int(scores.argmax())}
+        if above.any():
+            cases["just above the threshold"] = int(np.where(above, scores, np.inf).argmin())
+        if not above.all():
+            cases["just below the threshold"] = int(np.where(above, -np.inf, scores).argmax())
+        return cases | {"lowest probability": int(scores.argmin())}
 
     def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """As `read` does."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
 from lepton_pipeline.parameters import ClassCosts, Dataset
+from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
@@ -27,7 +28,7 @@ from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -328,6 +329,31 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    sliced: ClassVar = Sliced(
+        shares=("accuracy",),
+        means=("log_loss",),
+        evaluated=("macro_f1",),
+        bounded=SLICED["multiclass"],
+        compared=("accuracy", "log_loss"),
+    )
+    explained_by: ClassVar = "log_loss"
+
+    @property
+    def effect_names(self) -> list[str]:
+        """The classes."""
+        return list(self.classes)
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The rows with the highest and the lowest probability of a class, and the most certain wrong decision."""
+        certain, decided = scores.max(axis=1), self.decide(scores)
+        wrong = (decided != labels) & (decided >= 0)
+        cases = {"most certain": int(certain.argmax()), "least certain": int(certain.argmin())}
+        if wrong.any():
+            cases["most certain wrong decision"] = first = int(np.where(wrong, certain, -np.inf).argmax())
+            # Being wrong says more of that row.
+            cases = {case: row for case, row in cases.items() if row != first or "wrong" in case}
+        return cases
 
     def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Places of the classes; missing where a class is none of them, unless rare ones are one class."""

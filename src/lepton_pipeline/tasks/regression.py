@@ -11,13 +11,15 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, ErrorCosts
+from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import RSquared
+from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +29,10 @@ _HUBER = 0.5
 # A random split has the same shares of so many equal parts of the target in each of its parts.
 _STRATA, _ROWS_OF_A_STRATUM = 10, 10
 _FEWEST_ROWS = 10
+# Widths that differ by less, as a share of their mean, are one width and rounding.
+_ROUNDING = 1e-9
+# An effect that is worth a word, in spreads.
+_SMALLEST_EFFECT = 0.001
 # Half the distance of the quartiles of a normal distribution, in standard deviations, twice.
 _QUARTILES = 1.349
 
@@ -295,6 +301,41 @@ class Regression(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
+
+    sliced: ClassVar = Sliced(
+        shares=("coverage",),
+        means=("mae", "bias"),
+        evaluated=("rmse",),
+        bounded=SLICED["regression"],
+        compared=("mae", "bias", "coverage"),
+    )
+    explained_by: ClassVar = "mae"
+    told: ClassVar = 3
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Any numbers, or positive ones."""
+        return 0.0 if self.transform else -np.inf, np.inf
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The highest and the lowest prediction, the widest interval unless all are as wide, and the largest error."""
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+        cases = {"highest prediction": int(predicted.argmax()), "lowest prediction": int(predicted.argmin())}
+        if scores.ndim > 1:
+            widths = scores[:, 2] - scores[:, 1]
+            if np.ptp(widths) > _ROUNDING * widths.mean():
+                cases["widest interval"] = int(widths.argmax())
+        return cases | {"largest error": int(np.abs(predicted - labels).argmax())}
+
+    @property
+    def smallest_effect(self) -> float:
+        """A thousandth of the spread at the centre, in the target's unit."""
+        centre, beside = self._restored(np.array([0.0, _SMALLEST_EFFECT]))
+        return float(beside - centre)
+
+    def effect_text(self, effect: float) -> str:
+        """In the target's unit, with four significant digits."""
+        return ("-" if effect < 0 else "+") + four_digits(float(f"{abs(effect):.4g}"))
 
     def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Finite numbers; those without a logarithm are missing where it is declared."""

@@ -13,7 +13,8 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.statistics.intervals import Interval
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.statistics.intervals import Interval, mean_interval, share_interval
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
@@ -42,6 +43,18 @@ class Booster:
 
     loss: str = "log_loss"
     quantile: float | None = None
+
+
+@dataclass(frozen=True)
+class Sliced:
+    """Metrics of slices, by the interval that they have, and what they are for."""
+
+    shares: tuple[str, ...]  # Wilson's, which holds for few rows, too
+    evaluated: tuple[str, ...]  # as in `evaluate`, where there are enough cases
+    bounded: tuple[str, ...]  # a gate may hold slices to a bound of them
+    compared: tuple[str, ...]  # with those of all other rows; they do not depend on what the rows are
+    means: tuple[str, ...] = ()  # of `Task.row_values`, a normal one
+    compared_if_sensitive: tuple[str, ...] = ()  # for sensitive columns only
 
 
 @dataclass(frozen=True)
@@ -256,6 +269,82 @@ class Task(ABC):
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
 
+    # Slices
+
+    sliced: ClassVar[Sliced]
+
+    def slice_intervals(
+        self, labels: Array, scores: Floats, threshold: float | None, z: float, codes: Array | None
+    ) -> Mapping[str, Interval | None]:
+        """Metrics of at least two rows or units with an interval by a formula; None where too few are meant.
+
+        `z` and `codes` as in `statistics.intervals.share_interval`.
+        """
+        values = self.row_values(labels, scores)
+        enough = len(labels) >= FEWEST_CASES
+        means = {metric: values[metric] for metric in self.sliced.means if metric in values}
+        return {
+            **{
+                metric: share_interval(values[metric], z, codes)
+                for metric in self.sliced.shares
+                if metric in values
+            },
+            **{metric: mean_interval(each, z, codes) if enough else None for metric, each in means.items()},
+        }
+
+    # Explanation
+
+    # Importance is by how much it gets worse.
+    explained_by: ClassVar[str]
+    # Of the columns of `predictions`, how many say what a row was predicted.
+    told: ClassVar[int] = 2
+
+    def explained_figure(self, labels: Array, scores: Floats) -> float:
+        """The metric `explained_by`."""
+        return float(self.row_values(labels, scores)[self.explained_by].mean())
+
+    def worsening(
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
+    ) -> Interval:
+        """How much worse the metric `explained_by` is with a column permuted, on average over permutations.
+
+        `permuted` are scores [permutations, n, …] of rows with the value of the row at `places` [permutations, n].
+        A row counts as one that got others' values, and as one whose value others got: the variance is that of
+        the projection of a U-statistic of both (Hoeffding 1948), that of the first alone is too small. Of a single
+        row or unit it is not known, and the interval reaches as far as the rows' differences. `z` and `codes` as
+        in `statistics.intervals.share_interval`.
+        """
+        before = self.row_values(labels, scores)[self.explained_by]
+        rises = np.array([self.row_values(labels, each)[self.explained_by] - before for each in permuted])
+        if units_of(labels, codes) > 1:
+            lent = np.bincount(places.ravel(), rises.ravel(), minlength=len(labels)) / len(rises)
+            return mean_interval(rises.mean(axis=0) + (lent - lent.mean()), z, codes)
+        value, reach = float(rises.mean()), float(np.abs(rises).max())
+        return Interval(value, value - reach, value + reach)
+
+    @property
+    def effect_names(self) -> list[str]:
+        """What effects may be of: the first columns of scores, one without a name where there is but one."""
+        return [""]
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The smallest and the largest score."""
+        return 0.0, 1.0
+
+    @abstractmethod
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """Rows that are worth a look, by what makes them so; a row may be several."""
+
+    @property
+    def smallest_effect(self) -> float:
+        """Effects on single rows, see `explained`, that are smaller are left out; as text they would be 0.00."""
+        return 0.005
+
+    def effect_text(self, effect: float) -> str:
+        """An effect on a single row, with its sign."""
+        return f"{effect:+.2f}"
+
     # Later rows
 
     @abstractmethod
@@ -289,6 +378,11 @@ class Task(ABC):
     @abstractmethod
     def strength(self) -> Strength:
         """How the leak guard measures what features tell of the target."""
+
+
+def units_of(labels: Array, codes: Array | None) -> int:
+    """Number of units, or of rows that are their own."""
+    return len(labels) if codes is None else len(np.unique(codes))
 
 
 def mean(values: Any, weights: Any) -> Any:
