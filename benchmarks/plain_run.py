@@ -56,6 +56,7 @@ from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS
 from lepton_pipeline.tracking.flat import log_epoch
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
 from lepton_pipeline.verticals.raw_tables import ingest_table
@@ -72,15 +73,17 @@ class PlainRun:
         self._results: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         declared, installed = vertical.model_dump(), lineage.environment()
-        tags = {
-            **lineage.code_tags(project),
+        facts = {
+            **lineage.code_facts(project),
             "configuration.sha256": lineage.sha256(declared),
             "environment.sha256": lineage.sha256(installed),
-            "mlflow.source.name": Path(sys.argv[0]).name,
             "seed": str(vertical.training.seed),
         }
+        tags = {name: facts[name] for name in FILTERED if name in facts}
+        tags["mlflow.source.name"] = Path(sys.argv[0]).name
         self.log = RunLog(read_tracking(_read(project / "conf/base/mlflow.yml")), project)
         self.id = self.log.open(VERTICAL, name=datetime.now(UTC).isoformat(), tags=tags)
+        self.log.lineage(self.id, facts)
         self.log.parameters(self.id, declared)
         self.log.client.log_text(self.id, installed, "environment.txt")
 
@@ -100,7 +103,7 @@ class PlainRun:
     def close(self) -> None:
         """End the MLflow run and print the summary."""
         self.log.describe(self.id, summary_markdown(self._results))
-        self.log.metrics(self.id, {f"seconds.{stage}": seconds for stage, seconds in self._seconds.items()})
+        self.log.client.log_dict(self.id, self._seconds, SECONDS)
         self.log.close(self.id, "FINISHED")
         print_summary(VERTICAL, self._results, self._seconds, self.log.where(self.id))
 
@@ -164,11 +167,10 @@ def main() -> None:
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
-    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
+    measured = (scores, target, metrics)
+    copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
-    slices = run.stage(
-        measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units
-    )
+    slices = run.stage(measure_slices, ["slices"], *measured, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(
         explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units
     )

@@ -8,7 +8,7 @@ from lepton_pipeline.features.encode import Encoder, encode_rows, jumping_number
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
 from lepton_pipeline.tasks.binary import Binary
-from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.find import Target, find_task
 
 BINARY = Target(Binary())
 DATASET = Dataset(target="y", positive=1)
@@ -96,3 +96,45 @@ def test_a_jumping_number_is_encoded_as_codes_and_saved_so(tmp_path):
     pd.testing.assert_frame_equal(
         loaded.transform(table.assign(code=table["code"].astype("float64"))), encoded
     )
+
+
+OTHERS = {
+    "number": (Dataset(target="y", task="regression", time="t"), lambda score: score),
+    "classes": (
+        Dataset(target="y", classes=[0, 1, 2, 3], time="t"),
+        lambda score: np.digitize(score, [-1, 0, 1]),
+    ),
+}
+
+
+def make_other(task, effect, seed=0, by_time=False):
+    """As `make`, with another target of the same score."""
+    dataset, of = OTHERS[task]
+    table, split = make(effect, seed=seed, by_time=by_time)
+    score = (
+        effect(table["code"].to_numpy()) + table["x"] + np.random.default_rng(seed + 9).logistic(size=1000)
+    )
+    return (
+        table.assign(y=of(score)),
+        split.assign(label=of(score)),
+        Target(find_task(table.assign(y=of(score)), dataset)),
+    )
+
+
+@pytest.mark.parametrize("by_time", [False, True])
+def test_a_jumping_effect_on_a_number_makes_a_category(by_time):
+    table, split, target = make_other("number", jumping, by_time=by_time)
+    assert jumping_numbers(table, split, target, OTHERS["number"][0]) == ["code"]
+
+
+def test_a_jumping_effect_on_classes_makes_a_category():
+    table, split, target = make_other("classes", jumping)
+    assert jumping_numbers(table, split, target, OTHERS["classes"][0]) == ["code"]
+
+
+@pytest.mark.parametrize("task", OTHERS)
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_a_gradual_effect_on_another_target_is_that_of_a_number(task, effect):
+    for seed, by_time in ((0, False), (1, True)):
+        table, split, target = make_other(task, EFFECTS[effect], seed, by_time)
+        assert jumping_numbers(table, split, target, OTHERS[task][0]) == []

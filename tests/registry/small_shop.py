@@ -113,9 +113,9 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
         # MLflow's own, on import and when it looks at our model's type hints.
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion(), dataset)
-        reference = describe_reference(table, split, scores, encoder, dataset)
+        reference = describe_reference(table, split, scores, TARGET, encoder, dataset)
         marks, found = find_copies(table, split, TARGET, dataset, Features(), Split(strategy="time"))
-        copies = measure_copies(marks, found, scores, metrics)
+        copies = measure_copies(marks, found, scores, TARGET, metrics, EVALUATION)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run
         )

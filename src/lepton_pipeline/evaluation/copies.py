@@ -1,4 +1,4 @@
-"""AUC without test rows that the model has seen: copies, and rows of known entities."""
+"""Quality without test rows that the model has seen: copies, and rows of known entities."""
 
 from __future__ import annotations
 
@@ -19,42 +19,54 @@ from lepton_pipeline.evaluation.measured_copies import (
     more_than_chance,
     summarise_copies,
 )
+from lepton_pipeline.evaluation.metrics import measure_metric
 from lepton_pipeline.evaluation.resampling import Sample
-from lepton_pipeline.evaluation.slices import FEWEST_OF_A_CLASS
-from lepton_pipeline.parameters import Split
-from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.parameters import Evaluation, Split
+from lepton_pipeline.statistics.estimates import FEWEST_CASES, Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import higher_is_better
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Array, Task
 
 
 def measure_copies(
     copy_marks: pd.DataFrame,
     copies_found: CopiesFound,
     scores: pd.DataFrame,
+    target: Target,
     metrics: Metrics,
+    evaluation: Evaluation,
     units: pd.DataFrame | None = None,
 ) -> MeasuredCopies:
-    """Measure the AUC without copies, and without rows of entities that the model has learnt from.
+    """Measure the headline metric without copies, and without rows of entities that the model has learnt from.
 
     Test rows with the inputs of a training row are left out as well, whatever their outcome: leaving out only
     agreeing ones would bias against the model. `copy_marks` and `copies_found` are those of `find_copies`.
     """
-    test = scores.loc[copy_marks.index, ["label", "model"]]
-    sample, model = Sample.of(test["label"], units), test["model"].to_numpy()
-    auc, found = metrics.model["auc"], copies_found.copies
-    without = _without(sample, model, (copy_marks[COPY] | copy_marks[SAME_INPUTS]).to_numpy())
-    below = without.auc is None or without.auc.value < (auc.low or 0.0)
+    test, task = scores.loc[copy_marks.index], target.task
+    metric, found = task.shown[0], copies_found.copies
+    figure = metrics.model[metric]
+    sample = Sample.of(test["label"], units, task, test.get("weight"))
+
+    def without(left_out: npt.NDArray[np.bool_]) -> Remaining:
+        stays = ~left_out
+        rows, few = test[stays], sample.where(stays)
+        enough = _enough(task, few.labels, sample.labels)
+        measured = measure_metric(rows, metric, metrics.threshold, few, evaluation) if enough else None
+        return Remaining(len(rows), task.positives(rows["label"]), measured)
+
+    copied = without((copy_marks[COPY] | copy_marks[SAME_INPUTS]).to_numpy())
+    worse = copied.figure is None or _worse(copied.figure, figure, metric)
     beyond = max(found.rows - found.by_chance, found.unlikely_share * len(test))
     notable = more_than_chance(copies_found) and beyond > NOTABLE * len(test)
     share = found.rows / max(len(test), 1)
     return MeasuredCopies(
         **vars(copies_found)
         | {
-            "auc": auc,
-            "copies": MeasuredRows(**vars(found), share=share, without=without, decide=notable and below),
+            "metric": metric,
+            "figure": figure,
+            "copies": MeasuredRows(**vars(found), share=share, without=copied, decide=notable and worse),
             "entities": [
-                MeasuredEntity(
-                    **vars(entity),
-                    without=_without(sample, model, copy_marks[f"entity_{number}"].to_numpy()),
-                )
+                MeasuredEntity(**vars(entity), without=without(copy_marks[f"entity_{number}"].to_numpy()))
                 for number, entity in enumerate(copies_found.entities)
             ],
         }
@@ -72,13 +84,24 @@ def enforce_copies(copies: MeasuredCopies, split: Split) -> None:
         )
 
 
-def _without(sample: Sample, model: np.ndarray, left_out: npt.NDArray[np.bool_]) -> Remaining:
-    stays, labels = ~left_out, sample.labels
-    rows, positives = int(stays.sum()), int(labels[stays].sum())
-    before = np.bincount(labels, minlength=2)
-    # What is left of a small test says as much as the test, unless most of a class is gone.
-    enough = all(
-        now and (now >= FEWEST_OF_A_CLASS or 2 * now >= all_of)
-        for now, all_of in zip((rows - positives, positives), before, strict=True)
+def _enough(task: Task, left: Array, labels: Array) -> bool:
+    """Whether the labels left say as much as all: what is left of a small test does, unless most cases are gone."""
+    return all(
+        now and (now >= FEWEST_CASES or 2 * now >= before)
+        for now, before in zip(*(_cases(task, each) for each in (left, labels)), strict=True)
     )
-    return Remaining(rows, positives, sample.where(stays).exact(model[stays])["auc"] if enough else None)
+
+
+def _cases(task: Task, labels: Array) -> list[int]:
+    """Cases of each class that a sample must have, or of all."""
+    classes = task.classes_drawn(labels)
+    return [task.cases(labels)] if classes is None else np.bincount(classes, minlength=2).tolist()
+
+
+def _worse(without: Estimate, figure: Estimate, metric: str) -> bool:
+    """Whether the figure without some rows is beyond the worse end of the interval of that of all."""
+    if figure.low is None or figure.high is None:
+        return False
+    if higher_is_better(metric):
+        return without.value < figure.low
+    return without.value > figure.high

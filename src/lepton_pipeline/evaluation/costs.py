@@ -20,6 +20,7 @@ from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
 from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import mean
 
 # Shares of the cases that the rows of the what-if table act on, as far as equal scores and rounding allow.
 _SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
@@ -108,7 +109,8 @@ def measure_costs(
     """
     if metrics.threshold is None:
         rows = scores[scores["part"] == "test"]
-        policies, saving = price_policies(rows, Sample.of(rows["label"], units, target.task), evaluation)
+        sample = Sample.of(rows["label"], units, target.task, rows.get("weight"))
+        policies, saving = price_policies(rows, sample, evaluation)
         unit = evaluation.decision_unit
         return Costs(declared=bool(policies), unit=unit, policies=policies, saving=saving)
     # In the order of their scores, rows need no sorting again in every resample.
@@ -124,7 +126,7 @@ def measure_costs(
     policies, saving, curve = dict[str, Estimate](), dict[str, Estimate](), Curve()
     if declared:
         decisions, across = _decisions(test, metrics), _curve_thresholds(before, threshold)
-        sample = Sample.of(test["label"], units)
+        sample = Sample.of(test["label"], units, weights=test.get("weight"))
         costs, saved = _price(test, decisions, [*cuts, *across], outcome_costs, sample, evaluation)
         policies = dict(zip(decisions, costs, strict=False))
         saving = dict(zip(list(decisions)[1:], saved, strict=True))
@@ -136,7 +138,8 @@ def measure_costs(
     capacity = None
     if per_1000 is not None:
         limited = outcomes.pop()
-        lift = None if limited.precision is None else limited.precision / float(test["label"].mean())
+        rate = float(mean(test["label"], test.get("weight")))
+        lift = None if limited.precision is None else limited.precision / rate
         capacity = Capacity(per_1000, **vars(limited), lift=lift)
     return Costs(
         declared=declared,
@@ -175,7 +178,7 @@ def _price(
         columns = zip(values, drawn.T, strict=True)
         return [sample.figure(float(value), column, least=-inf) for value, column in columns]
 
-    once = add(np.ones((1, len(test))))
+    once = add(sample.once)
     values = once[0]
     drawn = np.concatenate([once[:0], *(map(add, sample.weights(evaluation)) if sample.enough else ())])
     others = slice(1, len(decisions))
@@ -205,13 +208,14 @@ def _curve_thresholds(probabilities: np.ndarray, threshold: float) -> list[float
 
 
 def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:
-    called = test["model"].to_numpy() >= threshold
-    acted, found = int(called.sum()), int(test["label"].to_numpy()[called].sum())
+    called, positive = test["model"].to_numpy() >= threshold, test["label"].to_numpy() != 0
+    counts = test["weight"].to_numpy(np.float64) if "weight" in test else np.ones(len(test))
+    acted, found = float(counts[called].sum()), float(counts[called & positive].sum())
     return Outcome(
         threshold=threshold,
-        acted=CASES * acted / len(test),
+        acted=CASES * acted / float(counts.sum()),
         precision=found / acted if acted else None,
-        recall=found / int(test["label"].sum()),
+        recall=found / float(counts[positive].sum()),
         cost=None,
     )
 

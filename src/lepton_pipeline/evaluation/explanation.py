@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.statistics.ranks import Placements, delong_variance, placements
+from lepton_pipeline.tasks.task import Task
 
 # By measurement: see docs/explanation.md.
 PERMUTATIONS = 5
@@ -26,12 +26,11 @@ _QUANTILES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.9
 _CATEGORIES = 8
 _RARE = 0.01
 _REASONS = 5
-_FEWEST_FOR_A_VARIANCE = 2
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Fall of the AUC when a column is permuted, with its 95 % interval."""
+    """How much worse the metric is when a column is permuted, with its 95 % interval."""
 
     column: str
     value: float
@@ -41,10 +40,10 @@ class Importance:
 
 @dataclass(frozen=True)
 class Point:
-    """Mean probability if all rows had a value, with its 95 % interval, and the share of rows that have it."""
+    """Mean prediction if all rows had a value, with its 95 % interval, and the share of rows that have it."""
 
     value: str | int | float  # a number, a text as shown, or "missing"
-    probability: float
+    prediction: float
     low: float
     high: float
     share: float
@@ -57,15 +56,16 @@ class Effect:
     column: str
     kind: Literal["number", "category"]
     points: list[Point]
+    # The class, of several, whose mean probability varies most over the rows' values; else "".
+    of: str = ""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A row with the reasons of its probability."""
+    """A row with the reasons of its prediction."""
 
     case: str
-    probability: float
-    decision: bool
+    prediction: Mapping[str, bool | float | str]  # the first columns of `Task.predictions`
     reasons: list[Reason]
 
 
@@ -73,9 +73,9 @@ class Example:
 class Explanation:
     """What a model makes of its columns, see `explain_model`."""
 
-    metric: str
+    metric: str  # that importance is the worsening of
     rows: int  # explained rows
-    auc: float  # on them
+    figure: float  # the metric on them
     permutations: int
     importance: list[Importance]  # the largest first
     effects: list[Effect]  # of the most important columns except dates
@@ -92,45 +92,54 @@ def explain_model(
 ) -> Explanation:
     """Explain a model on at most `evaluation.explained_rows` test rows.
 
-    Importance is the fall of the AUC when a raw column is permuted, with all that is derived from it
-    (Breiman, "Random forests", 2001, section 10; Fisher, Rudin and Dominici, "All models are wrong, but many
-    are useful", JMLR 2019), as the mean over several permutations. Its 95 % interval is that of a difference
-    of correlated AUCs (DeLong et al., Biometrics 1988), by placements averaged over the permutations: for the
-    model as trained, over test rows and permutations.
+    Importance is how much worse a metric (`Task.explained_by`: AUC, log loss or mean absolute error) is when a raw
+    column is permuted, with all that is derived from it (Breiman, "Random forests", 2001, section 10; Fisher,
+    Rudin and Dominici, "All models are wrong, but many are useful", JMLR 2019), as the mean over several
+    permutations. Its 95 % interval is that of a difference of correlated AUCs (DeLong et al., Biometrics 1988),
+    by placements averaged over the permutations, or of the mean of paired differences, in which a row counts by
+    its own value and by those that it gets: for the model as trained, over test rows and permutations.
 
-    An effect is the mean probability of the rows with one value in a column (partial dependence: Friedman,
+    An effect is the mean prediction of the rows with one value in a column (partial dependence: Friedman,
     "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean. Examples have
     their reasons, see `Artefact.explain`.
     """
-    generator = np.random.default_rng(evaluation.seed)
-    chosen = _draw_rows(split, evaluation.explained_rows, generator)
-    rows, labels = feature_table.loc[chosen, list(artefact.inputs)], split.loc[chosen, "label"].to_numpy()
-    probability = artefact.predict(rows)["probability"].to_numpy()
-    sample = Sample.of(split.loc[chosen, "label"], units)
-    importance = _importance(artefact, rows, sample, probability, generator)
+    generator, task = np.random.default_rng(evaluation.seed), artefact.task
+    chosen = _draw_rows(task, split, evaluation.explained_rows, generator)
+    rows, sample = (
+        feature_table.loc[chosen, list(artefact.inputs)],
+        Sample.of(split.loc[chosen, "label"], units, task),
+    )
+    scores = artefact.scores(rows)
+    importance = _importance(artefact, rows, sample, scores, generator)
     names = [each.column for each in importance]
     main = [name for name in names if not pd.api.types.is_datetime64_any_dtype(rows[name])][:_COLUMNS]
     return Explanation(
-        metric="auc",
+        metric=task.explained_by,
         rows=len(rows),
-        auc=float(np.mean(placements(probability, labels)[0])),
+        figure=task.explained_figure(sample.labels, scores),
         permutations=PERMUTATIONS,
         importance=importance,
         effects=[_effect(artefact, rows, name) for name in main],
         reference={column: artefact.shown(column, value) for column, value in artefact.reference.items()},
-        examples=_examples(artefact, rows, probability),
+        examples=_examples(artefact, rows, sample.labels, scores),
     )
 
 
-def _draw_rows(split: pd.DataFrame, count: int, generator: np.random.Generator) -> pd.Index:
-    """Draw test rows stratified by class, in the order of the table."""
+def _draw_rows(task: Task, split: pd.DataFrame, count: int, generator: np.random.Generator) -> pd.Index:
+    """Draw test rows, stratified by class where a sample must have both, in the order of the table."""
     test = split.loc[split["part"] == "test", "label"].reset_index(drop=True)
     if len(test) > count:
-        positives = min(max(2, round(count * test.mean())), count - 2)
-        drawn = [
-            generator.choice(test.index[test == label], size=min(size, (test == label).sum()), replace=False)
-            for label, size in ((0, count - positives), (1, positives))
-        ]
+        classes = task.classes_drawn(test.to_numpy())
+        if classes is None:
+            drawn = [generator.choice(test.index, size=count, replace=False)]
+        else:
+            positives = min(max(2, round(count * classes.mean())), count - 2)
+            drawn = [
+                generator.choice(
+                    test.index[classes == label], min(size, (classes == label).sum()), replace=False
+                )
+                for label, size in ((0, count - positives), (1, positives))
+            ]
         test = test.loc[np.sort(np.concatenate(drawn))]
     return split.index[split["part"] == "test"][test.index]
 
@@ -139,30 +148,19 @@ def _importance(
     artefact: Artefact,
     rows: pd.DataFrame,
     sample: Sample,
-    probability: Floats,
+    scores: Floats,
     generator: np.random.Generator,
 ) -> list[Importance]:
-    labels = sample.labels
-    before = placements(probability, labels)
-    places = np.concatenate([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
+    z = sample.deviate(LEVEL)
+    places = np.stack([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
     for column in rows:
-        moved = copies.assign(**{str(column): rows[column].iloc[places].array})
-        scores = artefact.predict(moved)["probability"].to_numpy().reshape(PERMUTATIONS, len(rows))
-        after = [placements(each, labels) for each in scores]
-        means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
-        falls = before[0] - means[0], before[1] - means[1]
-        value, reach = float(falls[0].mean()), _reach(falls, sample)
-        found.append(Importance(str(column), value, value - reach, value + reach))
+        moved = copies.assign(**{str(column): rows[column].iloc[places.ravel()].array})
+        permuted = artefact.scores(moved).reshape(PERMUTATIONS, *scores.shape)
+        rise = artefact.task.worsening(sample.labels, scores, permuted, places, z, sample.codes)
+        found.append(Importance(str(column), *rise))
     return sorted(found, key=lambda each: -each.value)
-
-
-def _reach(falls: Placements, sample: Sample) -> float:
-    """Half width of the interval of mean placements; 1 if a class or unit is single."""
-    if min(sample.units, *map(len, falls)) < _FEWEST_FOR_A_VARIANCE:
-        return 1.0
-    return float(sample.deviate(LEVEL) * delong_variance(falls, sample.labels, sample.codes) ** 0.5)
 
 
 def _is_number(artefact: Artefact, column: pd.Series) -> bool:
@@ -174,19 +172,38 @@ def _is_number(artefact: Artefact, column: pd.Series) -> bool:
 
 
 def _effect(artefact: Artefact, rows: pd.DataFrame, name: str) -> Effect:
-    points, column = [], rows[name]
+    task, column = artefact.task, rows[name]
     number = _is_number(artefact, column)
-    values: Iterable[tuple[Any, float]] = _number_points(column)
+    points: Iterable[tuple[Any, float]] = _number_points(column)
     if not number:
-        values = column.value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
-    for value, share in values:
+        points = column.value_counts(normalize=True, dropna=False).head(_CATEGORIES).items()
+    values, shares = zip(*points, strict=True)
+    means, reaches = [], []
+    for value in values:
         same = pd.Series([value] * len(rows), dtype=column.dtype).array
-        probability = artefact.predict(rows.assign(**{name: same}))["probability"]
-        reach = normal_deviate(LEVEL) * float(probability.std(ddof=0)) / len(rows) ** 0.5
-        mean = float(probability.mean())
-        shown = value if number and not pd.isna(value) else artefact.shown(name, value)
-        points.append(Point(shown, mean, max(0.0, mean - reach), min(1.0, mean + reach), float(share)))
-    return Effect(name, "number" if number else "category", points)
+        scores = artefact.scores(rows.assign(**{name: same})).reshape(len(rows), -1)
+        each = np.ascontiguousarray(scores[:, : len(task.effect_names)].T)
+        means.append(each.mean(axis=1))
+        reaches.append(normal_deviate(LEVEL) * each.std(axis=1) / len(rows) ** 0.5)
+    of = _varies_most(np.array(means), np.array(shares))
+    least, most = task.score_range
+    drawn = [
+        Point(
+            value if number and not pd.isna(value) else artefact.shown(name, value),
+            float(mean[of]),
+            float(max(least, mean[of] - reach[of])),
+            float(min(most, mean[of] + reach[of])),
+            float(share),
+        )
+        for value, share, mean, reach in zip(values, shares, means, reaches, strict=True)
+    ]
+    return Effect(name, "number" if number else "category", drawn, task.effect_names[of])
+
+
+def _varies_most(means: Floats, shares: Floats) -> int:
+    """Column of `means` [values, columns] with the largest variance over rows, of which each value has a share."""
+    centres = np.average(means, axis=0, weights=shares)
+    return int(np.average((means - centres) ** 2, axis=0, weights=shares).argmax())
 
 
 def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
@@ -203,22 +220,15 @@ def _number_points(column: pd.Series) -> Iterator[tuple[Any, float]]:
         yield None, float(column.isna().mean())
 
 
-def _examples(artefact: Artefact, rows: pd.DataFrame, probability: Floats) -> list[Example]:
-    """The rows with the highest and the lowest score, and those next to the threshold."""
-    threshold = artefact.threshold or 0.0
-    above, below = probability >= threshold, probability < threshold
-    cases = {"highest probability": int(probability.argmax())}
-    if above.any():
-        cases["just above the threshold"] = int(np.where(above, probability, np.inf).argmin())
-    if below.any():
-        cases["just below the threshold"] = int(np.where(below, probability, -np.inf).argmax())
-    cases["lowest probability"] = int(probability.argmin())
-    places: dict[int, str] = {}
-    for case, place in cases.items():
+def _examples(artefact: Artefact, rows: pd.DataFrame, labels: Floats, scores: Floats) -> list[Example]:
+    """The rows that are worth a look, see `Task.examples`."""
+    task, places = artefact.task, dict[int, str]()
+    for case, place in task.examples(labels, scores, artefact.threshold).items():
         # A row that is two of these at once is shown as the first.
         places.setdefault(place, case)
     reasons = artefact.explain(rows.iloc[list(places)], _REASONS)
+    told = pd.DataFrame(task.predictions(scores[list(places)], artefact.threshold)).iloc[:, : task.told]
     return [
-        Example(case, float(probability[place]), bool(above[place]), of_row)
-        for (place, case), of_row in zip(places.items(), reasons, strict=True)
+        Example(case, {str(name): value for name, value in of_row.items()}, why)
+        for case, of_row, why in zip(places.values(), told.to_dict("records"), reasons, strict=True)
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.estimates import FEWEST_CASES, Estimate, Metrics
 
-# Rows of the rarer class that it takes for an interval, and for one that is not approximate.
-FEWEST_CASES, MANY_CASES = 10, 50
-# The same of groups or blocks: one has no variance, and few estimate it badly.
+# Cases that it takes for an interval that is not approximate.
+MANY_CASES = 50
+# Groups or blocks that it takes for an interval, and for such a one: one has no variance, few estimate it badly.
 FEWEST_UNITS, MANY_UNITS = 2, 30
 # With fewer positive rows the threshold is chosen by a handful of cases.
 MANY_HELD_OUT = 100

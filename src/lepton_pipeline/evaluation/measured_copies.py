@@ -9,6 +9,8 @@ from math import sqrt
 from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS
+from lepton_pipeline.system.readable import figure_text
 
 # More copies than this share of the rows may decide a result.
 NOTABLE = 0.01
@@ -18,41 +20,43 @@ _FEWEST = 5
 
 @dataclass(frozen=True)
 class Remaining:
-    """Test rows without those left out, and the AUC on them; None if it cannot be measured."""
+    """Test rows without those left out, and the metric on them; None if it cannot be measured."""
 
     rows: int
-    positives: int
-    auc: Estimate | None
+    positives: int | None  # in tasks with a positive class
+    figure: Estimate | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredRows(Copies):
-    """Copies as a share of the test rows, and the AUC without them."""
+    """Copies as a share of the test rows, and the metric without them."""
 
     share: float
     without: Remaining
-    # Beyond twice those by chance and 1 % of the test rows, with the AUC without them below the interval or None.
+    # Beyond twice those by chance and 1 % of the test rows, with the metric without them beyond the worse end of
+    # its interval, or None.
     decide: bool
 
 
 @dataclass(frozen=True)
 class MeasuredEntity(Entity):
-    """Entities on both sides of the split, and the AUC without rows of those that are trained on."""
+    """Entities on both sides of the split, and the metric without rows of those that are trained on."""
 
     without: Remaining
 
 
 @dataclass(frozen=True)
 class MeasuredCopies(CopiesFound):
-    """Copies and shared entities, and the AUC of all test rows."""
+    """Copies and shared entities, and the headline metric of all test rows."""
 
     copies: MeasuredRows
     entities: Sequence[MeasuredEntity]
-    auc: Estimate
+    metric: str
+    figure: Estimate
 
 
 def describe_copies(found: CopiesFound) -> list[tuple[str, str]]:
-    """Findings that need attention, with the AUC if it was measured.
+    """Findings that need attention, with the headline metric if it was measured.
 
     They are pairs of "copies" or "entities" and a sentence without its full stop.
     """
@@ -82,7 +86,7 @@ def describe_copies(found: CopiesFound) -> list[tuple[str, str]]:
 
 
 def summarise_copies(found: CopiesFound) -> str:
-    """Number of copies, and the AUC without them if it was measured."""
+    """Number of copies, and the headline metric without them if it was measured."""
     return count_copies(found) + _measured(found, found.copies)
 
 
@@ -125,8 +129,12 @@ def deduplicate(found: CopiesFound) -> str:
 def _measured(found: CopiesFound, left_out: Copies | Entity) -> str:
     if not isinstance(found, MeasuredCopies) or not isinstance(left_out, MeasuredRows | MeasuredEntity):
         return ""
-    without, said = left_out.without, f"; the AUC is {found.auc.value:.4f} {bracket(found.auc)}"
-    if without.auc is None:
-        left = f"{without.rows:,} test rows are left, {without.positives:,} positive"
-        return f"{said}, and cannot be measured without them: {left}"
-    return f"{said}, without them {without.auc.value:.4f} {bracket(without.auc)} on {without.rows:,} rows"
+    figure, without = found.figure, left_out.without
+    said = (
+        f"; the {METRICS[found.metric].inside} is {figure_text(figure.value)} {bracket(figure, figure_text)}"
+    )
+    if without.figure is None:
+        positive = "" if without.positives is None else f", {without.positives:,} positive"
+        return f"{said}, and cannot be measured without them: {without.rows:,} test rows are left{positive}"
+    left = f"{figure_text(without.figure.value)} {bracket(without.figure, figure_text)}"
+    return f"{said}, without them {left} on {without.rows:,} rows"

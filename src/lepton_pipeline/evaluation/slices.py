@@ -4,42 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import floor, log10
+from math import inf
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.evaluation.interval_text import FEWEST_CASES, FEWEST_UNITS
+from lepton_pipeline.evaluation.interval_text import FEWEST_UNITS
 from lepton_pipeline.evaluation.metrics import measure_models
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.parameters import Dataset, Evaluation, label_of
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
-from lepton_pipeline.statistics.intervals import (
-    Interval,
-    auc_interval,
-    calibration_interval,
-    difference,
-    share_interval,
-)
+from lepton_pipeline.statistics.intervals import Interval, difference
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.system.records import Omitted
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
-# What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
-# most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
-COMPARED = ("auc", "recall", "false_positive_rate", "calibration_in_the_large")
-# Compared for sensitive columns: elsewhere the model is meant to select some more often than others.
-COMPARED_IF_SENSITIVE = "selection_rate"
-FEWEST_ROWS, FEWEST_OF_A_CLASS = 50, FEWEST_CASES
-_ESTIMATED = "auc", "base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large"
-_RESAMPLED = ("f1", "average_precision", "ece")
-# By these, and `auc`, a gate may hold slices to a floor.
-_FLOORED = ("f1", "average_precision")
+FEWEST_ROWS = 50
 # More values than these: numbers are divided into quarters, of categories the largest are kept.
 MOST_VALUES = 8
 _QUARTERS = (0.25, 0.5, 0.75)
 _MISSING = "(missing)"
-_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -70,14 +58,14 @@ class Gap(Estimate):
 class Slice:
     """The rows that share a value of a column, as `slice_rows` names it.
 
-    Metrics are None if a class is too rare; `calibration_in_the_large` is the mean probability less the
-    observed rate.
+    Metrics are None if there are too few cases; `calibration_in_the_large` is the mean probability less the
+    observed rate, `bias` the mean prediction less the mean target.
     """
 
     column: str
     value: str
     rows: int
-    positives: int
+    positives: int | None  # of the rows, in tasks with a positive class
     sensitive: bool
     small: bool  # whether there are too few rows, so that gaps are not flagged
     metrics: Mapping[str, SliceEstimate | None]
@@ -117,6 +105,7 @@ def slice_rows(
 
 def measure_slices(
     scores: pd.DataFrame,
+    target: Target,
     metrics: Metrics,
     slice_labels: pd.DataFrame,
     dataset: Dataset,
@@ -126,13 +115,14 @@ def measure_slices(
     """Measure the model on each slice of the test rows, and compare the slice with all other rows.
 
     A gap is flagged if its interval excludes 0; with a probability of 95 % all these intervals hold together
-    (Bonferroni; the two slices of a binary column are one comparison). Rates have Wilson intervals, `auc` one
-    after DeLong (see `intervals`), gaps Newcombe's, which takes slice and other rows for independent; `f1`,
-    `average_precision` and `ece` have bootstrap intervals as in `evaluate`. All account for groups and
-    overlapping labels.
+    (Bonferroni; the two slices of a binary column are one comparison). Shares have Wilson intervals, `auc` one
+    after DeLong (see `intervals`), other means a normal one, and gaps Newcombe's, which takes slice and other
+    rows for independent; all else has bootstrap intervals as in `evaluate`. All account for groups and
+    overlapping labels. `Task.sliced` says what is measured and compared.
     """
-    test = scores.loc[scores["part"] == "test", ["label", "model"]]
-    rows = _Rows(test["model"].to_numpy(), metrics.cut, Sample.of(test["label"], units))
+    test = scores.loc[scores["part"] == "test"]
+    sample = Sample.of(test["label"], units, target.task)
+    rows = _Rows(target.task.scores(test, "model"), metrics.threshold, sample)
     pairs = list(_pairs(rows, test.index, slice_labels, dataset))
     comparisons = _count_comparisons(pairs)
     gap_level = _corrected(comparisons)
@@ -158,40 +148,31 @@ def _corrected(comparisons: int) -> float:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Test rows with the model's probabilities and threshold."""
+    """Test rows with the model's scores and threshold."""
 
-    probabilities: np.ndarray
-    threshold: float
+    scores: np.ndarray
+    threshold: float | None
     sample: Sample
 
     def where(self, mask: np.ndarray) -> _Rows:
-        return _Rows(self.probabilities[mask], self.threshold, self.sample.where(mask))
+        return _Rows(self.scores[mask], self.threshold, self.sample.where(mask))
+
+    @property
+    def task(self) -> Task:
+        return self.sample.task
 
     @property
     def small(self) -> bool:
-        return len(self.probabilities) < FEWEST_ROWS or not self.sample.enough
+        return len(self.scores) < FEWEST_ROWS or not self.sample.enough
 
-    def estimates(self, level: float) -> dict[str, Interval | None]:
-        """Metrics with a computed interval; None if a class is too rare."""
+    def intervals(self, level: float) -> Mapping[str, Interval | None]:
+        """Metrics with an interval by a formula, see `Task.slice_intervals`."""
         if self.sample.units < FEWEST_UNITS:
-            return dict.fromkeys(_ESTIMATED)
-        labels, codes, z = self.sample.labels, self.sample.codes, self.sample.deviate(level)
-        called, positive, known = self.probabilities >= self.threshold, labels != 0, self.probabilities
-
-        def rate(of: np.ndarray, among: np.ndarray) -> Interval | None:
-            if among.sum() < FEWEST_OF_A_CLASS:
-                return None
-            return share_interval(of[among], z, None if codes is None else codes[among])
-
-        both = self.sample.enough
-        return {
-            "auc": auc_interval(labels, known, z, codes) if both else None,
-            "base_rate": share_interval(positive, z, codes),
-            "selection_rate": share_interval(called, z, codes),
-            "recall": rate(called, positive),
-            "false_positive_rate": rate(called, ~positive),
-            "calibration_in_the_large": calibration_interval(labels, known, z, codes) if both else None,
-        }
+            return dict.fromkeys((*self.task.sliced.shares, *self.task.sliced.means))
+        sample = self.sample
+        return self.task.slice_intervals(
+            sample.labels, self.scores, self.threshold, sample.deviate(level), sample.codes
+        )
 
 
 @dataclass(frozen=True)
@@ -206,7 +187,8 @@ class _Pair:
     @property
     def compared(self) -> tuple[str, ...]:
         """Metrics that slice and other rows are compared in."""
-        return (*COMPARED, COMPARED_IF_SENSITIVE) if self.own.sensitive else COMPARED
+        sliced = self.inside.task.sliced
+        return (*sliced.compared, *(sliced.compared_if_sensitive if self.own.sensitive else ()))
 
     @property
     def small(self) -> bool:
@@ -222,7 +204,7 @@ def _pairs(rows: _Rows, index: pd.Index, slice_labels: pd.DataFrame, dataset: Da
             mask = (labels == value).to_numpy()
             if mask.any():
                 inside, sensitive = rows.where(mask), column in dataset.sensitive
-                counts = len(inside.probabilities), inside.sample.positives
+                counts = len(inside.scores), rows.task.positives(pd.Series(inside.sample.labels))
                 own = Slice(str(column), str(value), *counts, sensitive, inside.small, metrics={}, gaps={})
                 yield _Pair(own, inside, rows.where(~mask), alone=len(values) == 2)
 
@@ -235,12 +217,12 @@ def _count_comparisons(pairs: list[_Pair]) -> int:
 
 def _find_gaps(pair: _Pair, level: float) -> dict[str, Gap]:
     """Gaps of a slice with intervals of the corrected `level`; metrics with too few rows are left out."""
-    if not len(pair.outside.probabilities):
+    if not len(pair.outside.scores):
         return {}
-    inside, outside = pair.inside.estimates(level), pair.outside.estimates(level)
+    inside, outside = pair.inside.intervals(level), pair.outside.intervals(level)
     gaps = {}
     for metric in pair.compared:
-        one, other = inside[metric], outside[metric]
+        one, other = inside.get(metric), outside.get(metric)
         if one is not None and other is not None:
             gap = difference(one, other)
             gaps[metric] = Gap(*gap, flagged=(gap.low > 0 or gap.high < 0) and not pair.small)
@@ -248,25 +230,38 @@ def _find_gaps(pair: _Pair, level: float) -> dict[str, Gap]:
 
 
 def _metrics(rows: _Rows, evaluation: Evaluation, floor_level: float) -> dict[str, SliceEstimate | None]:
-    found: dict[str, SliceEstimate | None] = {
-        metric: None if estimate is None else SliceEstimate(*estimate, approximate=rows.sample.few_units)
-        for metric, estimate in rows.estimates(LEVEL).items()
-    }
-    corrected = rows.estimates(floor_level)["auc"]
-    if corrected is None:
-        return found | dict.fromkeys(_RESAMPLED)
-    frame = pd.DataFrame({"label": rows.sample.labels, "model": rows.probabilities})
-    drawn = measure_models(frame, {"model": rows.threshold}, rows.sample, evaluation)["model"]
+    sample, sliced = rows.sample, rows.task.sliced
+    found: dict[str, SliceEstimate | None] = {}
+    for metric, interval in rows.intervals(LEVEL).items():
+        found[metric] = None
+        if interval is not None:
+            low, high = (_possible(metric, end) for end in interval[1:])
+            rough = sample.few_units if metric in sliced.shares else sample.approximate
+            found[metric] = SliceEstimate(interval.value, low, high, rough)
+    if not sample.enough:
+        return found | dict.fromkeys(sliced.evaluated)
+    frame = pd.DataFrame({"label": sample.labels, **rows.task.columns("model", rows.scores)})
+    drawn = measure_models(frame, {"model": rows.threshold}, sample, evaluation)["model"]
+    found |= {metric: SliceEstimate(**vars(drawn[metric])) for metric in sliced.evaluated}
+    corrected = rows.intervals(floor_level)
     # As far as the tails of a normal would reach: those of a thousand resamples are too thin at that level.
-    further = rows.sample.deviate(floor_level) / rows.sample.deviate(LEVEL)
-    floors = {
-        metric: max(0.0, drawn[metric].value - (drawn[metric].value - drawn[metric].ends[0]) * further)
-        for metric in _FLOORED
-    } | {"auc": corrected.low}
-    return found | {
-        metric: SliceEstimate(**vars(drawn[metric]), floor_low=floors.get(metric))
-        for metric in ("auc", *_RESAMPLED)
-    }
+    further = sample.deviate(floor_level) / sample.deviate(LEVEL)
+    for metric in sliced.bounded:
+        figure, formula = found.get(metric), corrected.get(metric)
+        if figure is not None and figure.low is not None:
+            end = "low" if higher_is_better(metric) else "high"
+            reach = getattr(figure, end) - figure.value
+            far = _possible(metric, getattr(formula, end) if formula else figure.value + reach * further)
+            found[metric] = (
+                replace(figure, floor_low=far) if end == "low" else replace(figure, floor_high=far)
+            )
+    return found
+
+
+def _possible(metric: str, end: float) -> float:
+    """The end of an interval within what the metric can be."""
+    least, most = METRICS[metric].least, METRICS[metric].most
+    return min(max(end, -inf if least is None else least), inf if most is None else most)
 
 
 def _name_slices(column: pd.Series, categorical: bool, labels: Mapping[Any, str]) -> pd.Series:
@@ -320,13 +315,4 @@ def _write(column: pd.Series) -> Callable[[Any], str]:
     if pd.api.types.is_datetime64_any_dtype(column):
         return lambda value: value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M")
     numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return _write_number if numbers else str
-
-
-def _write_number(value: float) -> str:
-    """Four significant digits, such as 1,250 or 0.125."""
-    if value == 0 or not 1e-6 <= abs(value) < 1e15:
-        return f"{value:g}"
-    decimals = max(0, _DIGITS - 1 - floor(log10(abs(value))))
-    text = f"{value:,.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return four_digits if numbers else str

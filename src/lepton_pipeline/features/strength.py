@@ -66,11 +66,16 @@ def features_alone(training: pd.DataFrame, labels: Array, task: Task) -> dict[st
     picked = sample_positions(len(training), SAMPLED_ROWS)
     labels = labels[picked]
     strength = task.strength
-    targets = strength.targets(labels)
-    targets = {name: target for name, target in targets.items() if strength.cases(target) >= strength.fewest}
+    cases = {name: (target, strength.cases(target)) for name, target in strength.targets(labels).items()}
+    targets = {
+        name: (target, _most_bins(count))
+        for name, (target, count) in cases.items()
+        if count >= strength.fewest
+    }
+    most = _most_bins(strength.cases(labels))
     halves = stratified_halves(task.strata(pd.Series(labels)).to_numpy(np.intp))
     features = {
-        str(name): _alone(training[name].to_numpy()[picked], labels, targets, halves, strength)
+        str(name): _alone(training[name].to_numpy()[picked], labels, targets, most, halves, strength)
         for name in training
     }
     return dict(sorted(features.items(), key=lambda item: -item[1].figure))
@@ -85,25 +90,31 @@ def stratified_halves(strata: Codes) -> Codes:
     return halves
 
 
+def _most_bins(cases: int) -> int:
+    return min(max(cases // ROWS_A_BIN, FEWEST_BINS), MOST_BINS)
+
+
 def _alone(
-    values: np.ndarray, labels: Array, targets: dict[str, Array], halves: Codes, strength: Strength
+    values: np.ndarray,
+    labels: Array,
+    targets: dict[str, tuple[Array, int]],
+    most: int,
+    halves: Codes,
+    strength: Strength,
 ) -> Alone:
-    """Score each half by what the other half's bins show."""
+    """Score each half by what the other half's bins show, `most` of the labels and as many as each target has."""
     levels, numbers = _levels(values)
     missing = float((levels == 0).mean())
     if not targets:
         return Alone(*strength.chance, missing, len(labels), strength, {})
-
-    def binned(cases: int) -> Codes:
-        return _bins(levels, min(max(cases // ROWS_A_BIN, FEWEST_BINS), MOST_BINS)) if numbers else levels
-
     figures = {}
-    for name, target in targets.items():
-        figures[name] = strength.of_values(binned(strength.cases(target)), target, halves)
+    for name, (target, most_of_target) in targets.items():
+        bins = _bins(levels, most_of_target) if numbers else levels
+        figures[name] = strength.of_values(bins, target, halves)
         if numbers:
             # In few rows the bins hide a relation that is monotone.
             figures[name] = max(figures[name], strength.of_order(levels, target, halves))
-    contradicted = strength.contradicted(binned(strength.cases(labels)), labels, halves)
+    contradicted = strength.contradicted(_bins(levels, most) if numbers else levels, labels, halves)
     if numbers:
         contradicted = min(contradicted, strength.out_of_order(levels, labels))
     return Alone(*mean_figure(list(figures.values())), missing, contradicted, strength, figures)
@@ -257,8 +268,15 @@ def _one_thread() -> Any:
 
 
 def _boost(matrix: Floats, scaled: Array, strength: Strength) -> Any:
-    sizes: dict[str, Any] = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30}
-    return strength.boost(matrix, scaled, l2_regularization=1.0, random_state=SEED, **sizes)
+    return strength.boost(
+        matrix,
+        scaled,
+        max_iter=TREES,
+        max_leaf_nodes=15,
+        min_samples_leaf=30,
+        l2_regularization=1.0,
+        random_state=SEED,
+    )
 
 
 def _permuted_losses(matrix: Floats, columns: Codes, losses: Callable[[Floats], Floats]) -> Floats:

@@ -28,8 +28,6 @@ from lepton_pipeline.tasks.task import Task
 
 FORMAT = 4
 DESCRIPTION = "artefact.json"
-# Smaller effects would be shown as 0.00.
-_SMALLEST_EFFECT = 0.005
 
 
 def assemble_artefact(
@@ -135,8 +133,8 @@ class Artefact:
         return pd.DataFrame(effects, index=rows.index, columns=list(reference.columns))
 
     def explain(self, rows: pd.DataFrame, count: int) -> list[list[Reason]]:
-        """The `count` columns with the largest effects on each row's score, from 0.005 on."""
-        effects = self.effects(rows)
+        """The `count` columns with the largest effects on each row's score, from `Task.smallest_effect` on."""
+        effects, smallest = self.effects(rows), self.task.smallest_effect
         dates = self.derivation.read_dates(rows, self.encoder.inputs)
         shown = pd.DataFrame({name: dates.get(str(name), rows[name]) for name in effects}, index=rows.index)
         names = [str(name) for name in effects]
@@ -144,7 +142,7 @@ class Artefact:
             [
                 Reason(names[place], self.shown(names[place], shown.iloc[row, place]), float(of_row[place]))
                 for place in np.argsort(-np.abs(of_row), kind="stable")[:count]
-                if abs(of_row[place]) >= _SMALLEST_EFFECT
+                if abs(of_row[place]) >= smallest
             ]
             for row, of_row in enumerate(effects.to_numpy())
         ]
@@ -157,7 +155,10 @@ class Artefact:
     def reasons(self, rows: pd.DataFrame, count: int) -> list[str]:
         """Reasons of each row as text: "PAY_0 = 2 (+0.91); LIMIT_BAL = 20000 (+0.22)"; see `explain`."""
         return [
-            "; ".join(f"{reason.column} = {reason.value} ({reason.effect:+.2f})" for reason in of_row)
+            "; ".join(
+                f"{reason.column} = {reason.value} ({self.task.effect_text(reason.effect)})"
+                for reason in of_row
+            )
             for of_row in self.explain(rows, count)
         ]
 

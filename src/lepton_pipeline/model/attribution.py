@@ -26,7 +26,7 @@ _CHARACTERS = 60
 
 @dataclass(frozen=True)
 class Reason:
-    """Effect of one raw column on a row's score, in log-odds, and its value as shown."""
+    """Effect of one raw column on a row's score, see `Task.explained`, and its value as shown."""
 
     column: str
     value: str

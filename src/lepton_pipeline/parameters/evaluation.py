@@ -18,6 +18,12 @@ DECIDING = {
     "regression": ("rmse", "mae", "r2", "mape", "wape"),
 }
 BOUNDED = {"binary": BINARY_METRICS, "multiclass": CLASS_METRICS, "regression": ERROR_METRICS}
+# What slices are measured by, so that a gate may hold them to a bound.
+SLICED = {
+    "binary": ("auc", "average_precision", "f1"),
+    "multiclass": ("log_loss", "macro_f1", "accuracy"),
+    "regression": ("rmse", "mae"),
+}
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "mape", "wape")
 _Margin = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]

@@ -110,9 +110,13 @@ _TRAINING = stages(
 _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
-    (measure_copies, "copy_marks copies_found scores metrics units", "copies"),
+    (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
     (measure_costs, "scores target metrics outcome_costs params:evaluation units", "costs"),
-    (measure_slices, "scores metrics slice_labels params:dataset params:evaluation units", "slices"),
+    (
+        measure_slices,
+        "scores target metrics slice_labels params:dataset params:evaluation units",
+        "slices",
+    ),
     (draw_figures, "scores metrics params:about", "figures"),
     (measure_drift, "feature_table split encoder", "drift"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
@@ -125,7 +129,7 @@ _REGISTRATION = stages(
         "encoder model metrics feature_table split params:features params:ingestion params:dataset",
         "artefact",
     ),
-    (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
+    (describe_reference, "feature_table split scores target encoder params:dataset", "reference"),
     (
         register_model,
         "artefact metrics feature_table split params:dataset params:about reference copies params:split run_id",

@@ -11,6 +11,9 @@ from pydantic import Field
 
 from lepton_pipeline.system.records import Omitted
 
+# Cases that it takes for an interval.
+FEWEST_CASES = 10
+
 
 @dataclass(frozen=True)
 class Estimate:

@@ -31,6 +31,16 @@ class Metric:
     share: bool = False
     needs_groups: bool = False
 
+    @property
+    def inside(self) -> str:
+        """The title inside a sentence.
+
+        >>> [METRICS[name].inside for name in ("log_loss", "auc", "macro_f1", "brier")]
+        ['log loss', 'AUC', 'macro F1', 'Brier score']
+        """
+        name = self.name == "brier" or self.title[:2].isupper()
+        return self.title if name else self.title[0].lower() + self.title[1:]
+
 
 BINARY: tuple[Metric, ...] = (
     Metric(
@@ -65,6 +75,7 @@ BINARY: tuple[Metric, ...] = (
         "mean probability less observed rate",
         False,
         1.0,
+        least=-1.0,
         logged=False,
         share=True,
     ),
@@ -167,3 +178,13 @@ def headline_first(headline: str, names: Collection[str]) -> list[str]:
 def higher_is_better(name: str) -> bool:
     """Whether the larger of two values of a metric is ahead; so it is of a metric that no table has."""
     return name not in METRICS or METRICS[name].higher_is_better
+
+
+def wholly_worse(name: str, ends: tuple[float, float], bound: float) -> bool:
+    """Whether the whole interval of a metric lies on the worse side of a bound.
+
+    >>> wholly_worse("auc", (0.6, 0.69), 0.7), wholly_worse("rmse", (0.6, 0.69), 0.7)
+    (True, False)
+    """
+    low, high = ends
+    return high < bound if higher_is_better(name) else low > bound

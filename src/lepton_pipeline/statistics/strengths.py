@@ -260,8 +260,8 @@ class RSquared(Strength):
         return {"": self.scaled(labels, labels)}
 
     def cases(self, labels: Array) -> int:
-        """All rows, if they differ."""
-        return len(labels) if len(labels) and labels.min() < labels.max() else 0
+        """Rows beside the most frequent number."""
+        return len(labels) - int(np.unique(labels, return_counts=True)[1].max(initial=0))
 
     def strata(self, target: Array) -> Codes:
         """Tenths of the ranks."""

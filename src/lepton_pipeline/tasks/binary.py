@@ -12,14 +12,17 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.statistics.intervals import Interval, auc_interval
+from lepton_pipeline.parameters.evaluation import SLICED
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibration_interval, share_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.ranks import delong_variance, placements
 from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers, units_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +39,7 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
     strength: ClassVar = Auc()
@@ -76,7 +80,7 @@ class Binary(Task):
         """Mean probability of the members."""
         return outputs.squeeze(3).double().sigmoid().mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss and AUC, on one network's held-out rows."""
         import torch
 
@@ -87,8 +91,8 @@ class Binary(Task):
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.clamp(SMALLEST, 1 - SMALLEST)
             # Torch's function ends the process's use of the card where a diverged network gives no number.
-            loss = -torch.where(labels == 1, own, 1 - own).log().mean()
-            return loss, _auc(own[positive], own[negative])
+            losses = -torch.where(labels == 1, own, 1 - own).log()
+            return mean(losses, weights), _auc(own[positive], own[negative])
 
         return judged
 
@@ -111,21 +115,21 @@ class Binary(Task):
         """Log losses."""
         return log_losses(sigmoid(outputs), labels)
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Shift logits by Newton's method until their probabilities have the mean of the labels."""
         for _ in range(50):
             probabilities = sigmoid(outputs)
-            slope = (probabilities * (1 - probabilities)).mean().clip(1e-6)
-            step = (labels.mean() - probabilities.mean()) / slope
+            slope = mean(probabilities * (1 - probabilities), weights).clip(1e-6)
+            step = (mean(labels, weights) - mean(probabilities, weights)) / slope
             outputs = outputs + np.clip(step, -0.5, 0.5)
             if abs(step) < 1e-9:
                 break
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, a temperature, or a line; see `choose_calibration`."""
         fits = (fit_temperature, partial(fit_line, with_intercept=True))
-        return choose_calibration(outputs, labels, fits, self.row_losses)
+        return choose_calibration(outputs, labels, fits, self.row_losses, weights)
 
     def linear_model(self, strength: float) -> Any:
         """Logistic regression."""
@@ -184,6 +188,71 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    # What can be compared between parts that differ in size and base rate. Calibration error is biased upwards,
+    # most where rows are few; F1, average precision and the base rate itself differ wherever base rates do.
+    # Elsewhere than in sensitive columns, the model is meant to select some more often than others.
+    sliced: ClassVar = Sliced(
+        shares=("base_rate", "selection_rate", "recall", "false_positive_rate", "calibration_in_the_large"),
+        evaluated=("auc", "f1", "average_precision", "ece"),
+        bounded=SLICED["binary"],
+        compared=("auc", "recall", "false_positive_rate", "calibration_in_the_large"),
+        compared_if_sensitive=("selection_rate",),
+    )
+
+    def slice_intervals(
+        self, labels: Array, scores: Floats, threshold: float | None, z: float, codes: Array | None
+    ) -> Mapping[str, Interval | None]:
+        """AUC, rates, and calibration in the large."""
+        called, positive = scores >= (0.5 if threshold is None else threshold), labels != 0
+        both = self.cases(labels) >= FEWEST_CASES
+
+        def rate(of: Array, among: Array) -> Interval | None:
+            if among.sum() < FEWEST_CASES:
+                return None
+            return share_interval(of[among], z, None if codes is None else codes[among])
+
+        return {
+            "auc": auc_interval(labels, scores, z, codes) if both else None,
+            "base_rate": share_interval(positive, z, codes),
+            "selection_rate": share_interval(called, z, codes),
+            "recall": rate(called, positive),
+            "false_positive_rate": rate(called, ~positive),
+            "calibration_in_the_large": calibration_interval(labels, scores, z, codes) if both else None,
+        }
+
+    explained_by: ClassVar = "auc"
+
+    def explained_figure(self, labels: Array, scores: Floats) -> float:
+        """AUC."""
+        return float(np.mean(placements(scores, labels)[0]))
+
+    def worsening(
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
+    ) -> Interval:
+        """Fall of the AUC, with DeLong's interval of placements averaged over `permuted`; see `Task.worsening`."""
+        before, after = placements(scores, labels), [placements(each, labels) for each in permuted]
+        means = [np.mean([each[side] for each in after], axis=0) for side in (0, 1)]
+        falls = before[0] - means[0], before[1] - means[1]
+        value = float(falls[0].mean())
+        # Of a single row of a class there is no variance, and the AUC cannot fall by more than 1.
+        known = min(units_of(labels, codes), *map(len, falls)) > 1
+        reach = float(z * delong_variance(falls, labels, codes) ** 0.5) if known else 1.0
+        return Interval(value, value - reach, value + reach)
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The rows with the highest and the lowest probability, and those next to the threshold."""
+        above = scores >= (0.5 if threshold is None else threshold)
+        cases = {"highest probability": int(scores.argmax())}
+        if above.any():
+            cases["just above the threshold"] = int(np.where(above, scores, np.inf).argmin())
+        if not above.all():
+            cases["just below the threshold"] = int(np.where(above, -np.inf, scores).argmax())
+        return cases | {"lowest probability": int(scores.argmin())}
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """As `read` does."""
+        return self.read(table, dataset)
 
     def acted_on(self, predictions: pd.DataFrame) -> Array:
         """By the decision."""

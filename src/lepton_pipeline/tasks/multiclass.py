@@ -14,6 +14,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
 from lepton_pipeline.parameters import ClassCosts, Dataset
+from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
@@ -27,7 +28,7 @@ from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,6 +58,9 @@ class Multiclass(Task):
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
+    label_type: ClassVar = "int16"
+    level_name: ClassVar = "probability of the likeliest class"
+    unread: ClassVar = "a class that the champion does not know"
 
     @classmethod
     def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
@@ -162,13 +166,13 @@ class Multiclass(Task):
         """Mean probabilities of the members."""
         return outputs.double().softmax(dim=3).mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss, and share of rows whose likeliest class is theirs."""
 
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.gather(1, targets[:, None]).squeeze(1)
             hits = probabilities.argmax(dim=1) == targets
-            return -own.clamp(SMALLEST, 1).log().mean(), hits.double().mean()
+            return mean(-own.clamp(SMALLEST, 1).log(), weights), mean(hits.double(), weights)
 
         return judged
 
@@ -191,15 +195,15 @@ class Multiclass(Task):
         """Log losses."""
         return -log_softmax(outputs)[np.arange(len(labels)), labels.astype(np.intp)]
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs as they are: shares of many classes in one stretch of time are mostly chance."""
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, or a temperature; see `choose_calibration`."""
         places = labels.astype(np.intp)
         return choose_calibration(
-            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses
+            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses, weights
         )
 
     @property
@@ -325,6 +329,47 @@ class Multiclass(Task):
         """The likeliest class."""
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
+
+    sliced: ClassVar = Sliced(
+        shares=("accuracy",),
+        means=("log_loss",),
+        evaluated=("macro_f1",),
+        bounded=SLICED["multiclass"],
+        compared=("accuracy", "log_loss"),
+    )
+    explained_by: ClassVar = "log_loss"
+
+    @property
+    def effect_names(self) -> list[str]:
+        """The classes."""
+        return list(self.classes)
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The rows with the highest and the lowest probability of a class, and the most certain wrong decision."""
+        certain, decided = scores.max(axis=1), self.decide(scores)
+        wrong = (decided != labels) & (decided >= 0)
+        cases = {"most certain": int(certain.argmax()), "least certain": int(certain.argmin())}
+        if wrong.any():
+            cases["most certain wrong decision"] = first = int(np.where(wrong, certain, -np.inf).argmax())
+            # Being wrong says more of that row.
+            cases = {case: row for case, row in cases.items() if row != first or "wrong" in case}
+        return cases
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Places of the classes; missing where a class is none of them, unless rare ones are one class."""
+        texts = class_texts(table[dataset.target])
+        places = texts.map(self._places).astype("float64")
+        rest = self._places.get(RARE)
+        return places if rest is None else places.mask(places.isna() & texts.notna(), rest)
+
+    def level(self, scores: Floats) -> Floats:
+        """Probability of the likeliest class."""
+        highest: Floats = scores.max(axis=1)
+        return highest
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """The class decided on, see `predictions`."""
+        return pd.Series(self.predictions(scores, None)["decision"], name="decision", dtype="str")
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """How many are decided for each class or handed over, and the mean probability of the likeliest one."""

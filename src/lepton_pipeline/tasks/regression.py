@@ -11,13 +11,15 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, ErrorCosts
+from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import RSquared
+from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,6 +29,10 @@ _HUBER = 0.5
 # A random split has the same shares of so many equal parts of the target in each of its parts.
 _STRATA, _ROWS_OF_A_STRATUM = 10, 10
 _FEWEST_ROWS = 10
+# Widths that differ by less, as a share of their mean, are one width and rounding.
+_ROUNDING = 1e-9
+# An effect that is worth a word, in spreads.
+_SMALLEST_EFFECT = 0.001
 # Half the distance of the quartiles of a normal distribution, in standard deviations, twice.
 _QUARTILES = 1.349
 
@@ -54,6 +60,9 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    label_type: ClassVar = "float64"
+    has_intervals: ClassVar = True
+    level_name: ClassVar = "prediction"
     strength: ClassVar = RSquared()
 
     @property
@@ -79,15 +88,7 @@ class Regression(Task):
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Numbers as float64; a DataError says where the target is none, or has no logarithm."""
-        target = table[dataset.target]
-        if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-            texts = [value for value in target.dropna() if isinstance(value, str)]
-            held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
-            raise DataError(
-                f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
-                "to find the rows, or dataset.classes for classes."
-            )
-        labels = target.astype("float64")
+        labels = _as_floats(table, dataset)
         finite = np.isfinite(labels.to_numpy())
         for wrong, what in (
             (~finite, "no finite number"),
@@ -157,14 +158,14 @@ class Regression(Task):
         mean = outputs.double().mean(dim=2)
         return mean if self.quantiles else mean.squeeze(2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Mean squared (or Huber's, with quantiles also pinball) loss, and mean absolute error."""
         own = targets.double()
 
         def judged(outputs: Tensor) -> tuple[Tensor, Tensor]:
             several = outputs if self.quantiles else outputs.unsqueeze(1)
-            losses = self.losses(several[None, :, None], own[None])
-            return losses.mean(), (own - several[:, 0]).abs().mean()
+            losses = self.losses(several[None, :, None], own[None])[0, :, 0]
+            return mean(losses, weights), mean((own - several[:, 0]).abs(), weights)
 
         return judged
 
@@ -192,25 +193,27 @@ class Regression(Task):
         errors = self._standardised(labels) - (outputs if outputs.ndim == 1 else outputs[:, 0])
         return np.abs(errors) if self.robust else errors**2
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs whose mean error is 0."""
-        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
-        return outputs + float((self._standardised(labels) - mean).mean())
+        centre = outputs if outputs.ndim == 1 else outputs[:, 0]
+        return outputs + float(mean(self._standardised(labels) - centre, weights))
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None: intervals are what is calibrated, see `with_intervals`."""
         return Calibration()
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
-        truth, mean = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
+        truth, centre = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
         decided = 0.0
         if self.costs is not None:
-            decided = float(np.quantile(truth - mean, self.costs.quantile, method="weibull"))
+            # The upper end of an interval that is missed above by so many.
+            level = 2 * self.costs.quantile - 1
+            decided = fit_residuals(truth, centre, level, weights).above
         if outputs.ndim == 1:
-            conformal = fit_residuals(truth, mean, self.coverage)
+            conformal = fit_residuals(truth, centre, self.coverage, weights)
         else:
-            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage)
+            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
         return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:
@@ -299,6 +302,46 @@ class Regression(Task):
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
 
+    sliced: ClassVar = Sliced(
+        shares=("coverage",),
+        means=("mae", "bias"),
+        evaluated=("rmse",),
+        bounded=SLICED["regression"],
+        compared=("mae", "bias", "coverage"),
+    )
+    explained_by: ClassVar = "mae"
+    told: ClassVar = 3
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Any numbers, or positive ones."""
+        return 0.0 if self.transform else -np.inf, np.inf
+
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """The highest and the lowest prediction, the widest interval unless all are as wide, and the largest error."""
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+        cases = {"highest prediction": int(predicted.argmax()), "lowest prediction": int(predicted.argmin())}
+        if scores.ndim > 1:
+            widths = scores[:, 2] - scores[:, 1]
+            if np.ptp(widths) > _ROUNDING * widths.mean():
+                cases["widest interval"] = int(widths.argmax())
+        return cases | {"largest error": int(np.abs(predicted - labels).argmax())}
+
+    @property
+    def smallest_effect(self) -> float:
+        """A thousandth of the spread at the centre, in the target's unit."""
+        centre, beside = self._restored(np.array([0.0, _SMALLEST_EFFECT]))
+        return float(beside - centre)
+
+    def effect_text(self, effect: float) -> str:
+        """In the target's unit, with four significant digits."""
+        return ("-" if effect < 0 else "+") + four_digits(float(f"{abs(effect):.4g}"))
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Finite numbers; those without a logarithm are missing where it is declared."""
+        labels = _as_floats(table, dataset)
+        return labels.where(np.isfinite(labels) & ((labels > 0) | (self.transform is None)))
+
     model_type: ClassVar = "regressor"
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
@@ -329,6 +372,18 @@ class Regression(Task):
     def _restored(self, outputs: Floats) -> Floats:
         scaled = outputs * self.spread + self.centre
         return np.exp(scaled) if self.transform else scaled
+
+
+def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    target = table[dataset.target]
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        texts = [value for value in target.dropna() if isinstance(value, str)]
+        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        raise DataError(
+            f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
+            "to find the rows, or dataset.classes for classes."
+        )
+    return target.astype("float64")
 
 
 @dataclass(frozen=True)

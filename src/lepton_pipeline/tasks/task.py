@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.statistics.intervals import Interval
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.statistics.intervals import Interval, mean_interval, share_interval
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
@@ -45,6 +46,18 @@ class Booster:
 
 
 @dataclass(frozen=True)
+class Sliced:
+    """Metrics of slices, by the interval that they have, and what they are for."""
+
+    shares: tuple[str, ...]  # Wilson's, which holds for few rows, too
+    evaluated: tuple[str, ...]  # as in `evaluate`, where there are enough cases
+    bounded: tuple[str, ...]  # a gate may hold slices to a bound of them
+    compared: tuple[str, ...]  # with those of all other rows; they do not depend on what the rows are
+    means: tuple[str, ...] = ()  # of `Task.row_values`, a normal one
+    compared_if_sensitive: tuple[str, ...] = ()  # for sensitive columns only
+
+
+@dataclass(frozen=True)
 class Task(ABC):
     """What a model predicts, and all that follows from it.
 
@@ -63,6 +76,12 @@ class Task(ABC):
     case: ClassVar[str]
     # Whether decisions are taken by a threshold, chosen on validation rows.
     has_threshold: ClassVar[bool] = False
+    # Type of labels, and whether scores have intervals, which hold as often as they promise.
+    label_type: ClassVar[Literal["int8", "int16", "float64"]]
+    has_intervals: ClassVar[bool] = False
+    # What `level` is, and what later rows without a label have (see `later_labels`), in words.
+    level_name: ClassVar[str] = "probability"
+    unread: ClassVar[str] = "a target that the champion cannot predict"
 
     @property
     @abstractmethod
@@ -115,7 +134,7 @@ class Task(ABC):
         """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
 
     @abstractmethod
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
 
     @abstractmethod
@@ -135,14 +154,14 @@ class Task(ABC):
         """Loss of each row, [n], by which parts are weighed."""
 
     @abstractmethod
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs shifted so that their mean is right on these rows."""
 
     @abstractmethod
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """The task with intervals fitted on held-out rows, where it has some."""
         return self
 
@@ -250,6 +269,96 @@ class Task(ABC):
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
 
+    # Slices
+
+    sliced: ClassVar[Sliced]
+
+    def slice_intervals(
+        self, labels: Array, scores: Floats, threshold: float | None, z: float, codes: Array | None
+    ) -> Mapping[str, Interval | None]:
+        """Metrics of at least two rows or units with an interval by a formula; None where too few are meant.
+
+        `z` and `codes` as in `statistics.intervals.share_interval`.
+        """
+        values = self.row_values(labels, scores)
+        enough = len(labels) >= FEWEST_CASES
+        means = {metric: values[metric] for metric in self.sliced.means if metric in values}
+        return {
+            **{
+                metric: share_interval(values[metric], z, codes)
+                for metric in self.sliced.shares
+                if metric in values
+            },
+            **{metric: mean_interval(each, z, codes) if enough else None for metric, each in means.items()},
+        }
+
+    # Explanation
+
+    # Importance is by how much it gets worse.
+    explained_by: ClassVar[str]
+    # Of the columns of `predictions`, how many say what a row was predicted.
+    told: ClassVar[int] = 2
+
+    def explained_figure(self, labels: Array, scores: Floats) -> float:
+        """The metric `explained_by`."""
+        return float(self.row_values(labels, scores)[self.explained_by].mean())
+
+    def worsening(
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
+    ) -> Interval:
+        """How much worse the metric `explained_by` is with a column permuted, on average over permutations.
+
+        `permuted` are scores [permutations, n, …] of rows with the value of the row at `places` [permutations, n].
+        A row counts as one that got others' values, and as one whose value others got: the variance is that of
+        the projection of a U-statistic of both (Hoeffding 1948), that of the first alone is too small. Of a single
+        row or unit it is not known, and the interval reaches as far as the rows' differences. `z` and `codes` as
+        in `statistics.intervals.share_interval`.
+        """
+        before = self.row_values(labels, scores)[self.explained_by]
+        rises = np.array([self.row_values(labels, each)[self.explained_by] - before for each in permuted])
+        if units_of(labels, codes) > 1:
+            lent = np.bincount(places.ravel(), rises.ravel(), minlength=len(labels)) / len(rises)
+            return mean_interval(rises.mean(axis=0) + (lent - lent.mean()), z, codes)
+        value, reach = float(rises.mean()), float(np.abs(rises).max())
+        return Interval(value, value - reach, value + reach)
+
+    @property
+    def effect_names(self) -> list[str]:
+        """What effects may be of: the first columns of scores, one without a name where there is but one."""
+        return [""]
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """The smallest and the largest score."""
+        return 0.0, 1.0
+
+    @abstractmethod
+    def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
+        """Rows that are worth a look, by what makes them so; a row may be several."""
+
+    @property
+    def smallest_effect(self) -> float:
+        """Effects on single rows, see `explained`, that are smaller are left out; as text they would be 0.00."""
+        return 0.005
+
+    def effect_text(self, effect: float) -> str:
+        """An effect on a single row, with its sign."""
+        return f"{effect:+.2f}"
+
+    # Later rows
+
+    @abstractmethod
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Labels of rows with a target that came after the training; missing where none of the task's own fits."""
+
+    def level(self, scores: Floats) -> Floats:
+        """One number a row, [n]: the probability of the positive or the likeliest class, or the prediction."""
+        return scores if scores.ndim == 1 else scores[:, 0]
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """What later scores are compared by: numbers, or the decided classes as texts."""
+        return pd.Series(self.level(scores), name=self.level_name)
+
     # Use
 
     # What MLflow calls such a model.
@@ -269,6 +378,16 @@ class Task(ABC):
     @abstractmethod
     def strength(self) -> Strength:
         """How the leak guard measures what features tell of the target."""
+
+
+def units_of(labels: Array, codes: Array | None) -> int:
+    """Number of units, or of rows that are their own."""
+    return len(labels) if codes is None else len(np.unique(codes))
+
+
+def mean(values: Any, weights: Any) -> Any:
+    """Mean of values [n], tensors or arrays, by weights [n]; None for equal ones."""
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:
