@@ -56,6 +56,7 @@ from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS
 from lepton_pipeline.tracking.flat import log_epoch
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
 from lepton_pipeline.verticals.raw_tables import ingest_table
@@ -72,15 +73,17 @@ class PlainRun:
         self._results: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         declared, installed = vertical.model_dump(), lineage.environment()
-        tags = {
-            **lineage.code_tags(project),
+        facts = {
+            **lineage.code_facts(project),
             "configuration.sha256": lineage.sha256(declared),
             "environment.sha256": lineage.sha256(installed),
-            "mlflow.source.name": Path(sys.argv[0]).name,
             "seed": str(vertical.training.seed),
         }
+        tags = {name: facts[name] for name in FILTERED if name in facts}
+        tags["mlflow.source.name"] = Path(sys.argv[0]).name
         self.log = RunLog(read_tracking(_read(project / "conf/base/mlflow.yml")), project)
         self.id = self.log.open(VERTICAL, name=datetime.now(UTC).isoformat(), tags=tags)
+        self.log.lineage(self.id, facts)
         self.log.parameters(self.id, declared)
         self.log.client.log_text(self.id, installed, "environment.txt")
 
@@ -100,7 +103,7 @@ class PlainRun:
     def close(self) -> None:
         """End the MLflow run and print the summary."""
         self.log.describe(self.id, summary_markdown(self._results))
-        self.log.metrics(self.id, {f"seconds.{stage}": seconds for stage, seconds in self._seconds.items()})
+        self.log.client.log_dict(self.id, self._seconds, SECONDS)
         self.log.close(self.id, "FINISHED")
         print_summary(VERTICAL, self._results, self._seconds, self.log.where(self.id))
 
@@ -136,9 +139,9 @@ def main() -> None:
     featured = run.stage(derive_features, ["feature_table"], whole, dataset, vertical.features)
     target = run.stage(find_target, ["target"], featured, dataset, vertical.training, vertical.evaluation)
     split = run.stage(split_rows, ["split"], featured, target, dataset, vertical.split)
-    guarded = (dataset, vertical.leaks, vertical.features)
+    guarded = (target, dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
-    told = (dataset, vertical.features, vertical.split)
+    told = (target, dataset, vertical.features, vertical.split)
     marks, found = run.stage(find_copies, ["copy_marks", "copies_found"], featured, split, *told)
     units = run.stage(find_units, ["units"], featured, split, dataset)
     run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
@@ -146,7 +149,7 @@ def main() -> None:
     in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, target, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(
-        encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks
+        encode_rows, ["encoder", "encoded"], featured, split, target, dataset, report, vertical.leaks
     )
     declared = (dataset, vertical.features)
     columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)

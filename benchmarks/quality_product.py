@@ -41,10 +41,12 @@ def divide(table: pd.DataFrame, target: Target, declared: Vertical, seed: int) -
     return split_rows(table, target, declared.dataset, declared.split.model_copy(update={"seed": seed}))
 
 
-def encode(table: pd.DataFrame, split: pd.DataFrame, declared: Vertical) -> tuple[Encoder, pd.DataFrame]:
+def encode(
+    table: pd.DataFrame, split: pd.DataFrame, target: Target, declared: Vertical
+) -> tuple[Encoder, pd.DataFrame]:
     """The product's encoder, fitted on the training rows, and all rows as its models take them."""
-    found = check_features(table, split, declared.dataset, declared.leaks)
-    return encode_rows(table, split, declared.dataset, found, declared.leaks)
+    found = check_features(table, split, target, declared.dataset, declared.leaks)
+    return encode_rows(table, split, target, declared.dataset, found, declared.leaks)
 
 
 def predict(

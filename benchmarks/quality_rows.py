@@ -58,7 +58,7 @@ class Rows:
         """Divide and encode the rows of a vertical as its pipeline does, with another seed of the draw."""
         target = target_of(feature_table, declared)
         split = divide(feature_table, target, declared, seed)
-        encoder, encoded = encode(feature_table, split, declared)
+        encoder, encoded = encode(feature_table, split, target, declared)
         units = _units(feature_table, split, declared)
         raw = _raw_columns(feature_table, encoder)
         return cls(raw, encoded, split, units, target)

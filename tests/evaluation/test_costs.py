@@ -37,7 +37,7 @@ def measure(scores, evaluation, amounts=None):
     table = pd.DataFrame({"amount": 40.0 if amounts is None else amounts}, index=scores.index)
     priced = price_outcomes(table, scores[["part", "label"]], evaluation)
     metrics = evaluate(scores, BINARY, evaluation, priced)
-    return metrics, to_plain(measure_costs(scores, metrics, priced, evaluation))
+    return metrics, to_plain(measure_costs(scores, Target(Binary()), metrics, priced, evaluation))
 
 
 def by_hand():
@@ -200,7 +200,7 @@ def test_memory_does_not_grow_with_the_resamples():
     priced = price_outcomes(pd.DataFrame({"amount": 40.0}, index=scores.index), scores, evaluation)
     metrics = evaluate(scores, BINARY, Evaluation(resamples=100), priced)
     tracemalloc.start()
-    measure_costs(scores, metrics, priced, evaluation)
+    measure_costs(scores, Target(Binary()), metrics, priced, evaluation)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # All weights at once would take 64 MB in one array.

@@ -41,7 +41,7 @@ def artefact(table):
     table = derive_features(table, dataset, FEATURES)
     split = split_rows(table, Target(Binary()), dataset, Split())
     encoder, encoded = encode_rows(
-        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        table, split, Target(Binary()), dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, Target(Binary()), Training(epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, METRICS, table, split, FEATURES, Ingestion(), dataset)
@@ -208,7 +208,7 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     derived = derive_features(dated, dataset, features)
     split = split_rows(derived, Target(Binary()), dataset, Split())
     encoder, encoded = encode_rows(
-        derived, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        derived, split, Target(Binary()), dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, Target(Binary()), Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(

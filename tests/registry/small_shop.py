@@ -101,7 +101,7 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
     dataset = Dataset(target="bought", positive="yes", id="id", time="day")
     split = split_rows(table, TARGET, dataset, Split(strategy="time"))
     encoder, encoded = encode_rows(
-        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        table, split, TARGET, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     model, _, _ = train_model(encoded, split, TARGET, Training(model=model_name, epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
@@ -113,8 +113,8 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
         # MLflow's own, on import and when it looks at our model's type hints.
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion(), dataset)
-        reference = describe_reference(table, split, scores, encoder, dataset)
-        marks, found = find_copies(table, split, dataset, Features(), Split(strategy="time"))
+        reference = describe_reference(table, split, scores, TARGET, encoder, dataset)
+        marks, found = find_copies(table, split, TARGET, dataset, Features(), Split(strategy="time"))
         copies = measure_copies(marks, found, scores, metrics)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run

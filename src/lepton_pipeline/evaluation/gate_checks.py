@@ -111,7 +111,7 @@ class Judged:
     def against(self, baseline: str, evaluation: Evaluation) -> dict[str, Estimate]:
         """What the model is ahead of a baseline on the test rows, see `paired_differences`."""
         test = self.scores[self.scores["part"] == "test"]
-        sample = Sample.of(test["label"], self.units, self.task)
+        sample = Sample.of(test["label"], self.units, self.task, test.get("weight"))
         return paired_differences(test, "model", baseline, self.metrics.thresholds, evaluation, sample)
 
 

@@ -40,7 +40,7 @@ def _estimate(rows: Mapping[str, Floats], sample: Sample, evaluation: Evaluation
         total = weights.sum(axis=1)
         return np.stack([CASES * weigh(weights, each) / total for each in rows.values()], axis=1)
 
-    once = mean(np.ones((1, len(sample.labels))))
+    once = mean(sample.once)
     drawn = np.concatenate([once[:0], *(map(mean, sample.weights(evaluation)) if sample.enough else ())])
     return {
         name: sample.figure(float(once[0, place]), drawn[:, place], least=-inf)

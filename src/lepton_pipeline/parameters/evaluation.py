@@ -120,6 +120,12 @@ class Evaluation(Declaration):
         description="share of a regression's targets that its prediction intervals shall hold",
     )
 
+    @property
+    def decision_unit(self) -> str:
+        """What the declared costs are counted in."""
+        declared = self.costs or self.class_costs or self.error_costs
+        return declared.unit if declared else ""
+
     @model_validator(mode="after")
     def _baselines_have_names_of_their_own(self) -> Evaluation:
         for name in self.baselines:

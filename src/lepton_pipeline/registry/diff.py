@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +14,19 @@ from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
+from lepton_pipeline.registry.versions import (
+    find_version,
+    load_artefact,
+    load_training_rows,
+    registered_figures,
+    run_of,
+)
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better
 from lepton_pipeline.tasks.find import find_task
+from lepton_pipeline.tracking.artefacts import read_facts
 from lepton_pipeline.tracking.experiment_page import PRESENT
-from lepton_pipeline.tracking.flat import tagged_figure
+from lepton_pipeline.tracking.runs import HEADLINE
 
 _DATA = (
     *("data.sha256", "data.rows", "trained.rows", "trained.until", "configuration.sha256", "git.commit"),
@@ -71,10 +77,15 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     subtracted. Raises ConfigurationError if a version does not exist.
     """
     versions = [find_version(client, name, each) for each in (a, b)]
-    tags = [version.tags for version in versions]
-    ours, theirs = (_parameters(client, version.run_id) for version in versions)
+    runs = [run_of(client, version) for version in versions]
+    ours, theirs = ({} if run is None else run.data.params for run in runs)
+    facts = [
+        {**({} if run is None else read_facts(client, run)), **version.tags}
+        for run, version in zip(runs, versions, strict=True)
+    ]
+    figures = [registered_figures(client, *pair) for pair in zip(versions, runs, strict=True)]
+    headline = next(filter(None, (params.get(HEADLINE) for params in (theirs, ours))), "")
     differing = sorted(key for key in {*ours, *theirs} - {PRESENT} if ours.get(key) != theirs.get(key))
-    figures = [metric for metric in METRICS if any(f"test.{metric}" in each for each in tags)]
     numbers = int(versions[0].version), int(versions[1].version)
     same_rows, remark = None, "no test rows on disk; run the vertical to have some"
     if held is not None:
@@ -85,9 +96,12 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     return VersionDiff(
         name,
         numbers,
-        [(key, tags[0].get(key, _NONE), tags[1].get(key, _NONE)) for key in _DATA],
+        [(key, facts[0].get(key, _NONE), facts[1].get(key, _NONE)) for key in _DATA],
         [(key, ours.get(key, _NONE), theirs.get(key, _NONE)) for key in differing],
-        [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in figures],
+        [
+            (metric, _registered(figures[0].get(metric)), _registered(figures[1].get(metric)))
+            for metric in headline_first(headline, {*figures[0], *figures[1]})
+        ],
         same_rows,
         remark and f"not compared on the same rows: {remark}",
     )
@@ -122,7 +136,10 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     ahead = paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample)
     return SameRows(
         len(rows),
-        {metric: (a[metric], b[metric]) for metric in METRICS if metric in a and metric in b},
+        {
+            metric: (a[metric], b[metric])
+            for metric in headline_first(held.declared.gate.metric, a.keys() & b.keys())
+        },
         {metric: each if higher_is_better(metric) else _reversed(each) for metric, each in ahead.items()},
     )
 
@@ -135,17 +152,5 @@ def _reversed(figure: Estimate) -> Estimate:
     return replace(figure, value=0 - figure.value, low=0 - high, high=0 - low)
 
 
-def _parameters(client: Any, run_id: str) -> dict[str, str]:
-    from mlflow import MlflowException
-
-    try:
-        return dict(client.get_run(run_id).data.params)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
-
-
-def _registered(tags: Mapping[str, str], metric: str) -> str:
-    figure = tagged_figure(tags, metric)
+def _registered(figure: Estimate | None) -> str:
     return _NONE if figure is None else f"{figure.value:.4f} {bracket(figure)}"

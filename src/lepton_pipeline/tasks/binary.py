@@ -15,10 +15,11 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval, auc_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,8 +36,10 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
+    strength: ClassVar = Auc()
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """See `positive_labels`."""
@@ -74,7 +77,7 @@ class Binary(Task):
         """Mean probability of the members."""
         return outputs.squeeze(3).double().sigmoid().mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss and AUC, on one network's held-out rows."""
         import torch
 
@@ -85,8 +88,8 @@ class Binary(Task):
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.clamp(SMALLEST, 1 - SMALLEST)
             # Torch's function ends the process's use of the card where a diverged network gives no number.
-            loss = -torch.where(labels == 1, own, 1 - own).log().mean()
-            return loss, _auc(own[positive], own[negative])
+            losses = -torch.where(labels == 1, own, 1 - own).log()
+            return mean(losses, weights), _auc(own[positive], own[negative])
 
         return judged
 
@@ -109,21 +112,21 @@ class Binary(Task):
         """Log losses."""
         return log_losses(sigmoid(outputs), labels)
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Shift logits by Newton's method until their probabilities have the mean of the labels."""
         for _ in range(50):
             probabilities = sigmoid(outputs)
-            slope = (probabilities * (1 - probabilities)).mean().clip(1e-6)
-            step = (labels.mean() - probabilities.mean()) / slope
+            slope = mean(probabilities * (1 - probabilities), weights).clip(1e-6)
+            step = (mean(labels, weights) - mean(probabilities, weights)) / slope
             outputs = outputs + np.clip(step, -0.5, 0.5)
             if abs(step) < 1e-9:
                 break
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, a temperature, or a line; see `choose_calibration`."""
         fits = (fit_temperature, partial(fit_line, with_intercept=True))
-        return choose_calibration(outputs, labels, fits, self.row_losses)
+        return choose_calibration(outputs, labels, fits, self.row_losses, weights)
 
     def linear_model(self, strength: float) -> Any:
         """Logistic regression."""
@@ -182,6 +185,10 @@ class Binary(Task):
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of the positive class."""
         return outputs
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """As `read` does."""
+        return self.read(table, dataset)
 
     def acted_on(self, predictions: pd.DataFrame) -> Array:
         """By the decision."""

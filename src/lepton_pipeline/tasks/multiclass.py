@@ -23,10 +23,11 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,6 +57,9 @@ class Multiclass(Task):
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
+    label_type: ClassVar = "int16"
+    level_name: ClassVar = "probability of the likeliest class"
+    unread: ClassVar = "a class that the champion does not know"
 
     @classmethod
     def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
@@ -161,13 +165,13 @@ class Multiclass(Task):
         """Mean probabilities of the members."""
         return outputs.double().softmax(dim=3).mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss, and share of rows whose likeliest class is theirs."""
 
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.gather(1, targets[:, None]).squeeze(1)
             hits = probabilities.argmax(dim=1) == targets
-            return -own.clamp(SMALLEST, 1).log().mean(), hits.double().mean()
+            return mean(-own.clamp(SMALLEST, 1).log(), weights), mean(hits.double(), weights)
 
         return judged
 
@@ -190,15 +194,15 @@ class Multiclass(Task):
         """Log losses."""
         return -log_softmax(outputs)[np.arange(len(labels)), labels.astype(np.intp)]
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs as they are: shares of many classes in one stretch of time are mostly chance."""
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, or a temperature; see `choose_calibration`."""
         places = labels.astype(np.intp)
         return choose_calibration(
-            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses
+            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses, weights
         )
 
     @property
@@ -325,6 +329,22 @@ class Multiclass(Task):
         likeliest: Array = scores.argmax(axis=1)
         return likeliest
 
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Places of the classes; missing where a class is none of them, unless rare ones are one class."""
+        texts = class_texts(table[dataset.target])
+        places = texts.map(self._places).astype("float64")
+        rest = self._places.get(RARE)
+        return places if rest is None else places.mask(places.isna() & texts.notna(), rest)
+
+    def level(self, scores: Floats) -> Floats:
+        """Probability of the likeliest class."""
+        highest: Floats = scores.max(axis=1)
+        return highest
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """The class decided on, see `predictions`."""
+        return pd.Series(self.predictions(scores, None)["decision"], name="decision", dtype="str")
+
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """How many are decided for each class or handed over, and the mean probability of the likeliest one."""
         counts, probability = Counter[str](), Mean()
@@ -334,6 +354,11 @@ class Multiclass(Task):
         handed = self.costs is not None and self.costs.hand_over is not None
         decided = {name: counts[name] for name in (*self.classes, *[HAND_OVER] * handed)}
         return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
+
+    @property
+    def strength(self) -> Auc:
+        """AUC of each class against all others."""
+        return Auc(self.classes)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,10 @@ from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Mean, Summary
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, numbers
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,6 +54,10 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    label_type: ClassVar = "float64"
+    has_intervals: ClassVar = True
+    level_name: ClassVar = "prediction"
+    strength: ClassVar = RSquared()
 
     @property
     def outputs(self) -> int:
@@ -77,15 +82,7 @@ class Regression(Task):
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Numbers as float64; a DataError says where the target is none, or has no logarithm."""
-        target = table[dataset.target]
-        if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-            texts = [value for value in target.dropna() if isinstance(value, str)]
-            held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
-            raise DataError(
-                f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
-                "to find the rows, or dataset.classes for classes."
-            )
-        labels = target.astype("float64")
+        labels = _as_floats(table, dataset)
         finite = np.isfinite(labels.to_numpy())
         for wrong, what in (
             (~finite, "no finite number"),
@@ -155,14 +152,14 @@ class Regression(Task):
         mean = outputs.double().mean(dim=2)
         return mean if self.quantiles else mean.squeeze(2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Mean squared (or Huber's, with quantiles also pinball) loss, and mean absolute error."""
         own = targets.double()
 
         def judged(outputs: Tensor) -> tuple[Tensor, Tensor]:
             several = outputs if self.quantiles else outputs.unsqueeze(1)
-            losses = self.losses(several[None, :, None], own[None])
-            return losses.mean(), (own - several[:, 0]).abs().mean()
+            losses = self.losses(several[None, :, None], own[None])[0, :, 0]
+            return mean(losses, weights), mean((own - several[:, 0]).abs(), weights)
 
         return judged
 
@@ -190,25 +187,27 @@ class Regression(Task):
         errors = self._standardised(labels) - (outputs if outputs.ndim == 1 else outputs[:, 0])
         return np.abs(errors) if self.robust else errors**2
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs whose mean error is 0."""
-        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
-        return outputs + float((self._standardised(labels) - mean).mean())
+        centre = outputs if outputs.ndim == 1 else outputs[:, 0]
+        return outputs + float(mean(self._standardised(labels) - centre, weights))
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None: intervals are what is calibrated, see `with_intervals`."""
         return Calibration()
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
-        truth, mean = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
+        truth, centre = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
         decided = 0.0
         if self.costs is not None:
-            decided = float(np.quantile(truth - mean, self.costs.quantile, method="weibull"))
+            # The upper end of an interval that is missed above by so many.
+            level = 2 * self.costs.quantile - 1
+            decided = fit_residuals(truth, centre, level, weights).above
         if outputs.ndim == 1:
-            conformal = fit_residuals(truth, mean, self.coverage)
+            conformal = fit_residuals(truth, centre, self.coverage, weights)
         else:
-            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage)
+            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
         return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:
@@ -297,6 +296,11 @@ class Regression(Task):
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])
 
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Finite numbers; those without a logarithm are missing where it is declared."""
+        labels = _as_floats(table, dataset)
+        return labels.where(np.isfinite(labels) & ((labels > 0) | (self.transform is None)))
+
     model_type: ClassVar = "regressor"
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
@@ -327,6 +331,18 @@ class Regression(Task):
     def _restored(self, outputs: Floats) -> Floats:
         scaled = outputs * self.spread + self.centre
         return np.exp(scaled) if self.transform else scaled
+
+
+def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    target = table[dataset.target]
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        texts = [value for value in target.dropna() if isinstance(value, str)]
+        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        raise DataError(
+            f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
+            "to find the rows, or dataset.classes for classes."
+        )
+    return target.astype("float64")
 
 
 @dataclass(frozen=True)

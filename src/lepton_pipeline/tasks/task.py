@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.intervals import Interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.summary import Summary
 
@@ -62,6 +63,12 @@ class Task(ABC):
     case: ClassVar[str]
     # Whether decisions are taken by a threshold, chosen on validation rows.
     has_threshold: ClassVar[bool] = False
+    # Type of labels, and whether scores have intervals, which hold as often as they promise.
+    label_type: ClassVar[Literal["int8", "int16", "float64"]]
+    has_intervals: ClassVar[bool] = False
+    # What `level` is, and what later rows without a label have (see `later_labels`), in words.
+    level_name: ClassVar[str] = "probability"
+    unread: ClassVar[str] = "a target that the champion cannot predict"
 
     @property
     @abstractmethod
@@ -114,7 +121,7 @@ class Task(ABC):
         """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
 
     @abstractmethod
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
 
     @abstractmethod
@@ -134,14 +141,14 @@ class Task(ABC):
         """Loss of each row, [n], by which parts are weighed."""
 
     @abstractmethod
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs shifted so that their mean is right on these rows."""
 
     @abstractmethod
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """The task with intervals fitted on held-out rows, where it has some."""
         return self
 
@@ -249,6 +256,20 @@ class Task(ABC):
         """Which of several outputs is explained in each row, [n]."""
         return np.zeros(len(scores), dtype=np.intp)
 
+    # Later rows
+
+    @abstractmethod
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Labels of rows with a target that came after the training; missing where none of the task's own fits."""
+
+    def level(self, scores: Floats) -> Floats:
+        """One number a row, [n]: the probability of the positive or the likeliest class, or the prediction."""
+        return scores if scores.ndim == 1 else scores[:, 0]
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """What later scores are compared by: numbers, or the decided classes as texts."""
+        return pd.Series(self.level(scores), name=self.level_name)
+
     # Use
 
     # What MLflow calls such a model.
@@ -261,6 +282,18 @@ class Task(ABC):
     @abstractmethod
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """Summarise predictions that come in parts; how rows are divided changes no bit."""
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
+
+
+def mean(values: Any, weights: Any) -> Any:
+    """Mean of values [n], tensors or arrays, by weights [n]; None for equal ones."""
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:

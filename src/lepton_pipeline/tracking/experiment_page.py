@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_pipeline.parameters.jobs import is_partial
+from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better, table_of
 from lepton_pipeline.system.credentials import masked
 
 PRESENT = "dataset.present"
@@ -21,7 +22,6 @@ _VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 # When this view was written, in milliseconds since 1970: fixed, so that the tag does not change.
 _MADE = 1_790_000_000_000
 _EPOCHS = ("validation.auc", "validation.log_loss", "train.loss")
-_FIGURES = ("test.auc", "test.f1", "test.ece")
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
@@ -35,11 +35,12 @@ _BORDER, _LETTER = 36, 7.5
 _NOTE = """Runs that train the vertical's model. [Table of runs]({runs}) and [charts]({charts}) \
 with what matters and what the latest runs differ in.
 
-- `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
+- `test.*`: the model on test rows. `{metric}` decides at the gate; `.low` and `.high` are the ends of its interval.
 - `{baseline}.*`: gradient boosting on the same rows, which the model should exceed.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
 - Test figures compare only where `rows.sha256`, of the test rows, is the same.
+- All other figures, with their intervals: `evaluation/metrics.json` of a run; where it comes from: `lineage.json`.
 - `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
 
 
@@ -73,21 +74,21 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     runs = f"#/experiments/{experiment_id}/runs?{_WORKFLOW}&viewStateShareKey={VIEW}"
     charts = f"{runs}&compareRunsMode=CHART"
     note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
-    state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
+    state = json.dumps(_state(metric, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
     view = {"name": "Overview", "createdAt": _MADE, "updatedAt": _MADE, "state": state}
     return {
         **EXPERIMENT,
         "mlflow.experiment.primaryMetric.name": decisive,
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(metric)),
         "mlflow.note.content": note,
         _VIEW_TAG: json.dumps(view),
     }
 
 
-def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
+def _state(metric: str, parameters: Sequence[str]) -> dict[str, Any]:
     """Columns, order and charts, in the UI's own terms."""
-    others = [name for name in _FIGURES if name != decisive]
-    against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
+    decisive, against = f"test.{metric}", f"{_BASELINE}.{metric}"
+    _, *others = [f"test.{name}" for name in headline_first(metric, table_of(metric))]
     columns = [
         "tags.`gate.decision`",
         *(f"metrics.`{name}`" for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
@@ -102,7 +103,7 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
     sections = ((VIEW, "Overview", True), ("Model metrics", "Model metrics", False))
     return {
         "orderByKey": f"metrics.`{decisive}`",
-        "orderByAsc": False,
+        "orderByAsc": not higher_is_better(metric),
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
         "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},

@@ -104,4 +104,11 @@ def test_it_is_said_which_rows_taught_what():
 
 def test_gaps_of_calibration_have_a_name_and_are_shares():
     assert formats.metric_name("calibration_in_the_large") == "Calibration in the large"
-    assert list(formats.METRICS).index("calibration_in_the_large") >= 0
+    assert formats.gap("calibration_in_the_large", 0.05) == "5.0 points"
+
+
+def test_the_digits_of_a_figure_are_those_of_its_metric():
+    assert (formats.exact("auc", 0.71234), formats.exact("recall", 0.71234)) == (
+        "0.7123",
+        "71.23\N{NO-BREAK SPACE}%",
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS
 
 MODELS = {
     "model": "Model",
@@ -17,21 +18,6 @@ MODELS = {
     "hist_gradient_boosting": "Gradient boosting",
 }
 POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none": "Act on no case"}
-# Title and explanation.
-METRICS = {
-    "auc": ("AUC", "how often a positive case gets a higher score than a negative one; 0.5 is chance"),
-    "average_precision": ("Average precision", "precision, averaged over all thresholds; chance: base rate"),
-    "f1": ("F1", "harmonic mean of precision and recall, at the threshold"),
-    "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
-    "brier": ("Brier score", "mean squared error of the probabilities; lower is better"),
-    "ece": ("Calibration error", "mean distance of predicted and observed rate; lower is better"),
-    "calibration_in_the_large": ("Calibration in the large", "mean probability less observed rate"),
-    "base_rate": ("Base rate", "share of positive cases"),
-    "selection_rate": ("Selection rate", "share of all cases that the model acts on"),
-    "recall": ("Recall", "share of the positive cases that the model acts on"),
-    "precision": ("Precision", "share of positive cases among those acted on"),
-    "false_positive_rate": ("False positive rate", "share of the negative cases that the model acts on"),
-}
 _PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
@@ -40,11 +26,6 @@ _PLANS = {
 _MINUS = "\N{MINUS SIGN}"
 # No line break before the sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
-# Metrics shown in per cent.
-_SHARES = (
-    *("base_rate", "selection_rate", "recall", "precision", "false_positive_rate"),
-    "calibration_in_the_large",
-)
 
 
 def model_name(name: str) -> str:
@@ -71,7 +52,7 @@ def policy_name(name: str) -> str:
 
 def metric_name(name: str) -> str:
     """The name of a metric."""
-    return METRICS.get(name, (name.replace("_", " "), ""))[0]
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
 def metric_inside(name: str) -> str:
@@ -114,7 +95,12 @@ def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
 
 def metric(name: str, value: float | None, signed: bool = False) -> str:
     """A metric's value in its usual digits."""
-    return percent(value, 1, signed) if name in _SHARES else decimals(value, 3, signed)
+    return percent(value, 1, signed) if _is_share(name) else decimals(value, 3, signed)
+
+
+def exact(name: str, value: float) -> str:
+    """A metric's value in the digits by which runs are told apart."""
+    return percent(value, 2) if _is_share(name) else f"{value:.4f}"
 
 
 def interval(name: str, figure: Estimate, signed: bool = False) -> str:
@@ -128,6 +114,10 @@ def amounts(figure: Estimate, unit: str = "", signed: bool = False) -> str:
     return ends if figure.low is None else f"{ends} {unit}".strip()
 
 
+def _is_share(name: str) -> bool:
+    return name in METRICS and METRICS[name].share
+
+
 def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
     """The interval, marked if it is approximate."""
     if figure.low is None or figure.high is None:
@@ -138,7 +128,7 @@ def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
 
 def gap(name: str, value: float, signed: bool = False) -> str:
     """A difference of a metric; of shares, in percentage points."""
-    return f"{decimals(100 * value, 1, signed)} points" if name in _SHARES else decimals(value, 3, signed)
+    return f"{decimals(100 * value, 1, signed)} points" if _is_share(name) else decimals(value, 3, signed)
 
 
 def plain(value: Any) -> str:
@@ -166,7 +156,7 @@ def minute(text: str) -> str:
 
 def metric_says(name: str) -> str:
     """What a metric means, in a few words."""
-    return METRICS.get(name, ("", ""))[1]
+    return METRICS[name].says if name in METRICS else ""
 
 
 def sentence(text: str) -> str:

@@ -41,6 +41,7 @@ from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.statistics.metric_table import METRICS
 from lepton_pipeline.tracking.flat import flatten
 from lepton_pipeline.tracking.lineage import Lineage
 
@@ -175,7 +176,7 @@ def describe_slices(evidence: Evidence) -> Context:
 def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
     """Significant gaps by metric, the widest first, each with its slice."""
     found = [(each, metric, gap) for each in slices for metric, gap in each.gaps.items() if gap.flagged]
-    order = list(formats.METRICS)
+    order = list(METRICS)
     return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
 
 
@@ -223,19 +224,19 @@ def describe_training(evidence: Evidence) -> Context:
 
 def describe_lineage(evidence: Evidence) -> Context:
     """Code, data, configuration and environment of the model version."""
-    lineage, tags = evidence.lineage, evidence.lineage.tags
-    dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
+    lineage, told = evidence.lineage, evidence.lineage.facts
+    dirty = " with changes that are not committed" if told.get("git.dirty") == "true" else ""
     packages = [f"{name} {lineage.packages[name]}" for name in _PACKAGES if name in lineage.packages]
     facts = [
         ("Run", lineage.run_id),
         ("Started", formats.moment(lineage.started)),
-        ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
+        ("Commit", f"{told.get('git.commit', 'unknown')}{dirty}"),
         ("Data (SHA-256)", evidence.ingestion_record.sha256),
-        ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
-        ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
+        ("Configuration (SHA-256)", told.get("configuration.sha256", "unknown")),
+        ("Environment (SHA-256)", told.get("environment.sha256", "unknown")),
         ("Weights (SHA-256)", evidence.registration.weights_sha256),
         ("Device", evidence.registration.device),
-        ("Seed", tags.get("seed", "unknown")),
+        ("Seed", told.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]
     return {"facts": facts, "changed": changed_parameters(lineage.parameters)}
