@@ -58,18 +58,18 @@ def run(rows: pd.DataFrame, dataset: Dataset, model: Any, folder, **scoring) -> 
 
 
 @pytest.fixture(params=[wine_shop, house_shop])
-def shop(request):
+def own(request):
     return request.param()
 
 
-def test_a_killed_scoring_resumes_and_chunks_change_no_bit(shop, tmp_path):
-    whole = run(shop.table, shop.dataset, shop.artefact, tmp_path / "whole")
+def test_a_killed_scoring_resumes_and_chunks_change_no_bit(own, tmp_path):
+    whole = run(own.table, own.dataset, own.artefact, tmp_path / "whole")
     for size in (7, 100):
-        folder, killed, resumed = tmp_path / str(size), Killed(shop.artefact, at=1), Killed(shop.artefact)
+        folder, killed, resumed = tmp_path / str(size), Killed(own.artefact, at=1), Killed(own.artefact)
         with pytest.raises(KeyboardInterrupt):
-            run(shop.table, shop.dataset, killed, folder, chunk_rows=size)
-        assert run(shop.table, shop.dataset, resumed, folder, chunk_rows=size) == whole
-        assert killed.calls + resumed.calls == -(-len(shop.table) // size)
+            run(own.table, own.dataset, killed, folder, chunk_rows=size)
+        assert run(own.table, own.dataset, resumed, folder, chunk_rows=size) == whole
+        assert killed.calls + resumed.calls == -(-len(own.table) // size)
     assert from_json(ScoringRecord, to_json(whole[1])) == whole[1]
 
 
@@ -102,16 +102,16 @@ def test_predictions_have_mean_median_and_width(tmp_path):
     assert f"- **predicted**: {shown} " in scoring_markdown({"scoring_record": record})
 
 
-def test_without_a_positive_class_reasons_are_given_to_all_rows_or_none(shop, tmp_path):
-    rows = shop.table.head(4)
-    _, record = run(rows, shop.dataset, shop.artefact, tmp_path / "usual")
+def test_without_a_positive_class_reasons_are_given_to_all_rows_or_none(own, tmp_path):
+    rows = own.table.head(4)
+    _, record = run(rows, own.dataset, own.artefact, tmp_path / "usual")
     assert "reasons" not in pd.read_parquet(tmp_path / "usual/scores.parquet")
     assert "scoring.reasons_for: all gives every row some" in scoring_markdown({"scoring_record": record})
-    _, record = run(rows, shop.dataset, shop.artefact, tmp_path / "all", reasons_for="all", chunk_rows=3)
+    _, record = run(rows, own.dataset, own.artefact, tmp_path / "all", reasons_for="all", chunk_rows=3)
     scores = pd.read_parquet(tmp_path / "all/scores.parquet")
-    assert scores["reasons"].tolist() == shop.artefact.reasons(rows, 3)
+    assert scores["reasons"].tolist() == own.artefact.reasons(rows, 3)
     assert record.remark is None
-    _, record = run(rows, shop.dataset, shop.artefact, tmp_path / "none", reasons=0)
+    _, record = run(rows, own.dataset, own.artefact, tmp_path / "none", reasons=0)
     assert record.remark is None
 
 

@@ -111,7 +111,7 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     """Score both versions on the test rows that neither was trained on."""
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
-    task = find_task(held.table, dataset)
+    task = find_task(held.table, dataset, held.declared.training, held.declared.evaluation)
     artefacts = {}
     for model, version in zip("ab", versions, strict=True):
         try:

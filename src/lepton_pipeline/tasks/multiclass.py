@@ -288,7 +288,7 @@ class Multiclass(Task):
         # The last is where -1 points.
         names = np.array([*self.classes, HAND_OVER], dtype=object)
         decided = pd.array(names[self.decide(scores)], dtype="str")
-        each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=False))
+        each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=True))
         if self.outputs > MOST_COLUMNS:
             each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
         return {"decision": decided, "probability": scores.max(axis=1), **each}

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.parameters.evaluation import ClassCosts
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
@@ -49,6 +50,14 @@ def test_classes_that_no_row_was_decided_for_are_counted_as_0():
     assert task.summarise(parts) == expected
     assert list(task.summarise(parts).decided) == ["b", "a", "c"]
     assert task.acted_on(parts[0]) is None
+
+
+def test_rows_that_are_handed_over_are_counted_behind_the_classes():
+    task = Multiclass(["b", "a", "c"], ClassCosts(hand_over=0.4))
+    predicted = pd.DataFrame(task.predictions(np.array([[0.7, 0.2, 0.1], [0.5, 0.4, 0.1]]), None))
+    found = task.summarise([predicted])
+    assert list(found.decided.items()) == [("b", 1), ("a", 0), ("c", 0), ("(hand over)", 1)]
+    assert found.mean_probability == pytest.approx(0.6)
 
 
 def test_a_summary_of_numbers_has_their_median():
