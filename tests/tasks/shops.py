@@ -73,7 +73,7 @@ def task_shop(table: pd.DataFrame, dataset: Dataset, training: Training) -> Task
     target = find_target(table, dataset, training, EVALUATION)
     split = split_rows(table, target, dataset, Split(test=0.3))
     report = FeatureReport(0, 0.95, "stop", "warn", [], [])
-    encoder, encoded = encode_rows(table, split, dataset, report, Leaks())
+    encoder, encoded = encode_rows(table, split, target, dataset, report, Leaks())
     model, _, held_out = train_model(encoded, split, target, training)
     nothing = pd.DataFrame(index=held_out.index)
     scores = score_rows(model, encoded, split, held_out, nothing, nothing)
