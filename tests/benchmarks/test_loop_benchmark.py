@@ -49,7 +49,7 @@ def test_both_sides_are_the_same_network(loop: Any) -> None:
     network = loop.perceptron(6, layers=3, width=8)
     ours = network(rows.numeric[None], rows.codes[None])[0]
     plain = loop.sequential(network)
-    torch.testing.assert_close(plain(rows.numeric), ours)
+    torch.testing.assert_close(plain(rows.numeric), ours[:, :, 0])
     assert [type(layer).__name__ for layer in plain] == ["Linear", "ReLU"] * 3 + ["Linear"]
 
 

@@ -144,7 +144,7 @@ def test_held_out_rows_are_blended_as_served_ones(trained):
 def test_boosting_weighs_what_held_out_rows_say(data, rule, monkeypatch, request):
     seen = []
 
-    def spy(task, network, boosting, labels):
+    def spy(task, network, boosting, labels, weights):
         seen.append((sigmoid(network), sigmoid(boosting), labels))
         return 0.3
 
@@ -176,7 +176,7 @@ def test_the_calibration_is_fitted_to_the_blend_of_held_out_rows(rows, monkeypat
     """And is what it finds, for the rows in their order."""
     seen = []
 
-    def spy(task, logits, labels):
+    def spy(task, logits, labels, weights):
         seen.append((logits, labels))
         return Calibration(0.5, 0.25)
 

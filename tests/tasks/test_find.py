@@ -9,7 +9,7 @@ import pytest
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Evaluation, Training
 from lepton_pipeline.tasks.binary import Binary
-from lepton_pipeline.tasks.find import Target, base_rate, find_target, known_labels
+from lepton_pipeline.tasks.find import Target, base_rate, find_target, known_labels, unread_targets
 from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
 
@@ -65,8 +65,16 @@ def test_a_missing_target_is_no_known_label(dataset):
 def test_labels_of_new_rows_are_those_of_the_task_that_was_learnt():
     task = Multiclass(["c", "b", "a"])
     assert known_labels(TABLE[:3], KIND, task).tolist() == [2, 1, 0]
-    with pytest.raises(DataError, match="holds 'x' in row 0"):
-        known_labels(TABLE[:1].assign(kind="x"), KIND, task)
+    # What the model cannot predict stops nobody.
+    new = TABLE[:3].assign(kind=["x", "a", "b"], price=[5.0, 0.0, 7.0])
+    assert known_labels(new, KIND, task)[1:].tolist() == [2, 1]
+    assert known_labels(new, KIND, task).isna().tolist() == [True, False, False]
+    assert known_labels(new, PRICE, Regression("log")).isna().tolist() == [False, True, False]
+    assert unread_targets(new, KIND, known_labels(new, KIND, task)).dropna().to_dict() == {0: "x"}
+    with pytest.raises(
+        DataError, match=r"for another task, multiclass of c, b, a, than regression, which is"
+    ):
+        known_labels(TABLE, PRICE, task)
 
 
 def test_only_two_classes_have_a_base_rate():
