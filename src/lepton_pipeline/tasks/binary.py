@@ -37,6 +37,7 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    page: ClassVar = "decisions"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
 

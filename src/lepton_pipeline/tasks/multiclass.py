@@ -49,6 +49,7 @@ class Multiclass(Task):
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
+    page: ClassVar = "classes"
 
     @classmethod
     def find(cls, table: pd.DataFrame, dataset: Dataset) -> Multiclass:
@@ -274,6 +275,13 @@ class Multiclass(Task):
             # Being wrong says more of that row.
             cases = {case: row for case, row in cases.items() if row != first or "wrong" in case}
         return cases
+
+    @property
+    def without_boosting(self) -> str:
+        """It takes too long for more than 30 classes."""
+        if self.boosters:
+            return ""
+        return f"gradient boosting is left out of more than {MOST_BOOSTED} classes, and here are {self.outputs:,}"
 
 
 @dataclass(frozen=True)
