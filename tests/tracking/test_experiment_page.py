@@ -18,17 +18,24 @@ def test_parameters_that_are_the_same_or_of_no_run_do_not_differ():
 
 def test_the_view_shows_what_differs_and_what_decides():
     differing = ["features.derive", "training.learning_rate", "training.seed"]
-    view = state(experiment_tags("3", "f1", differing))
+    curves = ["validation.auc", "validation.log_loss"]
+    view = state(experiment_tags("3", "f1", differing, curves))
     columns = view["selectedColumns"]
     assert columns[:2] == ["tags.`gate.decision`", "metrics.`test.f1`"]
     assert columns.count("metrics.`test.f1`") == 1
     assert columns.index("params.`training.seed`") < columns.index("params.`features.derive`")
-    assert view["orderByKey"] == "metrics.`test.f1`"
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`test.f1`", False)
     parallel, *lines = view["compareRunCharts"]
     assert (parallel["type"], parallel["selectedMetrics"]) == ("PARALLEL", ["test.f1"])
     assert parallel["selectedParams"] == ["training.learning_rate", "training.seed", "features.derive"]
     assert [line["metricKey"] for line in lines] == ["validation.auc", "validation.log_loss", "train.loss"]
     assert len({chart["uuid"] for chart in view["compareRunCharts"]}) == 4
+
+
+def test_a_loss_is_ordered_from_the_smallest():
+    tags = experiment_tags("3", "log_loss", [])
+    assert tags["mlflow.experiment.primaryMetric.greaterIsBetter"] == "False"
+    assert state(tags)["orderByAsc"] is True
 
 
 def test_no_more_parameters_than_can_be_read_and_the_usual_ones_where_none_differ():

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lepton_pipeline.parameters.jobs import is_partial
+from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better, table_of
 from lepton_pipeline.system.credentials import masked
 
 PRESENT = "dataset.present"
@@ -20,8 +21,7 @@ VIEW = "overview"
 _VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 # When this view was written, in milliseconds since 1970: fixed, so that the tag does not change.
 _MADE = 1_790_000_000_000
-_EPOCHS = ("validation.auc", "validation.log_loss", "train.loss")
-_FIGURES = ("test.auc", "test.f1", "test.ece")
+_BY_EPOCH, _TRAINING_LOSS = "validation.", "train.loss"
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
@@ -35,21 +35,24 @@ _BORDER, _LETTER = 36, 7.5
 _NOTE = """Runs that train the vertical's model. [Table of runs]({runs}) and [charts]({charts}) \
 with what matters and what the latest runs differ in.
 
-- `test.*`: the model on test rows; `.low` and `.high` are the ends of a 95 % interval. `{metric}` decides at the gate.
+- `test.*`: the model on test rows. `{metric}` decides at the gate; `.low` and `.high` are the ends of its interval.
 - `{baseline}.*`: gradient boosting on the same rows, which the model should exceed.
 - `validation.*` and `train.loss`: by epoch, of the first network.
 - `gate.decision`, and `gate.reason`: whether the version became champion, and why.
 - Test figures compare only where `rows.sha256`, of the test rows, is the same.
+- All other figures, with their intervals: `evaluation/metrics.json` of a run; where it comes from: `lineage.json`.
 - `kedro compare` shows the same in a terminal, `kedro reproduce RUN_ID` makes a run again."""
 
 
 def present_experiment(client: Any, run_id: str, metric: str) -> None:
     """Write note and view of a run's experiment; the view shows what its latest runs differ in."""
-    experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
+    run = client.get_run(run_id)
+    experiment = client.get_experiment(run.info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
     differing = differing_parameters([run.data.params for run in latest if not is_partial(run.data.tags)])
-    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
+    by_epoch = sorted(name for name in run.data.metrics if name.startswith(_BY_EPOCH))
+    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing), by_epoch).items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)
 
@@ -65,29 +68,34 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
     return {name: [run.get(name) for run in runs] for name in differing}
 
 
-def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
-    """Note and view of an experiment as tags; `differing` parameters are shown in the order given."""
+def experiment_tags(
+    experiment_id: str, metric: str, differing: Sequence[str], by_epoch: Sequence[str] = ()
+) -> dict[str, str]:
+    """Note and view of an experiment as tags; `differing` parameters are shown in the order given.
+
+    `by_epoch` are logged metrics of every epoch, drawn beside the loss of the training rows.
+    """
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     chosen.sort(key=lambda name: not name.startswith("training."))
     runs = f"#/experiments/{experiment_id}/runs?{_WORKFLOW}&viewStateShareKey={VIEW}"
     charts = f"{runs}&compareRunsMode=CHART"
     note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
-    state = json.dumps(_state(decisive, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
+    state = json.dumps(_state(metric, chosen[:_MOST_PARAMETERS] or list(_USUAL), by_epoch))
     view = {"name": "Overview", "createdAt": _MADE, "updatedAt": _MADE, "state": state}
     return {
         **EXPERIMENT,
         "mlflow.experiment.primaryMetric.name": decisive,
-        "mlflow.experiment.primaryMetric.greaterIsBetter": "True",
+        "mlflow.experiment.primaryMetric.greaterIsBetter": str(higher_is_better(metric)),
         "mlflow.note.content": note,
         _VIEW_TAG: json.dumps(view),
     }
 
 
-def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
+def _state(metric: str, parameters: Sequence[str], by_epoch: Sequence[str]) -> dict[str, Any]:
     """Columns, order and charts, in the UI's own terms."""
-    others = [name for name in _FIGURES if name != decisive]
-    against = f"{_BASELINE}.{decisive.removeprefix('test.')}"
+    decisive, against = f"test.{metric}", f"{_BASELINE}.{metric}"
+    _, *others = [f"test.{name}" for name in headline_first(metric, table_of(metric))]
     columns = [
         "tags.`gate.decision`",
         *(f"metrics.`{name}`" for name in (decisive, f"{decisive}.low", f"{decisive}.high")),
@@ -96,13 +104,16 @@ def _state(decisive: str, parameters: Sequence[str]) -> dict[str, Any]:
     ]
     charts = [
         _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),
-        *(_chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in _EPOCHS),
+        *(
+            _chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step")
+            for name in (*by_epoch, _TRAINING_LOSS)
+        ),
     ]
     flags = {"isReordered": True, "deleted": False, "isGenerated": False}
     sections = ((VIEW, "Overview", True), ("Model metrics", "Model metrics", False))
     return {
         "orderByKey": f"metrics.`{decisive}`",
-        "orderByAsc": False,
+        "orderByAsc": not higher_is_better(metric),
         "selectedColumns": columns,
         "columnOrder": [_RUN_NAME, _CREATED, *columns],
         "columnWidths": {_RUN_NAME: 240, **{each: _BORDER + _LETTER * (len(each) - 10) for each in columns}},
