@@ -50,7 +50,7 @@ from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
-from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.reporting.pictures.quality import draw_decision_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.progress import show_epochs
@@ -159,7 +159,7 @@ def main() -> None:
     metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
-    run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    run.stage(draw_decision_figures, ["figures"], scores, metrics, vertical.about)
     copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
     slices = run.stage(
