@@ -20,6 +20,7 @@ from lepton_pipeline.evaluation.metrics import measure_models, measure_once
 from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.losses import sigmoid
+from lepton_pipeline.tasks.binary import Binary
 
 METRICS = ("auc", "log_loss", "brier", "f1", "average_precision")
 # Average precision is printed beside those that have a goal.
@@ -131,7 +132,8 @@ def report(case: Case, draws: int, resamples: int) -> str:
 
 def cover(case: Case, draws: int, resamples: int, *, by_units: bool = True) -> tuple[dict[str, float], float]:
     """Share of the samples whose interval holds the truth, by metric, and of those whose intervals are approximate."""
-    truth = measure_once(case.draw(np.random.default_rng(0), POPULATION), "model", case.threshold)
+    population = case.draw(np.random.default_rng(0), POPULATION)
+    truth = measure_once(Binary(), population, "model", case.threshold)
     held, approximate = dict.fromkeys(METRICS, 0), 0
     for seed in range(1, draws + 1):
         rows = case.draw(np.random.default_rng([7, seed]), case.rows)

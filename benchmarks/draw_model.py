@@ -101,23 +101,21 @@ def draw_losses(history: pd.DataFrame, vertical: str) -> Figure:
         vertical: named in the title.
     """
     networks = [part for _, part in history.groupby("network")]
-    best = [part.nsmallest(1, "validation_log_loss") for part in networks]
+    # Named after the loss of the task.
+    held_out = str(history.columns[3])
+    best = [part.nsmallest(1, held_out) for part in networks]
     epochs = [int(row["epoch"].iloc[0]) for row in best]
     kept = f"epoch {epochs[0]}" if len(set(epochs)) == 1 else f"epochs {min(epochs)} to {max(epochs)}"
     page = _new_page(4.3, f"{vertical}: {len(networks)} networks, kept as they were at {kept}")
-    losses = history[["train_loss", "validation_log_loss"]].to_numpy()
+    losses = history[["train_loss", held_out]].to_numpy()
     room = 0.05 * (losses.max() - losses.min())
     width = (0.91 + 0.02) / len(networks) - 0.02
     for index, (part, row) in enumerate(zip(networks, best, strict=True)):
         axes = _add_axes(page, (0.07 + index * (width + 0.02), 0.14, width, 0.62))
         axes.plot(part["epoch"], part["train_loss"], color="#8a8a8a", linewidth=1.6, label="Training rows")
-        axes.plot(
-            part["epoch"], part["validation_log_loss"], color=_BLUE, linewidth=2.2, label="Held-out rows"
-        )
+        axes.plot(part["epoch"], part[held_out], color=_BLUE, linewidth=2.2, label="Held-out rows")
         dot: dict[str, Any] = {"marker": "o", "markersize": 8, "markeredgecolor": "white", "zorder": 5}
-        axes.plot(
-            row["epoch"], row["validation_log_loss"], color=_BLUE, linestyle="none", label="Kept", **dot
-        )
+        axes.plot(row["epoch"], row[held_out], color=_BLUE, linestyle="none", label="Kept", **dot)
         axes.set(xlim=(0, history["epoch"].max() + 1), ylim=(losses.min() - room, losses.max() + room))
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_xlabel("Epoch", **_text(9.5, _INK))

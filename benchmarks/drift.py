@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,21 @@ import numpy.typing as npt
 import pandas as pd
 from overhead import table as markdown
 
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.model.calibration import EQUAL, mix, weigh, weigh_by_time
+from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Split, Training
 from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
 HERE = Path(__file__).parent
 Floats = npt.NDArray[np.float64]
 RULES: dict[str, Callable[[Floats, Floats, Floats], float]] = {
     "equal": lambda *_: EQUAL,
-    "lowest log loss": weigh,
-    "by time": weigh_by_time,
+    "lowest log loss": partial(weigh, Binary()),
+    "by time": partial(weigh_by_time, Binary()),
 }
 KINDS = {
     "coef": "coefficients turn",
@@ -80,10 +83,10 @@ def make(kind: str, rows: int, seed: int) -> pd.DataFrame:
 def measure(kind: str, rows: int, seed: int) -> dict[str, Any]:
     """Fit the model by time; the weight, AUC and log loss of later rows by every rule."""
     made, dataset = make(kind, rows, seed), Dataset(target="y", positive=1, time="t", categorical=["g"])
-    split = split_rows(made, dataset, Split(strategy="time"))
+    split = split_rows(made, Target(Binary()), dataset, Split(strategy="time"))
     encoded = Encoder.fit(made[split["part"] == "train"], dataset).transform(made)
     training = Training(seed=seed, threads=1, device="cpu", networks=2)
-    model, _, held_out = train_model(encoded, split, training)
+    model, _, held_out = train_model(encoded, split, Target(Binary()), training)
     test = split["part"] == "test"
     return judge(
         {name: to_logits(held_out[name].to_numpy()) for name in ("network", "boosting")},

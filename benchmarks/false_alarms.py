@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.features.encode import Encoder
-from lepton_pipeline.operations.monitoring.decay import has_decayed, is_below, measure_window
+from lepton_pipeline.operations.monitoring.decay import has_decayed, is_worse, measure_window
 from lepton_pipeline.operations.monitoring.domain import classifier_test
 from lepton_pipeline.operations.monitoring.drift import adjusted, compare
 from lepton_pipeline.operations.monitoring.findings import ColumnDrift, DomainDrift
 from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Monitoring
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 _MONITORING = Monitoring()
 _SIZES = [(1000, 300), (400, 400), (2000, 60), (5000, 500)]
@@ -94,9 +96,11 @@ def decay(signal: float, pairs: int) -> tuple[float, float]:
     for seed in range(pairs):
         draw = np.random.default_rng(seed)
         test, *windows = (_scored(rows, draw, each) for rows, each in [(3000, 1.2)] + 3 * [(600, signal)])
-        tested, *figures = (measure_window(rows, "auc", 0.5, evaluation) for rows in (test, *windows))
+        tested, *figures = (
+            measure_window(Binary(), rows, "auc", 0.5, evaluation) for rows in (test, *windows)
+        )
         bound = None if tested is None else tested.low
-        below = [None if each is None else is_below(each, bound) for each in figures]
+        below = [None if each is None else is_worse("auc", each, bound) for each in figures]
         called += bool(has_decayed(below, Decay()))
     return NormalDist().cdf(signal / 2**0.5), called / pairs
 
@@ -111,7 +115,9 @@ def _compare_all(
     encoder = Encoder.fit(learnt, dataset)
     split = pd.DataFrame({"part": "train"}, index=learnt.index)
     scores = pd.DataFrame({"part": "test", "model": np.linspace(0.01, 0.99, 200)}, index=learnt.index[:200])
-    reference = Reference.from_dict(describe_reference(learnt, split, scores, encoder, dataset))
+    reference = Reference.from_dict(
+        describe_reference(learnt, split, scores, Target(Binary()), encoder, dataset)
+    )
     columns = compare(new, encoder, reference)
     encoded = [encoder.transform(rows) for rows in (learnt, new)]
     dependence = float(np.median([each.dependence for each in reference.columns])) if ordered else None
@@ -153,7 +159,7 @@ def _series(rows: int, draw: np.random.Generator, correlation: float) -> np.ndar
 def _scored(rows: int, draw: np.random.Generator, signal: float) -> pd.DataFrame:
     labels = (draw.random(rows) < 0.3).astype(np.int8)
     odds = signal * labels + draw.normal(size=rows)
-    return pd.DataFrame({"label": labels, "probability": 1 / (1 + np.exp(-odds))})
+    return pd.DataFrame({"label": labels, "model": 1 / (1 + np.exp(-odds))})
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from lepton_pipeline.model.networks.network import Network, find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks.binary import Binary
 
 COLUMNS = 50
 MODELS = {"MLP 3x512": Training(model="mlp", layers=3, width=512, dropout=0), "default": Training()}
@@ -52,7 +53,7 @@ class Bench:
         self.device, self.precision, self.epochs = device, precision, epochs
         self._host = random_rows(rows, COLUMNS)
         self._rows = Rows(
-            *(part.to(device) for part in (self._host.numeric, self._host.codes, self._host.labels))
+            *(part.to(device) for part in (self._host.numeric, self._host.codes, self._host.targets))
         )
 
     @property
@@ -77,7 +78,7 @@ class Bench:
         training = MODELS[model].model_copy(update={"precision": self.precision})
         shape = network_shape(training, COLUMNS)
         parameters = sum(value.numel() for value in find_architecture(training.model)(shape).parameters())
-        rows = len(self._rows.labels)
+        rows = len(self._rows.targets)
         ways: dict[str, Callable[[], float]] = {
             GRAPH: lambda: self._time_steps(training, shape, batch_size),
             EAGER: lambda: self._time_steps(
@@ -90,7 +91,7 @@ class Bench:
         return Measured(model, batch_size, rows, COLUMNS, seconds, work)
 
     def _time_steps(self, training: Training, shape: Shape, batch_size: int) -> float:
-        step = Step(self._network(training, shape), self._rows, training, batch_size)
+        step = Step(self._network(training, shape), Binary(), self._rows, training, batch_size)
         generator = torch.Generator(self.device).manual_seed(0)
 
         def epoch() -> None:
@@ -99,10 +100,10 @@ class Bench:
         return median(self._seconds(epoch, self.epochs))
 
     def _time_loader(self, training: Training, shape: Shape, batch_size: int) -> float:
-        batches = max(1, min(LOADER_ROWS, len(self._host.labels)) // batch_size)
+        batches = max(1, min(LOADER_ROWS, len(self._host.targets)) // batch_size)
         epoch = loader_epoch(self._network(training, shape), self._host, training, batch_size, batches)
-        passed = min(batches * batch_size, len(self._host.labels))
-        return min(self._seconds(epoch, 2)) * len(self._host.labels) / passed
+        passed = min(batches * batch_size, len(self._host.targets))
+        return min(self._seconds(epoch, 2)) * len(self._host.targets) / passed
 
     def _network(self, training: Training, shape: Shape) -> Network:
         torch.manual_seed(0)
@@ -155,7 +156,7 @@ def network_shape(training: Training, columns: int) -> Shape:
 def loader_epoch(network: Network, rows: Rows, training: Training, batch_size: int, batches: int) -> Epoch:
     """The first batches of an epoch as a plain loop over rows of the host passes them, the loss fetched every step."""
     loader = DataLoader(
-        TensorDataset(rows.numeric, rows.codes, rows.labels), batch_size=batch_size, shuffle=True
+        TensorDataset(rows.numeric, rows.codes, rows.targets), batch_size=batch_size, shuffle=True
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
     loss_of = nn.BCEWithLogitsLoss()
@@ -168,7 +169,7 @@ def loader_epoch(network: Network, rows: Rows, training: Training, batch_size: i
             numeric, codes, labels = (part.to(device) for part in batch)
             optimizer.zero_grad()
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bf16"):
-                logits = network(numeric[None], codes[None])[0]
+                logits = network(numeric[None], codes[None])[0].squeeze(2)
             loss = loss_of(logits.float(), labels[:, None].expand(logits.shape))
             torch.autograd.backward(loss)
             optimizer.step()

@@ -25,6 +25,7 @@ from lepton_pipeline.model.networks.perceptron import Perceptron
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks.binary import Binary
 
 COLUMNS, LAYERS, WIDTH = 50, 3, 256
 # By batch size: CPU seconds of the plain loop over ours.
@@ -81,22 +82,22 @@ def sequential(network: Perceptron) -> nn.Sequential:
 
 def our_epoch(network: Perceptron, rows: Rows, batch_size: int) -> Side:
     """An epoch as `model.fit` runs it; returns the mean loss."""
-    step = Step(network, rows, TRAINING, batch_size)
-    generator = torch.Generator(rows.labels.device).manual_seed(0)
+    step = Step(network, Binary(), rows, TRAINING, batch_size)
+    generator = torch.Generator(rows.targets.device).manual_seed(0)
     return lambda: float(step.run(whole_batches(rows, batch_size, generator)))
 
 
 def whole_batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Tensor:
     """A permutation of the rows that begins anew until the last batch is full, [1, steps * batch_size]."""
-    count = len(rows.labels)
-    order = torch.randperm(count, generator=generator, device=rows.labels.device)
+    count = len(rows.targets)
+    order = torch.randperm(count, generator=generator, device=rows.targets.device)
     length = -(-count // batch_size) * batch_size
     return order.repeat(-(-length // count))[None, :length]
 
 
 def plain_epoch(network: nn.Module, rows: Rows, batch_size: int) -> Side:
     """An epoch of a plain loop; returns the mean loss of its batches."""
-    loader = DataLoader(TensorDataset(rows.numeric, rows.labels), batch_size=batch_size, shuffle=True)
+    loader = DataLoader(TensorDataset(rows.numeric, rows.targets), batch_size=batch_size, shuffle=True)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=TRAINING.learning_rate, weight_decay=TRAINING.weight_decay
     )

@@ -23,10 +23,8 @@ import yaml
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
-from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.drift import measure_drift
@@ -41,23 +39,27 @@ from lepton_pipeline.features.encode import encode_rows
 from lepton_pipeline.features.leaks import check_features
 from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.baseline import score_baselines, score_in_use
-from lepton_pipeline.model.predictor import Predictor
-from lepton_pipeline.model.predictor import train_model as fit_classifier
 from lepton_pipeline.model.networks.shape import Epoch
+from lepton_pipeline.model.predictor import Predictor
+from lepton_pipeline.model.predictor import train_model as fit_predictor
 from lepton_pipeline.operations.monitoring.reference import describe_reference
 from lepton_pipeline.parameters import Training, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
-from lepton_pipeline.reporting.pictures.quality import draw_decision_figures
+from lepton_pipeline.reporting.pictures.figures import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
+from lepton_pipeline.tasks.find import Target, find_target
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS
 from lepton_pipeline.tracking.flat import log_epoch
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
+from lepton_pipeline.verticals.raw_tables import ingest_table
 
 VERTICAL = "finance"
 
@@ -71,15 +73,17 @@ class PlainRun:
         self._results: dict[str, Any] = {}
         self._seconds: dict[str, float] = {}
         declared, installed = vertical.model_dump(), lineage.environment()
-        tags = {
-            **lineage.code_tags(project),
+        facts = {
+            **lineage.code_facts(project),
             "configuration.sha256": lineage.sha256(declared),
             "environment.sha256": lineage.sha256(installed),
-            "mlflow.source.name": Path(sys.argv[0]).name,
             "seed": str(vertical.training.seed),
         }
+        tags = {name: facts[name] for name in FILTERED if name in facts}
+        tags["mlflow.source.name"] = Path(sys.argv[0]).name
         self.log = RunLog(read_tracking(_read(project / "conf/base/mlflow.yml")), project)
         self.id = self.log.open(VERTICAL, name=datetime.now(UTC).isoformat(), tags=tags)
+        self.log.lineage(self.id, facts)
         self.log.parameters(self.id, declared)
         self.log.client.log_text(self.id, installed, "environment.txt")
 
@@ -99,7 +103,7 @@ class PlainRun:
     def close(self) -> None:
         """End the MLflow run and print the summary."""
         self.log.describe(self.id, summary_markdown(self._results))
-        self.log.metrics(self.id, {f"seconds.{stage}": seconds for stage, seconds in self._seconds.items()})
+        self.log.client.log_dict(self.id, self._seconds, SECONDS)
         self.log.close(self.id, "FINISHED")
         print_summary(VERTICAL, self._results, self._seconds, self.log.where(self.id))
 
@@ -133,38 +137,40 @@ def main() -> None:
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     whole = as_frames({"clean_table": clean})["clean_table"]
     featured = run.stage(derive_features, ["feature_table"], whole, dataset, vertical.features)
-    split = run.stage(split_rows, ["split"], featured, dataset, vertical.split)
-    guarded = (dataset, vertical.leaks, vertical.features)
+    target = run.stage(find_target, ["target"], featured, dataset, vertical.training, vertical.evaluation)
+    split = run.stage(split_rows, ["split"], featured, target, dataset, vertical.split)
+    guarded = (target, dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
-    told = (dataset, vertical.features, vertical.split)
+    told = (target, dataset, vertical.features, vertical.split)
     marks, found = run.stage(find_copies, ["copy_marks", "copies_found"], featured, split, *told)
     units = run.stage(find_units, ["units"], featured, split, dataset)
     run.stage(identify_test_rows, ["test_rows"], featured, split, vertical.features)
     priced = run.stage(price_outcomes, ["outcome_costs"], featured, split, vertical.evaluation)
-    in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, vertical.evaluation)
+    in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, target, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(
-        encode_rows, ["encoder", "encoded"], featured, split, dataset, report, vertical.leaks
+        encode_rows, ["encoder", "encoded"], featured, split, target, dataset, report, vertical.leaks
     )
     declared = (dataset, vertical.features)
     columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)
     drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
-    baseline_scores = run.stage(score_baselines, ["baseline_scores"], encoded, split, vertical.training)
+    baseline_scores = run.stage(
+        score_baselines, ["baseline_scores"], encoded, split, target, vertical.training
+    )
     model, history, held_out = run.stage(
-        train_model, ["model", "history", "held_out"], encoded, split, vertical.training, run.id
+        train_model, ["model", "history", "held_out"], encoded, split, target, vertical.training, run.id
     )
     parts = (model, encoded, split, held_out, baseline_scores, in_use)
     scores = run.stage(score_rows, ["scores"], *parts)
     reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
-    metrics = run.stage(evaluate, ["metrics"], scores, vertical.evaluation, priced, units)
+    metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
-    run.stage(draw_decision_figures, ["figures"], scores, metrics, vertical.about)
-    copies = run.stage(measure_copies, ["copies"], marks, found, scores, metrics, units)
+    run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
+    measured = (scores, target, metrics)
+    copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
-    slices = run.stage(
-        measure_slices, ["slices"], scores, metrics, sliced, dataset, vertical.evaluation, units
-    )
+    slices = run.stage(measure_slices, ["slices"], *measured, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(
         explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units
     )
@@ -172,12 +178,13 @@ def main() -> None:
     registration = run.stage(
         register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept
     )
-    run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
+    run.stage(draw_explanation, ["explanation_figure"], explanation, target, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model,
         ["decision"],
         registration,
+        target,
         metrics,
         slices,
         scores,
@@ -193,6 +200,7 @@ def main() -> None:
         vertical.about,
         registration,
         ingestion_record=record,
+        target=target,
         contract_result=result,
         columns=columns,
         feature_report=report,
@@ -213,23 +221,18 @@ def main() -> None:
 
 
 def train_model(
-    encoded: pd.DataFrame, split: pd.DataFrame, training: Training, run_id: str
+    encoded: pd.DataFrame, split: pd.DataFrame, target: Target, training: Training, run_id: str
 ) -> tuple[Predictor, pd.DataFrame, pd.DataFrame]:
     """Train with every epoch shown and logged; the pipeline's own function stands beside its imports of Kedro."""
-    with show_epochs() as show:
+    curves = target.task.curves
+    with show_epochs(curves) as show:
 
         def report(epoch: Epoch) -> None:
             show(epoch)
-            log_epoch(
-                run_id,
-                epoch.network,
-                epoch.number,
-                epoch.train_loss,
-                epoch.validation_log_loss,
-                epoch.validation_auc,
-            )
+            measured = epoch.train_loss, epoch.validation_loss, epoch.validation_figure
+            log_epoch(run_id, epoch.network, epoch.number, measured, curves)
 
-        return fit_classifier(encoded, split, training, report)
+        return fit_predictor(encoded, split, target, training, report)
 
 
 def save(data: Any, path: Path) -> None:

@@ -89,15 +89,15 @@ def draw_rows(source: pd.DataFrame, artefact: Artefact, count: int) -> pd.DataFr
 
 def parts(artefact: Artefact, rows: pd.DataFrame) -> dict[str, Callable[[], object]]:
     """The steps from raw rows to the scores of the parts of the model, each as it is called when these rows come."""
-    wanted, classifier = artefact.encoder.inputs, artefact.predictor
+    wanted, predictor = artefact.encoder.inputs, artefact.predictor
     derived = artefact.derivation.apply(rows, wanted)
     encoded = artefact.encoder.transform(derived)
-    boosting = classifier.boosting
+    boosting = predictor.boosting
     return {
         "derived columns": lambda: artefact.derivation.apply(rows, wanted),
         "encoder": lambda: artefact.encoder.transform(derived),
-        "networks": lambda: classifier.network.predict_proba(encoded),
-        **({} if boosting is None else {"boosting": lambda: boosting.logits(encoded)}),
+        "networks": lambda: predictor.network.predict(encoded),
+        **({"boosting": lambda: [trees.outputs(encoded) for trees in boosting]} if boosting else {}),
     }
 
 
@@ -194,7 +194,8 @@ def bulk_table(bulks: Sequence[Bulk]) -> str:
 def model_line(name: str, artefact: Artefact) -> str:
     """What the model is, in a sentence."""
     network, boosting = artefact.predictor.network, artefact.predictor.boosting
-    trees = "no boosting" if boosting is None else f"boosting of {len(boosting.leaves):,} trees"
+    count = sum(len(trees.leaves) for trees in boosting)
+    trees = f"boosting of {count:,} trees" if boosting else "no boosting"
     return (
         f"Model `{name}`: {len(artefact.inputs)} raw columns, {len(network.numeric)} numbers and "
         f"{len(network.categorical)} codes; {network.trained['networks']} networks (`{network.training.model}`),"

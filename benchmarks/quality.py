@@ -1,4 +1,4 @@
-"""The quality of the default model on every bundled vertical, against what users would take instead of it."""
+"""The quality of the default model, against what users would take instead of it, on the same rows."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pandas as pd
 import yaml
 from contenders import FITS
+from extra_tables import EXTRA_TABLES
 from overhead import HERE, prepare, reset
+from quality_metrics import METRICS, RANKED, figures, row_scores
+from quality_pairs import KeptRows, measure_pairs, scores_file
+from quality_product import task_of
 from quality_record import Record, Task
+from quality_results import Line, Results
 from quality_rows import Rows
-from quality_tables import Line, Results, goals, missed, rank_table, report
+from quality_tables import goals, missed, rank_table, report
 
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
@@ -36,7 +40,7 @@ _ONE_THREAD = dict.fromkeys(
 
 
 def seeds_of(declared: Vertical, fit: str, most: int, slow: int) -> range:
-    """Seeds of a fit: five where the split is random, three where it is by time, fewer where that was asked for."""
+    """Seeds of a fit: five where the split is random, three where it is by time, or fewer if asked."""
     seeds = min(RANDOM_SEEDS if drawn(declared) else TIME_SEEDS, most)
     return range(min(seeds, slow) if FITS[fit].slow else seeds)
 
@@ -47,7 +51,9 @@ def drawn(declared: Vertical) -> bool:
 
 
 def read_declaration(vertical: str) -> Vertical:
-    """What a vertical declares, every default filled in."""
+    """What a vertical or an extra table declares, every default filled in."""
+    if vertical in EXTRA_TABLES:
+        return EXTRA_TABLES[vertical].declared
     text = (CONF / vertical / "parameters.yml").read_text(encoding="utf-8")
     return read_vertical(vertical, yaml.safe_load(text).get(vertical))
 
@@ -65,12 +71,16 @@ def make_tables(project: Path, verticals: Sequence[str]) -> None:
         done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(
-                f"{' '.join(command)} ended with exit code {done.returncode}:\n{(done.stdout + done.stderr)[-4000:]}"
+                f"{' '.join(command)} ended with exit code {done.returncode}:\n"
+                f"{(done.stdout + done.stderr)[-4000:]}"
             )
 
 
-def run_fit(task: Task, rows: Path, limit: int) -> list[Line]:
-    """Do a fit in a process of its own, on one thread and with `limit` CPU seconds; its lines for the record."""
+def run_fit(task: Task, rows: Path, limit: int, scores: Path) -> list[Line]:
+    """Do a fit in a process of its own, on one thread and with `limit` CPU seconds.
+
+    Returns its lines for the record; what it says of each test row is kept below the folder `scores`.
+    """
     file = rows / f"{task.fit}-{task.seed}.json"
     command = [sys.executable, str(HERE / "quality.py"), "--limit-seconds", str(limit)]
     command += ["--fit", task.fit, str(task.seed), str(rows), str(file)]
@@ -78,6 +88,9 @@ def run_fit(task: Task, rows: Path, limit: int) -> list[Line]:
     done = subprocess.run(command, env=surroundings, cwd=rows, capture_output=True, text=True, check=False)
     if not done.returncode:
         measured: list[Line] = json.loads(file.read_text())
+        kept = scores_file(scores, task.vertical, task.fit, task.seed)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(file.with_suffix(".npz"), kept)
         return [{"vertical": task.vertical, "seed": task.seed, **line} for line in measured]
     ended: Line = {"stopped": limit}
     if done.returncode != -signal.SIGXCPU:
@@ -91,43 +104,43 @@ def run_fit(task: Task, rows: Path, limit: int) -> list[Line]:
     ]
 
 
-def measure(fit: str, seed: int, rows: Rows) -> list[Line]:
-    """Fit in this process: figures of the test rows and CPU seconds, one line a contender."""
+def measure(fit: str, seed: int, rows: Rows) -> tuple[list[Line], KeptRows]:
+    """Fit in this process: a line of figures and CPU seconds by contender, and scores of the test rows."""
     for package in FITS[fit].packages:
         import_module(package)
     before = sum(os.times()[:4])
-    scores = FITS[fit].run(rows, seed)
+    predicted = FITS[fit].run(rows, seed)
     seconds = round(sum(os.times()[:4]) - before, 2)
-    labels = rows.labelled("test")[1]
-    return [
-        {"contender": name, **figures(labels, each), "cpu_seconds": seconds} for name, each in scores.items()
+    test, labels = rows.part("test"), rows.labelled("test")[1]
+    (unit,) = rows.units.columns
+    kept = {name: row_scores(rows.task, labels, each) for name, each in predicted.items()}
+    common = {"test_rows": len(test), "cpu_seconds": seconds}
+    lines: list[Line] = [
+        {"contender": name, **figures(rows.task, labels, each), **common} for name, each in predicted.items()
     ]
-
-
-def figures(labels: Any, scores: Any) -> dict[str, float]:
-    """AUC, log loss and average precision of probabilities of the positive class."""
-    from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
-
-    return {
-        "auc": round(float(roc_auc_score(labels, scores)), 6),
-        "log_loss": round(float(log_loss(labels, scores)), 6),
-        "average_precision": round(float(average_precision_score(labels, scores)), 6),
-    }
+    return lines, KeptRows(labels, unit, rows.units.loc[test, unit].to_numpy(), kept)
 
 
 def compare(
-    vertical: str, table: Path, tasks: Sequence[Task], record: Record, options: argparse.Namespace
+    vertical: str,
+    feature_table: pd.DataFrame,
+    tasks: Sequence[Task],
+    record: Record,
+    options: argparse.Namespace,
 ) -> None:
     """Do the tasks of one vertical; what is stopped for one seed is not tried with the next."""
-    declared, feature_table = read_declaration(vertical), pd.read_parquet(table)
+    declared = read_declaration(vertical)
+    shown = RANKED[task_of(declared)][0]
 
     def do(task: Task, place: Path) -> None:
         if record.has(task, options.limit_seconds):
             return
-        lines = run_fit(task, place, options.limit_seconds)
+        lines = run_fit(task, place, options.limit_seconds, options.scores)
         record.append(lines)
         for line in lines:
-            ended = f"AUC {line['auc']:.4f}  {line['cpu_seconds']:8.1f} s" if "auc" in line else "unfinished"
+            ended = "unfinished"
+            if "cpu_seconds" in line:
+                ended = f"{METRICS[shown].name} {line[shown]:.4f}  {line['cpu_seconds']:8.1f} s"
             print(f"{vertical:15} seed {task.seed}  {line['contender']:24} {ended}", flush=True)
 
     with TemporaryDirectory() as folder, ThreadPoolExecutor(options.jobs) as pool:
@@ -188,6 +201,12 @@ def parse(known: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--output", type=Path, default=HERE / "results" / "quality.md", help="file of the report"
     )
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        default=HERE / "results" / "scores",
+        help="folder of what fits say of each test row, for paired intervals",
+    )
     parser.add_argument("--fit", nargs=4, metavar=("FIT", "SEED", "ROWS", "FILE"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -204,25 +223,29 @@ def plan(options: argparse.Namespace) -> list[Task]:
             chosen.append(fit)
     tasks = []
     for vertical in options.verticals:
+        declared = read_declaration(vertical)
         seeds = {
-            fit: seeds_of(read_declaration(vertical), fit, options.seeds, options.network_seeds)
+            fit: seeds_of(declared, fit, options.seeds, options.network_seeds)
             for fit in chosen
+            if task_of(declared) in FITS[fit].tasks
         }
         tasks += [
-            Task(vertical, seed, fit) for seed in range(options.seeds) for fit in chosen if seed in seeds[fit]
+            Task(vertical, seed, fit) for seed in range(options.seeds) for fit in seeds if seed in seeds[fit]
         ]
     return tasks
 
 
 def main() -> None:
-    """Measure what is not yet measured, write the report, print its summary; exit code 1 where a goal is missed."""
-    options = parse(find_verticals(CONF))
+    """Measure what lacks, write the report, print its summary; exit code 1 where a goal is missed."""
+    options = parse([*find_verticals(CONF), *EXTRA_TABLES])
     if options.fit:
         fit, seed, rows, file = options.fit
         # The kernel ends the process when it has used them up: on a busy machine wall time would say little.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_CPU, (options.limit_seconds, resource.RLIM_INFINITY))
-        Path(file).write_text(json.dumps(measure(fit, int(seed), Rows.load(Path(rows)))))
+        lines, kept = measure(fit, int(seed), Rows.load(Path(rows)))
+        kept.save(Path(file).with_suffix(".npz"))
+        Path(file).write_text(json.dumps(lines))
         return
     record, tasks = Record(options.record), plan(options)
     if options.fresh:
@@ -233,17 +256,25 @@ def main() -> None:
             waiting.setdefault(task.vertical, []).append(task)
     with TemporaryDirectory() as folder:
         project = options.outputs or Path(folder) / "project"
-        if waiting and not options.outputs:
-            make_tables(project, list(waiting))
+        piped = [vertical for vertical in waiting if vertical not in EXTRA_TABLES]
+        if piped and not options.outputs:
+            make_tables(project, piped)
         for vertical, missing in waiting.items():
             record.enter_environment()
-            table = project / "data/04_feature" / vertical / "feature_table.parquet"
+            if vertical in EXTRA_TABLES:
+                table = EXTRA_TABLES[vertical].make()
+            else:
+                table = pd.read_parquet(project / "data/04_feature" / vertical / "feature_table.parquet")
             compare(vertical, table, missing, record, options)
+            measure_pairs(record, options.scores, [vertical])
             write_report(record, options)
+    measure_pairs(record, options.scores, options.verticals)
     write_report(record, options)
-    results = Results.read(record.lines)
-    print(f"\n{rank_table(results, 'auc')}\n\n{goals(results)}")
-    sys.exit(", ".join(f"missed: {goal}" for goal in missed(results)) or 0)
+    tasks_done = Results.by_task(record.lines)
+    for results in tasks_done:
+        print(f"\n{rank_table(results, results.headline)}\n\n{goals(results)}")
+    goals_missed = [goal for results in tasks_done for goal in missed(results)]
+    sys.exit(", ".join(f"missed: {goal}" for goal in goals_missed) or 0)
 
 
 def write_report(record: Record, options: argparse.Namespace) -> None:

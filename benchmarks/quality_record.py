@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Lock
 
 from contenders import FITS
+from quality_metrics import BINARY, MULTICLASS
+from quality_results import Line
 from quality_rows import Rows
-from quality_tables import Line
 
 from lepton_pipeline.parameters import Vertical
 
@@ -77,7 +78,7 @@ class Record:
 
         What was stopped once would be stopped for every seed.
         """
-        done = {_key(line) for line in self.lines if "auc" in line}
+        done = {_key(line) for line in self.lines if "cpu_seconds" in line}
         stopped = {
             (line["vertical"], line["contender"]) for line in self.lines if line.get("stopped", 0) >= limit
         }
@@ -110,11 +111,21 @@ def _description(vertical: str, declared: Vertical, rows: Rows) -> Line:
     parts = rows.split["part"].value_counts()
     return {
         "vertical": vertical,
+        "task": rows.task,
         "strategy": declared.split.strategy,
         **{part: int(parts[part]) for part in ("train", "validation", "test")},
         "columns": rows.raw.shape[1],
-        "positive": round(float(rows.split["label"].mean()), 4),
+        **_target(rows),
     }
+
+
+def _target(rows: Rows) -> Line:
+    labels = rows.split["label"]
+    if rows.task == BINARY:
+        return {"positive": round(float(labels.mean()), 4)}
+    if rows.task == MULTICLASS:
+        return {"classes": int(labels.nunique())}
+    return {"mean": float(f"{labels.mean():.6g}"), "deviation": float(f"{labels.std():.6g}")}
 
 
 def _environment() -> Line:
@@ -136,6 +147,7 @@ def _environment() -> Line:
             continue
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.system()} {platform.machine()}, {names}, {os.cpu_count()} cores, {memory:.1f} GiB",
+        "machine": f"{platform.system()} {platform.machine()}, {names}, {os.cpu_count()} cores, "
+        f"{memory:.1f} GiB",
         "versions": ", ".join(versions),
     }

@@ -1,131 +1,24 @@
-"""What the figures of `quality.py` say: ranks, distances to the best, and the report."""
+"""The tables of `quality.py`'s report: goals, ranks, metrics, paired intervals and coverage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import fmean, stdev
-from typing import Any
 
-from contenders import FITS, LEPTON, MLP
+from extra_tables import EXTRA_TABLES
 from overhead import table
+from quality_metrics import BINARY, METRICS, RANKED, REGRESSION
+from quality_results import CONTENDERS, HELD_OUT, OURS, OWN_VARIANTS, Line, Results
 
-# No default was chosen with their figures in sight: they show what the defaults do on tables that nobody looked at.
-HELD_OUT = ("telecom", "retail")
-OURS, OWN_VARIANTS = LEPTON[0], (LEPTON[1], MLP)
-CONTENDERS = tuple(name for fit in FITS.values() for name in fit.names)
-METRICS = {"auc": "AUC", "log_loss": "log loss", "average_precision": "average precision"}
-SMALLER_IS_BETTER = "log_loss"
 MOST_BEHIND = 0.002
-
-Line = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Results:
-    """Figures of the contenders on the verticals.
-
-    Attributes:
-        figures: metrics and CPU seconds, by contender and vertical and then by seed.
-        unfinished: why there are none, by contender and vertical.
-    """
-
-    figures: dict[tuple[str, str], dict[int, Line]]
-    unfinished: dict[tuple[str, str], str]
-
-    @classmethod
-    def read(cls, lines: Iterable[Line]) -> Results:
-        """Sort lines; of two about the same fit the later counts, and one unfinished seed makes all unfinished."""
-        last = {
-            (line["contender"], line["vertical"], line["seed"]): line for line in lines if "contender" in line
-        }
-        figures: dict[tuple[str, str], dict[int, Line]] = {}
-        unfinished: dict[tuple[str, str], str] = {}
-        for (contender, vertical, seed), line in sorted(last.items()):
-            if "auc" in line:
-                figures.setdefault((contender, vertical), {})[seed] = line
-            else:
-                ended = (
-                    f"stopped after {line['stopped']:,} CPU seconds" if "stopped" in line else line["failed"]
-                )
-                unfinished.setdefault((contender, vertical), ended)
-        return cls({key: seeds for key, seeds in figures.items() if key not in unfinished}, unfinished)
-
-    @property
-    def verticals(self) -> list[str]:
-        """Those with any figure, the held out ones last."""
-        seen = {vertical for _, vertical in (*self.figures, *self.unfinished)}
-        return sorted(seen, key=lambda name: (name in HELD_OUT, name))
-
-    @property
-    def field(self) -> list[str]:
-        """The contenders that are ranked: tried on every vertical, and no variant of the project's own model."""
-        tried = {*self.figures, *self.unfinished}
-        everywhere = [
-            name for name in CONTENDERS if all((name, vertical) in tried for vertical in self.verticals)
-        ]
-        return [name for name in everywhere if name not in OWN_VARIANTS]
-
-    def values(self, contender: str, vertical: str, metric: str) -> list[float]:
-        """Of every seed; none where it was not tried or did not finish."""
-        return [line[metric] for line in self.figures.get((contender, vertical), {}).values()]
-
-    def leads(self, contender: str, other: str, vertical: str, metric: str) -> list[float]:
-        """How much better a contender is than another, for every seed that both have."""
-        mine, its = (self.figures.get((name, vertical), {}) for name in (contender, other))
-        sign = -1 if metric == SMALLER_IS_BETTER else 1
-        return [sign * (mine[seed][metric] - its[seed][metric]) for seed in mine if seed in its]
-
-    def rank(self, contender: str, vertical: str, metric: str) -> float:
-        """1 for the best of the field; ties share their ranks, and what did not finish shares the last.
-
-        A contender with fewer seeds is compared on those; one that is not of the field is ranked as if it were, and a
-        variant of the project's own model in its place.
-        """
-        rank = 1.0
-        for other in self.field:
-            if other == contender or (other == OURS and contender in OWN_VARIANTS):
-                continue
-            lost = ((contender, vertical) in self.unfinished) - ((other, vertical) in self.unfinished)
-            leads = self.leads(contender, other, vertical, metric)
-            lead = -lost or (fmean(leads) if leads else 0.0)
-            rank += 1.0 if lead < 0 else 0.5 if lead == 0 else 0.0
-        return rank
-
-    def mean_rank(self, contender: str, verticals: Sequence[str], metric: str) -> float | None:
-        """Over those of the verticals where it was tried."""
-        tried = [
-            name
-            for name in verticals
-            if (contender, name) in self.figures or (contender, name) in self.unfinished
-        ]
-        return fmean(self.rank(contender, vertical, metric) for vertical in tried) if tried else None
-
-    def mean(self, contender: str, metric: str) -> float | None:
-        """Mean over all verticals of the mean over seeds; None where one lacks."""
-        values = [self.values(contender, vertical, metric) for vertical in self.verticals]
-        return fmean(map(fmean, values)) if all(values) else None
-
-    def closest(self, vertical: str) -> tuple[str, list[float]] | None:
-        """The opponent with the best AUC, and how far it leads over ours, for every seed that both have."""
-        opponents = [name for name in CONTENDERS if name not in (OURS, *OWN_VARIANTS)]
-        leads = {name: self.leads(name, OURS, vertical, "auc") for name in opponents}
-        finished = {name: each for name, each in leads.items() if each}
-        return max(finished.items(), key=lambda item: fmean(item[1])) if finished else None
-
-    def order(self, metric: str = "auc") -> list[str]:
-        """Contenders with any result, by their mean rank."""
-        ranks = {name: self.mean_rank(name, self.verticals, metric) for name in CONTENDERS}
-        return sorted(
-            (name for name in CONTENDERS if ranks[name] is not None), key=lambda name: ranks[name] or 0
-        )
 
 
 def groups(results: Results) -> dict[str, list[str]]:
     """The verticals on which ranks are averaged, by what the columns are called."""
     held_out = [vertical for vertical in results.verticals if vertical in HELD_OUT]
-    seen = [vertical for vertical in results.verticals if vertical not in HELD_OUT]
-    parts = {f"{len(seen)} seen": seen, f"{len(held_out)} held out": held_out}
+    extra = [vertical for vertical in results.verticals if vertical in EXTRA_TABLES]
+    seen = [vertical for vertical in results.verticals if vertical not in (*held_out, *extra)]
+    parts = {f"{len(seen)} seen": seen, f"{len(held_out)} held out": held_out, f"{len(extra)} extra": extra}
     return {
         **{name: part for name, part in parts.items() if part},
         f"all {len(results.verticals)}": results.verticals,
@@ -148,11 +41,11 @@ def rank_table(results: Results, metric: str) -> str:
             ]
         )
     ranked = [f"mean rank, {name}" for name in groups(results)]
-    return table(["contender", *ranked, f"mean {METRICS[metric]}", "CPU s"], rows)
+    return table(["contender", *ranked, f"mean {METRICS[metric].name}", "CPU s"], rows)
 
 
 def metric_table(results: Results, metric: str) -> str:
-    """Mean ± standard deviation over seeds, contenders x verticals, with the mean over verticals; the best is bold."""
+    """Mean ± standard deviation over seeds, contenders x verticals, with their mean; the best is bold."""
 
     def cell(name: str, vertical: str) -> str:
         values = results.values(name, vertical, metric)
@@ -184,6 +77,42 @@ def seconds_table(results: Results) -> str:
     return table(["contender", *map(_marked, results.verticals)], rows)
 
 
+def pair_table(results: Results) -> str:
+    """Lead of ours over the best opponent in the headline metric with its 95 % interval, by vertical."""
+    rows = []
+    for vertical in results.verticals:
+        found, recorded = results.closest(vertical), results.paired(vertical)
+        if found is None:
+            continue
+        cells = ["not measured", "—", "—", "—"]
+        if recorded:
+            lead, low, high = (f"{recorded[name]:+.4g}" for name in ("lead", "low", "high"))
+            drawn = f"{recorded['units']:,} {recorded['unit']}s"
+            cells = [lead, f"[{low}, {high}]", drawn, _verdict(recorded["high"] >= 0)]
+        ours = decimal(fmean(results.values(OURS, vertical, results.headline)))
+        rows.append([_marked(vertical), ours, found[0], *cells])
+    head = ["vertical", f"{METRICS[results.headline].name} of ours", "best opponent", "lead of ours"]
+    return table([*head, "paired 95 % interval", "drawn", "not below 0"], rows)
+
+
+def interval_table(results: Results) -> str:
+    """Coverage and width of the 90 % intervals of ours, and of the opponent with the best interval score."""
+    rows = []
+    for vertical in results.verticals:
+        scored = {name: results.values(name, vertical, "interval_score") for name in CONTENDERS}
+        scored = {name: scores for name, scores in scored.items() if scores}
+        opponents = [name for name in scored if name not in (OURS, *OWN_VARIANTS)]
+        best = sorted(opponents, key=lambda name: fmean(scored[name]))[:1]
+        for name in [each for each in (OURS, *best) if each in scored]:
+            n = sum(int(rows) for rows in results.values(name, vertical, "test_rows"))
+            coverage = results.values(name, vertical, "coverage")
+            spread = f"±{decimal(stdev(coverage))}" if len(coverage) > 1 else ""
+            means = (fmean(results.values(name, vertical, each)) for each in ("width", "interval_score"))
+            shown = [decimal(fmean(coverage)) + spread, *map(decimal, means)]
+            rows.append([_marked(vertical), name, *shown, f"{n:,}"])
+    return table(["vertical", "contender", "coverage", "mean width", "interval score", "n"], rows)
+
+
 def distance_table(results: Results) -> str:
     """How far the best opponent's AUC is above ours, by vertical; below zero ours is the best."""
     rows = []
@@ -205,15 +134,19 @@ def missed(results: Results) -> list[str]:
     if OURS not in results.field:
         return []
     found = {vertical: results.closest(vertical) for vertical in results.verticals}
-    behind = [f"the AUC of {vertical}" for vertical, best in found.items() if best and _behind(best[1])]
+    binary = results.task == BINARY
+    behind = [f"the AUC of {name}" for name, best in found.items() if binary and best and _behind(best[1])]
+    pairs = {vertical: results.paired(vertical) for vertical in results.verticals}
+    below = [f"the paired interval of {name}" for name, pair in pairs.items() if pair and pair["high"] < 0]
     unfinished = [vertical for name, vertical in results.unfinished if name == OURS]
-    rank = ["the first mean rank of AUC"] if not first(results, results.verticals) else []
-    return [*rank, *behind, *(f"to finish {vertical}" for vertical in unfinished)]
+    named = METRICS[results.headline].name
+    rank = [f"the first mean rank of {named}"] if not first(results, results.verticals) else []
+    return [*rank, *behind, *below, *(f"to finish {vertical}" for vertical in unfinished)]
 
 
 def first(results: Results, verticals: Sequence[str]) -> bool:
-    """Whether no opponent has a lower mean rank of AUC than ours."""
-    ranks = {name: results.mean_rank(name, verticals, "auc") for name in results.field}
+    """Whether no opponent has a lower mean rank of the headline metric than ours."""
+    ranks = {name: results.mean_rank(name, verticals, results.headline) for name in results.field}
     ours = ranks[OURS]
     return ours is not None and all(rank is None or rank >= ours for rank in ranks.values())
 
@@ -221,15 +154,20 @@ def first(results: Results, verticals: Sequence[str]) -> bool:
 def goals(results: Results) -> str:
     """The verdict on the goals, as Markdown."""
     if OURS not in results.field:
-        return f"{OURS} has not been tried on every vertical yet, so there is no verdict."
+        verdict = f"{OURS} has not been tried on every vertical yet, so there is no verdict."
+        some = any(results.closest(vertical) for vertical in results.verticals)
+        return f"{verdict}\n\n{pair_table(results)}" if some else verdict
     ranks = [
-        f"- First in mean rank of AUC, {name}: {_verdict(first(results, part))}."
+        f"- First in mean rank of {METRICS[results.headline].name}, {name}: {_verdict(first(results, part))}."
         for name, part in groups(results).items()
     ]
-    return (
-        "\n".join([*ranks, f"- Nowhere more than {MOST_BEHIND} below the best AUC:"])
-        + f"\n\n{distance_table(results)}"
-    )
+    parts = [
+        "\n".join([*ranks, "- Nowhere is the paired interval of the lead over the best opponent below 0:"])
+    ]
+    parts.append(pair_table(results))
+    if results.task == BINARY:
+        parts += [f"- Nowhere more than {MOST_BEHIND} below the best AUC:", distance_table(results)]
+    return "\n\n".join(parts)
 
 
 def _behind(leads: Sequence[float]) -> bool:
@@ -246,25 +184,33 @@ def _marked(vertical: str) -> str:
 
 
 def decimal(value: float) -> str:
-    """Four digits, without a zero before the point."""
-    digits = f"{value:.4f}"
+    """Four digits without a zero before the point, one for thousands."""
+    digits = f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
     return digits.replace("0.", ".", 1) if digits.lstrip("-").startswith("0.") else digits
 
 
 def verticals_table(lines: Iterable[Line], verticals: Sequence[str]) -> str:
-    """Rows, columns and split of every vertical."""
+    """Rows, columns, split and target of every vertical."""
     about = {line["vertical"]: line for line in lines if "strategy" in line}
     rows = [
         [
             _marked(vertical),
             about[vertical]["strategy"],
             *(f"{about[vertical][part]:,}" for part in ("train", "validation", "test", "columns")),
-            f"{about[vertical]['positive']:.3f}",
+            _target(about[vertical]),
         ]
         for vertical in verticals
         if vertical in about
     ]
-    return table(["vertical", "split", "train", "validation", "test", "columns", "positive"], rows)
+    return table(["vertical", "split", "train", "validation", "test", "columns", "target"], rows)
+
+
+def _target(about: Line) -> str:
+    if "classes" in about:
+        return f"{about['classes']} classes"
+    if "positive" in about:
+        return f"{about['positive']:.3f} positive"
+    return f"{decimal(about['mean'])}±{decimal(about['deviation'])}"
 
 
 def report(lines: Sequence[Line], network_seeds: int, max_rows_slow: int) -> str:
@@ -275,49 +221,73 @@ def report(lines: Sequence[Line], network_seeds: int, max_rows_slow: int) -> str
         network_seeds: how many seeds the slow contenders were given.
         max_rows_slow: of how many training rows they were given at most.
     """
-    results = Results.read(lines)
+    tasks = Results.by_task(lines)
     environments = [line["environment"] for line in lines if "environment" in line]
     unfinished = [
-        f"- {name} on {vertical}: {ended}." for (name, vertical), ended in results.unfinished.items()
+        f"- {name} on {vertical}: {ended}."
+        for results in tasks
+        for (name, vertical), ended in results.unfinished.items()
     ]
     parts = [
         "# Quality of the default model",
         "\n\n".join(f"{each['date']}; {each['machine']};\n{each['versions']}." for each in environments),
         METHOD,
-        verticals_table(lines, results.verticals),
-        "† held out: no default was chosen with them in sight, but that by time nothing is calibrated (retail was).",
-        f"## Goals\n\n{goals(results)}",
-        *(
-            f"## {name[0].upper()}{name[1:]}\n\n{rank_table(results, metric)}\n\n{metric_table(results, metric)}"
-            for metric, name in METRICS.items()
-        ),
-        f"## CPU seconds of one fit\n\n{seconds_table(results)}",
+        verticals_table(lines, [vertical for results in tasks for vertical in results.verticals]),
+        "† held out: no default was chosen with them in sight, but that by time nothing is calibrated "
+        "(retail was).",
+        *(_task_report(results) for results in tasks),
         f"## Notes\n\n{NOTES.format(seeds=network_seeds, rows=max_rows_slow)}",
         *(["\n".join(["Unfinished, and so last in rank there:", "", *unfinished])] if unfinished else []),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def _task_report(results: Results) -> str:
+    parts = [f"## {results.task.capitalize()}", f"### Goals\n\n{goals(results)}"]
+    for metric in RANKED[results.task]:
+        name = METRICS[metric].name
+        heading = f"### {name[0].upper()}{name[1:]}"
+        parts.append(f"{heading}\n\n{rank_table(results, metric)}\n\n{metric_table(results, metric)}")
+    if results.task == REGRESSION:
+        parts.append(f"### 90 % intervals\n\n{interval_table(results)}")
+    return "\n\n".join([*parts, f"### CPU seconds of one fit\n\n{seconds_table(results)}"])
+
+
 METHOD = """\
-Every contender has the same columns, those that the product's encoder reads, and the same rows, divided as each
-vertical declares. Where the split is random, its seed and the model's vary together; where it is by time, only the
-model's does. Figures are of the test rows: mean ± standard deviation over seeds, the best of a column in bold. Nothing
-is tuned to a single vertical, and a vertical's own `training` is ignored."""
+Every contender has the same columns, those that the product's encoder reads, and the same rows, divided as
+each table declares. Where the split is random, its seed and the model's vary together; where it is by time,
+only the model's does. Figures are of the test rows: mean ± standard deviation over seeds, the best of a
+column in bold. Nothing is tuned to a single table, and a vertical's own `training` is ignored. Extra tables
+come from scikit-learn or are drawn (`extra_tables.py`)."""
 
 NOTES = """\
-- `lepton (network alone)` is the torch part of the same fit as `lepton (default)`, so their CPU seconds are those of
-  both; so are those of `logistic regression` and `HGB (tuned)`, the two baselines of a run of the product without
-  boosting in the model: on the rows that the model is fitted on, by its plan.
-- `default` is a library's own defaults without early stopping, fitted on training and validation rows. `tuned` is one
-  preset a library for all tables (`contenders.py`): fitted on the training rows until the validation log loss has not
-  fallen for 100 trees, then again on training and validation rows with as many trees as were best. So both have learnt
-  from the same labels as `lepton`. Boosting takes raw numbers and its own categories.
-- RealMLP-TD keeps the epoch of the best validation log loss, without label smoothing as its authors advise for such
-  metrics, and is refitted on training and validation rows; TabM (`pytabkit`'s, with piecewise-linear embeddings) is
-  stopped by that loss and has no refit. Both are slow: they are tried with seeds below {seeds}, on tables of at most
-  {rows:,} training rows.
-- A mean rank is over the verticals on which a contender was tried, among those that were tried on all; ties share. One
-  with fewer verticals (*) is ranked as if it were among them, one with fewer seeds is compared on these seeds, and
-  variants of the project's own model (°) are ranked in its place. A lead over ours is of the same seeds, too.
-- CPU seconds are user and system time of fitting and of scoring the test rows, on one thread, without imports and
-  without dividing and encoding the rows. In the tables of ranks they are the sum over verticals of one fit each."""
+- `lepton (network alone)` is the torch part of the same fit as `lepton (default)`, so their CPU seconds are
+  those of both. So are those of `logistic regression` and `HGB (tuned)` where the task is binary: they are
+  the two baselines of a run of the product without boosting in the model, on the rows that the model is
+  fitted on, by its plan.
+- `default` is a library's own defaults without early stopping, fitted on training and validation rows.
+  `tuned` is one preset a library for all tables and tasks (`opponents.py`): fitted on the training rows
+  until the validation loss of the task has not fallen for 100 trees, then again on training and validation
+  rows with as many trees as were best. Penalties of linear models are chosen likewise. So all have learnt
+  from the same labels as `lepton`. Boosting takes raw numbers and its own categories, linear models the
+  product's encoded columns.
+- A target with `transform: log` is learnt as its log by all, and predicted as the exponential of that. The
+  90 % interval of an opponent is that of split conformal prediction on the scale that is learnt: residuals
+  of the validation rows from the same preset, fitted on the training rows alone, around the prediction of
+  the refitted model. The interval score (Gneiting and Raftery 2007) is the mean width plus 20 times the
+  mean distance of the target from the interval. `n` counts the test rows of all seeds.
+- The paired interval is a bootstrap of the lead of ours over the best opponent in the headline metric (AUC,
+  log loss, RMSE), mean over seeds. Rows, groups or blocks of time are drawn from the test rows of all
+  seeds, and count equally often in every seed and for both contenders. The best opponent is chosen on the
+  same rows, which favours it. Positive is in favour of ours.
+- RealMLP-TD keeps the epoch of the best validation log loss, without label smoothing as its authors advise
+  for such metrics, and is refitted on training and validation rows; TabM (`pytabkit`'s, with
+  piecewise-linear embeddings) is stopped by that loss and has no refit. Both are slow: they are tried on
+  binary targets only, with seeds below {seeds}, on tables of at most {rows:,} training rows.
+- A mean rank is over the tables on which a contender was tried, among those that were tried on all; ties
+  share. One with fewer tables (*) is ranked as if it were among them, one with fewer seeds is compared on
+  these seeds, and variants of the project's own model (°) are ranked in its place. A lead over ours is of
+  the same seeds, too.
+- CPU seconds are user and system time of fitting and of scoring the test rows, on one thread, without
+  imports and without dividing and encoding the rows. Those of a regression include the fit that intervals
+  need. In the tables of ranks they are the sum over tables of one fit each."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import subprocess
@@ -18,6 +17,11 @@ from typing import Any
 import machine
 import pandas as pd
 import yaml
+
+from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.system.records import from_json
+from lepton_pipeline.tracking.flat import logged_metrics
+from lepton_pipeline.tracking.runs import HEADLINE
 
 HERE = Path(__file__).parent
 _RAW = "data/01_raw/finance/default_of_credit_card_clients.csv.gz"
@@ -70,11 +74,11 @@ def missing(project: Path, name: str, client: Any) -> list[str]:
     runs = client.search_runs([experiment.experiment_id]) if experiment else []
     if len(runs) != 1 or runs[0].info.status != "FINISHED":
         return [f"its run: {[run.info.status for run in runs]}"]
-    metrics = json.loads((project / "data/08_reporting" / name / "metrics.json").read_text())
-    from lepton_pipeline.tracking.flat import flat_metrics
-
-    logged = runs[0].data.metrics
-    absent = [metric for metric, value in flat_metrics(metrics).items() if logged.get(metric) != value]
+    metrics = from_json(Metrics, (project / "data/08_reporting" / name / "metrics.json").read_bytes())
+    logged, headline = runs[0].data.metrics, runs[0].data.params[HEADLINE]
+    absent = [
+        metric for metric, value in logged_metrics(metrics, headline).items() if logged.get(metric) != value
+    ]
     epochs = pd.read_parquet(project / "data/06_models" / name / "history.parquet")
     first = epochs.loc[epochs["network"] == 1]
     if len(client.get_metric_history(runs[0].info.run_id, "validation.auc")) != len(first):

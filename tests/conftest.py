@@ -33,6 +33,8 @@ REPOSITORY = Path(__file__).parents[1]
 # Only `--exhaustive` runs these: they test no product, or hold what pages say to what was measured once.
 LATER = ("benchmarks", "test_decisions_docs.py", "test_explanation_docs.py", "test_model_docs.py")
 QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
+# Bundled verticals that read the raw files of another.
+FILES_OF = {"energy_load": "energy"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

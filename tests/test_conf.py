@@ -6,6 +6,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from conftest import FILES_OF
 from kedro.config import OmegaConfigLoader
 from kedro.io import DataCatalog
 
@@ -66,7 +67,7 @@ def test_a_declaration_repeats_no_default(loader, vertical):
 
 @pytest.mark.parametrize("vertical", VERTICALS)
 def test_bundled_data_says_where_it_comes_from(vertical):
-    source = (CONF.parent / "data/01_raw" / vertical / "SOURCE.md").read_text()
+    source = (CONF.parent / "data/01_raw" / FILES_OF.get(vertical, vertical) / "SOURCE.md").read_text()
     assert "licence" in source.lower()
 
 

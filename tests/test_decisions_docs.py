@@ -9,16 +9,13 @@ import pytest
 import yaml
 
 from lepton_pipeline.evaluation.outcomes import OUTCOMES
-from lepton_pipeline.evaluation.slices import (
-    COMPARED,
-    COMPARED_IF_SENSITIVE,
-    FEWEST_OF_A_CLASS,
-    FEWEST_ROWS,
-    LEVEL,
-    MOST_VALUES,
-)
+from lepton_pipeline.evaluation.slices import FEWEST_ROWS, LEVEL, MOST_VALUES
 from lepton_pipeline.parameters import Costs
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.statistics.estimates import FEWEST_CASES
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
 REPOSITORY = Path(__file__).parents[1]
 PAGE = (REPOSITORY / "docs/decisions.md").read_text()
@@ -58,14 +55,22 @@ def test_outcomes_and_their_defaults_are_the_declared_ones():
 def test_what_is_compared_is_what_the_table_says():
     rows = dict(re.findall(r"^\| (`[a-z_`, ]+`) \| (yes|no|sensitive columns only) \|", PAGE, re.MULTILINE))
     told = {name: word for names, word in rows.items() for name in re.findall(r"`(\w+)`", names)}
-    assert {name for name, word in told.items() if word == "yes"} == set(COMPARED)
-    assert {name for name, word in told.items() if word == "sensitive columns only"} == {
-        COMPARED_IF_SENSITIVE
-    }
+    assert {name for name, word in told.items() if word == "yes"} == set(Binary.sliced.compared)
+    sensitive = {name for name, word in told.items() if word == "sensitive columns only"}
+    assert sensitive == set(Binary.sliced.compared_if_sensitive)
+
+
+def test_what_other_tasks_measure_is_what_the_text_says():
+    text = " ".join(PAGE.split())
+    for task, said in ((Multiclass, "slices of several classes"), (Regression, "slices of a regression")):
+        told = re.search(rf"{said} have ([^;.]+)", text)[1]
+        own = task.sliced
+        assert set(re.findall(r"`(\w+)`", told)) == {*own.shares, *own.means, *own.evaluated}
+        assert set(re.findall(r"`(\w+)`", told.partition("compared")[0])) == set(own.compared)
 
 
 def test_limits_are_those_of_the_code():
     text = " ".join(PAGE.split())
-    assert (FEWEST_ROWS, FEWEST_OF_A_CLASS, LEVEL, MOST_VALUES) == (50, 10, 0.95, 8)
+    assert (FEWEST_ROWS, FEWEST_CASES, LEVEL, MOST_VALUES) == (50, 10, 0.95, 8)
     assert "fewer than 50 rows or 10 of a class" in text
     assert "of more than eight values are divided into quarters" in text

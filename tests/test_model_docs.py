@@ -13,17 +13,20 @@ import pandas as pd
 import pytest
 import yaml
 
-from lepton_pipeline.tasks.split import FOLDS
 from lepton_pipeline.features.column_encoders import RARE_ROWS, CategoricalColumn, NumericColumn
 from lepton_pipeline.features.encode import FEWEST_VALUES, MOST_ROWS, MOST_VALUES, Encoder
+from lepton_pipeline.model.blend import EQUAL, STANDARD_ERRORS, WEIGHTS
 from lepton_pipeline.model.boosting.trees import MOST_CODES
-from lepton_pipeline.model.calibration import EQUAL, STANDARD_ERRORS, WEIGHTS
-from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.model.folds import MOST_ROWS_OF_FOLDS
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.network import check_architecture
 from lepton_pipeline.model.networks.step import GRADIENT_NORM
+from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import MOST_BOOSTED, MOST_CLASSES
+from lepton_pipeline.tasks.split import FOLDS
 
 REPOSITORY = Path(__file__).parents[1]
 DOCS = REPOSITORY / "docs"
@@ -140,6 +143,8 @@ def test_the_default_embedding_is_that_of_the_code():
         f"fewer than {RARE_ROWS} training rows",
         f"beyond its {MOST_CODES} codes a column",
         f"embeddings → {Training().members} members",
+        f"Beyond {MOST_BOOSTED} of them there is no boosting",
+        f"{MOST_CLASSES:,} are the most",
     ],
 )
 def test_other_numbers_are_those_of_the_code(said):
@@ -169,14 +174,14 @@ def test_the_example_of_an_architecture_trains_and_is_loaded_again(monkeypatch, 
 
     encoded, split = encoded_rows()
     training = Training(model=name, epochs=30, batch_size=32, learning_rate=0.05, bins=4, device="cpu")
-    model, _, _ = train_model(encoded, split, training)
+    model, _, _ = train_model(encoded, split, Target(Binary()), training)
     test = split.index[split["part"] == "test"]
-    scores = model.predict_proba(encoded.loc[test])[:, 1]
+    scores = model.predict(encoded.loc[test])
     positive = split.loc[test, "label"].to_numpy() == 1
     # A line alone cannot rank by the distance from 0.
     assert (scores[positive][:, None] > scores[~positive]).mean() > 0.85
     model.save(tmp_path / "model")
-    assert np.array_equal(Predictor.load(tmp_path / "model").predict_proba(encoded.loc[test])[:, 1], scores)
+    assert np.array_equal(Predictor.load(tmp_path / "model").predict(encoded.loc[test]), scores)
 
 
 @pytest.fixture
@@ -207,7 +212,8 @@ def test_the_embedding_that_is_drawn_is_the_one_of_the_model(pictures, tmp_path)
     encoder = Encoder(columns, {})
     _, split = encoded_rows()
     encoded = encoder.transform(raw)
-    model, history, _ = train_model(encoded, split, Training(epochs=2, boosting=False, bins=4, device="cpu"))
+    short = Training(epochs=2, boosting=False, bins=4, device="cpu")
+    model, history, _ = train_model(encoded, split, Target(Binary()), short)
     folders = {layer: tmp_path / layer / "shop" for layer in ("03_primary", "04_feature", "06_models")}
     for folder in folders.values():
         folder.mkdir(parents=True)

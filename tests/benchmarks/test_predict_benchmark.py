@@ -18,6 +18,8 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Training
 from lepton_pipeline.registry.publish import RecordedPyfunc
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -56,7 +58,7 @@ def artefact(source: pd.DataFrame) -> Artefact:
         }
     )
     training = Training(model="mlp", width=8, epochs=2, boosting=True)
-    model, _, _ = train_model(encoder.transform(table), split, training)
+    model, _, _ = train_model(encoder.transform(table), split, Target(Binary()), training)
     return Artefact(derivation, encoder, model, 0.5, source.drop(columns="bought").iloc[0].to_dict())
 
 
@@ -118,10 +120,9 @@ def test_parts_are_those_of_a_prediction(predict: Any, artefact: Artefact, sourc
     assert list(made) == ["derived columns", "encoder", "networks", "boosting"]
     assert "burden" in made["derived columns"].columns
     scores = artefact.predictor.scores(made["encoder"])
-    np.testing.assert_array_equal(
-        made["networks"][:, 1], artefact.predictor.network.predict_proba(made["encoder"])[:, 1]
-    )
-    np.testing.assert_allclose(1 / (1 + np.exp(-made["boosting"])), scores["boosting"])
+    np.testing.assert_array_equal(made["networks"], artefact.predictor.network.predict(made["encoder"]))
+    (outputs,) = made["boosting"]
+    np.testing.assert_allclose(1 / (1 + np.exp(-outputs)), scores["boosting"])
 
 
 def test_parts_and_what_is_between_add_up(predict: Any, artefact: Artefact, source: pd.DataFrame) -> None:

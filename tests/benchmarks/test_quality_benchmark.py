@@ -1,4 +1,4 @@
-"""The benchmark's arithmetic, its record and tables, and the contenders that need no package beyond the project's."""
+"""The benchmark's arithmetic, its record and tables, and contenders, where the task is binary."""
 
 from __future__ import annotations
 
@@ -40,8 +40,18 @@ def tables() -> Any:
 
 
 @pytest.fixture
+def results_module() -> Any:
+    return import_module("quality_results")
+
+
+@pytest.fixture
 def rows_module() -> Any:
     return import_module("quality_rows")
+
+
+@pytest.fixture
+def metrics() -> Any:
+    return import_module("quality_metrics")
 
 
 @pytest.fixture
@@ -87,18 +97,18 @@ def shop_table(rows: int = 400) -> pd.DataFrame:
 # What the figures say.
 
 
-def test_ranks_share_ties_and_mind_the_direction_of_the_metric(tables: Any) -> None:
-    results = tables.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=0.7), line(HGB, auc=0.8)])
+def test_ranks_share_ties_and_mind_the_direction_of_the_metric(results_module: Any) -> None:
+    results = results_module.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=0.7), line(HGB, auc=0.8)])
     assert {name: results.rank(name, "energy", "auc") for name in results.field} == {
         OURS: 1.5,
         LINEAR: 3,
         HGB: 1.5,
     }
     flipped = [line(OURS, auc=0.8, log_loss=0.5), line(LINEAR, auc=0.7, log_loss=0.4)]
-    assert tables.Results.read(flipped).rank(OURS, "energy", "log_loss") == 2
+    assert results_module.Results.read(flipped).rank(OURS, "energy", "log_loss") == 2
 
 
-def test_unfinished_contenders_share_the_last_rank(tables: Any) -> None:
+def test_unfinished_contenders_share_the_last_rank(results_module: Any) -> None:
     lines = [
         line(OURS, auc=0.6),
         line(LINEAR, auc=0.9),
@@ -106,26 +116,28 @@ def test_unfinished_contenders_share_the_last_rank(tables: Any) -> None:
         stopped(TABM),
         line(TABM, auc=0.99, seed=1),
     ]
-    results = tables.Results.read(lines)
+    results = results_module.Results.read(lines)
     ranks = [results.rank(name, "energy", "auc") for name in (LINEAR, OURS, HGB, TABM)]
     assert ranks == [1, 2, 3.5, 3.5]
     assert results.unfinished[TABM, "energy"] == "stopped after 600 CPU seconds"
     assert results.values(TABM, "energy", "auc") == []
 
 
-def test_contender_with_fewer_seeds_is_compared_on_them(tables: Any) -> None:
+def test_contender_with_fewer_seeds_is_compared_on_them(results_module: Any) -> None:
     # The second draw is the easier one: on the first TabM is ahead, though its mean is lower.
     lines = [line(OURS, auc=0.7), line(OURS, auc=0.9, seed=1), line(TABM, auc=0.75)]
-    results = tables.Results.read(lines)
+    results = results_module.Results.read(lines)
     assert results.leads(TABM, OURS, "energy", "auc") == pytest.approx([0.05])
     assert [results.rank(name, "energy", "auc") for name in (TABM, OURS)] == [1, 2]
     assert results.closest("energy") == (TABM, pytest.approx([0.05]))
 
 
-def test_contender_that_was_not_tried_everywhere_does_not_count_in_the_rank_of_others(tables: Any) -> None:
+def test_contender_that_was_not_tried_everywhere_does_not_count_in_the_rank_of_others(
+    results_module: Any,
+) -> None:
     lines = [line(OURS, "energy", 0.8), line(OURS, "finance", 0.8), line(LINEAR, "energy", 0.7)]
     lines += [line(LINEAR, "finance", 0.9), line(TABM, "finance", 0.85)]
-    results = tables.Results.read(lines)
+    results = results_module.Results.read(lines)
     assert results.field == [OURS, LINEAR]
     assert results.mean_rank(OURS, ["energy", "finance"], "auc") == 1.5
     assert results.mean_rank(TABM, ["energy", "finance"], "auc") == 2
@@ -134,19 +146,23 @@ def test_contender_that_was_not_tried_everywhere_does_not_count_in_the_rank_of_o
     assert results.mean(LINEAR, "auc") == pytest.approx(0.8)
 
 
-def test_variant_is_ranked_in_place_of_the_default(tables: Any) -> None:
-    results = tables.Results.read([line(OURS, auc=0.9), line(NETWORK, auc=0.8), line(LINEAR, auc=0.7)])
+def test_variant_is_ranked_in_place_of_the_default(results_module: Any) -> None:
+    results = results_module.Results.read(
+        [line(OURS, auc=0.9), line(NETWORK, auc=0.8), line(LINEAR, auc=0.7)]
+    )
     assert [results.rank(name, "energy", "auc") for name in (OURS, NETWORK, LINEAR)] == [1, 1, 2]
 
 
-def test_later_line_counts(tables: Any) -> None:
-    results = tables.Results.read([stopped(OURS), line(OURS, auc=0.8)])
+def test_later_line_counts(results_module: Any) -> None:
+    results = results_module.Results.read([stopped(OURS), line(OURS, auc=0.8)])
     assert results.values(OURS, "energy", "auc") == [0.8]
     assert results.unfinished == {}
 
 
-def test_held_out_verticals_are_apart(tables: Any) -> None:
-    results = tables.Results.read([line(OURS, name) for name in ("telecom", "energy", "retail", "marketing")])
+def test_held_out_verticals_are_apart(tables: Any, results_module: Any) -> None:
+    results = results_module.Results.read(
+        [line(OURS, name) for name in ("telecom", "energy", "retail", "marketing")]
+    )
     assert results.verticals == ["energy", "marketing", "retail", "telecom"]
     assert tables.groups(results) == {
         "2 seen": ["energy", "marketing"],
@@ -154,27 +170,29 @@ def test_held_out_verticals_are_apart(tables: Any) -> None:
         "all 4": ["energy", "marketing", "retail", "telecom"],
     }
     assert tables.metric_table(results, "auc").splitlines()[0].split("|")[4].strip() == "retail †"
-    assert list(tables.groups(tables.Results.read([line(OURS)]))) == ["1 seen", "all 1"]
+    assert list(tables.groups(results_module.Results.read([line(OURS)]))) == ["1 seen", "all 1"]
 
 
-def test_best_figure_of_a_column_is_bold_and_spread_is_over_seeds(tables: Any) -> None:
+def test_best_figure_of_a_column_is_bold_and_spread_is_over_seeds(tables: Any, results_module: Any) -> None:
     lines = [
         line(OURS, auc=0.8),
         line(OURS, auc=0.81, seed=1),
         line(LINEAR, auc=0.7),
         line(LINEAR, auc=0.7, seed=1),
     ]
-    text = tables.metric_table(tables.Results.read([*lines, stopped(HGB)]), "auc").splitlines()
+    text = tables.metric_table(results_module.Results.read([*lines, stopped(HGB)]), "auc").splitlines()
     cells = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in text[2:]}
     assert cells == {OURS: "**.8050**±.0071", LINEAR: ".7000±.0000", HGB: "unfinished"}
-    best = tables.metric_table(tables.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=0.7)]), "log_loss")
+    best = tables.metric_table(
+        results_module.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=0.7)]), "log_loss"
+    )
     assert "**.2000**" in best
     assert "**.3000**" not in best
 
 
 @pytest.mark.parametrize(("best", "verdict"), [(0.802, "reached"), (0.8021, "missed"), (0.7, "reached")])
-def test_distance_to_the_best_is_judged(tables: Any, best: float, verdict: str) -> None:
-    results = tables.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=best), line(HGB, auc=0.6)])
+def test_distance_to_the_best_is_judged(tables: Any, results_module: Any, best: float, verdict: str) -> None:
+    results = results_module.Results.read([line(OURS, auc=0.8), line(LINEAR, auc=best), line(HGB, auc=0.6)])
     row = tables.distance_table(results).splitlines()[2]
     assert [cell.strip() for cell in row.split("|")[1:-1]] == [
         "energy",
@@ -186,9 +204,9 @@ def test_distance_to_the_best_is_judged(tables: Any, best: float, verdict: str) 
     assert ("the AUC of energy" in tables.missed(results)) == (verdict == "missed")
 
 
-def test_first_rank_is_judged_for_each_group(tables: Any) -> None:
+def test_first_rank_is_judged_for_each_group(tables: Any, results_module: Any) -> None:
     lines = [line(OURS, "energy", 0.8), line(LINEAR, "energy", 0.7), line(OURS, "retail", 0.8)]
-    results = tables.Results.read([*lines, line(LINEAR, "retail", 0.801)])
+    results = results_module.Results.read([*lines, line(LINEAR, "retail", 0.801)])
     assert tables.goals(results).splitlines()[:3] == [
         "- First in mean rank of AUC, 1 seen: reached.",
         "- First in mean rank of AUC, 1 held out: missed.",
@@ -197,25 +215,27 @@ def test_first_rank_is_judged_for_each_group(tables: Any) -> None:
     assert tables.missed(results) == []
 
 
-def test_model_that_does_not_finish_misses_its_goal(tables: Any) -> None:
-    results = tables.Results.read([stopped(OURS), line(LINEAR)])
+def test_model_that_does_not_finish_misses_its_goal(tables: Any, results_module: Any) -> None:
+    results = results_module.Results.read([stopped(OURS), line(LINEAR)])
     assert tables.missed(results) == ["the first mean rank of AUC", "to finish energy"]
     assert tables.distance_table(results).count("\n") == 1
 
 
-def test_no_verdict_before_the_model_is_tried_everywhere(tables: Any) -> None:
-    results = tables.Results.read([line(OURS, "energy"), line(LINEAR, "energy"), line(LINEAR, "finance")])
+def test_no_verdict_before_the_model_is_tried_everywhere(tables: Any, results_module: Any) -> None:
+    results = results_module.Results.read(
+        [line(OURS, "energy"), line(LINEAR, "energy"), line(LINEAR, "finance")]
+    )
     assert "no verdict" in tables.goals(results)
     assert tables.missed(results) == []
 
 
-def test_rank_table_has_ranks_means_and_seconds(tables: Any) -> None:
+def test_rank_table_has_ranks_means_and_seconds(tables: Any, results_module: Any) -> None:
     lines = [
         line(OURS, auc=0.9, cpu_seconds=1000.4),
         line(OURS, "retail", 0.8, cpu_seconds=1000.4),
         line(LINEAR),
     ]
-    results = tables.Results.read([*lines, line(NETWORK, "retail", 0.7)])
+    results = results_module.Results.read([*lines, line(NETWORK, "retail", 0.7)])
     head, _, *rows = (row.split("|")[1:-1] for row in tables.rank_table(results, "auc").splitlines())
     assert [cell.strip() for cell in head[1:4]] == [
         "mean rank, 1 seen",
@@ -255,22 +275,23 @@ def test_report_has_every_part(tables: Any) -> None:
     ]
     text = tables.report(lines, network_seeds=2, max_rows_slow=60_000)
     assert "2026-01-01; Linux, 2 cores;\ntorch 2." in text
-    assert "| energy   |  time | 1,200 |        400 |  400 |       9 |    0.250 |" in text
+    assert "| energy   |  time | 1,200 |        400 |  400 |       9 | 0.250 positive |" in text
     assert "- HGB (default) on energy: stopped after 600 CPU seconds." in text
-    assert "seeds below 2, on tables of at most\n  60,000 training rows" in text
+    assert "seeds below 2, on tables of at most 60,000 training rows" in " ".join(text.split())
     headings = [row for row in text.splitlines() if row.startswith("#")]
     assert headings == [
         "# Quality of the default model",
-        "## Goals",
-        "## AUC",
-        "## Log loss",
-        "## Average precision",
-        "## CPU seconds of one fit",
+        "## Binary",
+        "### Goals",
+        "### AUC",
+        "### Log loss",
+        "### Average precision",
+        "### CPU seconds of one fit",
         "## Notes",
     ]
 
 
-def test_full_report_is_not_too_wide(tables: Any) -> None:
+def test_full_report_is_not_too_wide(tables: Any, results_module: Any) -> None:
     verticals = (
         "energy",
         "finance",
@@ -278,10 +299,13 @@ def test_full_report_is_not_too_wide(tables: Any) -> None:
         "logistics",
         "manufacturing",
         "marketing",
-        *tables.HELD_OUT,
+        *results_module.HELD_OUT,
     )
     lines = [
-        line(name, each, 0.9, seed) for name in tables.CONTENDERS for each in verticals for seed in range(2)
+        line(name, each, 0.9, seed)
+        for name in results_module.CONTENDERS
+        for each in verticals
+        for seed in range(2)
     ]
     assert max(map(len, tables.report(lines, 1, 60_000).splitlines())) <= 180
 
@@ -396,7 +420,7 @@ def test_every_vertical_can_be_planned(quality: Any, monkeypatch: pytest.MonkeyP
     tasks = quality.plan(quality.parse(known))
     assert {task.vertical for task in tasks} == set(known)
     assert {sum(task.vertical == each for task in tasks) for each in known} == {3, 5}
-    assert set(import_module("quality_tables").HELD_OUT) < set(known)
+    assert set(import_module("quality_results").HELD_OUT) < set(known)
 
 
 # The rows.
@@ -477,39 +501,41 @@ def test_missing_numbers_are_filled_with_the_median_of_training_rows(rows_module
 # The contenders.
 
 
-def test_contenders_have_names_of_their_own(tables: Any) -> None:
-    assert len(set(tables.CONTENDERS)) == len(tables.CONTENDERS) == 14
-    assert tables.OURS == OURS
+def test_contenders_have_names_of_their_own(results_module: Any) -> None:
+    assert len(set(results_module.CONTENDERS)) == len(results_module.CONTENDERS) == 15
+    assert results_module.OURS == OURS
 
 
 def test_baselines_of_the_project_learn(quality: Any, shop: Any) -> None:
-    measured = quality.measure("baselines", 0, shop)
+    measured, kept = quality.measure("baselines", 0, shop)
+    assert set(kept.scores) == {LINEAR, "HGB (tuned)"}
     assert [each["contender"] for each in measured] == [LINEAR, "HGB (tuned)"]
     for each in measured:
-        assert set(each) == {"contender", "auc", "log_loss", "average_precision", "cpu_seconds"}
+        figures = {"auc", "log_loss", "average_precision"}
+        assert set(each) == {"contender", *figures, "test_rows", "cpu_seconds"}
         assert each["auc"] > 0.85
         assert each["log_loss"] < 0.55
         assert each["cpu_seconds"] > 0
 
 
 def test_tuned_boosting_is_fitted_again_with_the_best_number_of_trees(shop: Any) -> None:
-    contenders = import_module("contenders")
-    fits: list[tuple[int, int | None, int, int | None]] = []
+    opponents = import_module("opponents")
+    fits: list[tuple[str, int, int | None, int, float | None]] = []
 
     class Model:
         def predict_proba(self, rows: pd.DataFrame) -> Any:
             assert rows["c2"].cat.categories.tolist() == ["Bern", "Genoa", "Oslo"]
             return np.tile([0.25, 0.75], (len(rows), 1))
 
-    def fit(rows: Any, validation: Any, seed: int, trees: int | None) -> tuple[Any, int]:
-        fits.append((len(rows[0]), None if validation is None else len(validation[0]), seed, trees))
+    def fit(task: str, rows: Any, validation: Any, seed: int, trees: float | None) -> tuple[Any, float]:
+        fits.append((task, len(rows[0]), None if validation is None else len(validation[0]), seed, trees))
         return Model(), 42
 
-    assert contenders._boosted(fit, True, shop, 3).tolist() == [0.75] * 80
-    assert fits == [(240, 80, 3, contenders.MOST_TREES), (320, None, 3, 42)]
+    assert opponents.fit_opponent(fit, True, shop, 3).outputs.tolist() == [0.75] * 80
+    assert fits == [("binary", 240, 80, 3, opponents.MOST_TREES), ("binary", 320, None, 3, 42)]
     fits.clear()
-    contenders._boosted(fit, False, shop, 3)
-    assert fits == [(320, None, 3, None)]
+    opponents.fit_opponent(fit, False, shop, 3)
+    assert fits == [("binary", 320, None, 3, None)]
 
 
 @pytest.mark.parametrize(
@@ -517,13 +543,14 @@ def test_tuned_boosting_is_fitted_again_with_the_best_number_of_trees(shop: Any)
 )
 def test_boosting_library_learns(quality: Any, shop: Any, monkeypatch: pytest.MonkeyPatch, fit: str) -> None:
     pytest.importorskip(fit.partition("-")[0])
-    monkeypatch.setattr(import_module("contenders"), "MOST_TREES", 200)
-    (measured,) = quality.measure(fit, 0, shop)
+    monkeypatch.setattr(import_module("opponents"), "MOST_TREES", 200)
+    ((measured,), _) = quality.measure(fit, 0, shop)
     assert measured["auc"] > 0.85
 
 
-def test_figures_are_those_of_the_positive_class(quality: Any) -> None:
-    assert quality.figures(np.array([0, 1, 0, 1]), np.array([0.2, 0.9, 0.6, 0.5])) == {
+def test_figures_are_those_of_the_positive_class(metrics: Any) -> None:
+    scores = metrics.Prediction(np.array([0.2, 0.9, 0.6, 0.5]))
+    assert metrics.figures("binary", np.array([0, 1, 0, 1]), scores) == {
         "auc": 0.75,
         "log_loss": 0.484485,
         "average_precision": 0.833333,
@@ -539,9 +566,9 @@ def test_fit_runs_in_a_process_of_its_own(
     shop.save(tmp_path / "rows")
     task = record_module.Task("energy", 0, "hgb")
     # Its imports alone take longer.
-    assert quality.run_fit(task, tmp_path / "rows", 1) == [stopped(HGB, after=1)]
+    assert quality.run_fit(task, tmp_path / "rows", 1, tmp_path / "scores") == [stopped(HGB, after=1)]
     (tmp_path / "rows" / "split.parquet").unlink()
-    (failed,) = quality.run_fit(task, tmp_path / "rows", 60)
+    (failed,) = quality.run_fit(task, tmp_path / "rows", 60, tmp_path / "scores")
     assert failed == {"vertical": "energy", "seed": 0, "contender": HGB, "failed": "exit code 1"}
     assert "split.parquet" in capsys.readouterr().out
 
@@ -556,6 +583,8 @@ def test_benchmark_does_what_is_missing_and_reports_it(
     shop_table().to_parquet(outputs / "feature_table.parquet")
     monkeypatch.setattr(quality, "CONF", conf)
     files = [
+        "--scores",
+        tmp_path / "scores",
         "--outputs",
         tmp_path / "project",
         "--record",
@@ -568,6 +597,8 @@ def test_benchmark_does_what_is_missing_and_reports_it(
         "--only",
         "hgb",
         "realmlp",
+        "--verticals",
+        "shop",
         "--seeds",
         "2",
         "--jobs",
@@ -586,6 +617,8 @@ def test_benchmark_does_what_is_missing_and_reports_it(
     assert {each["contender"] for each in lines if "contender" in each} == {HGB}
     assert all(each["auc"] > 0.85 for each in lines if "contender" in each)
     assert [each["train"] for each in lines if "strategy" in each] == [240]
+    kept = sorted(path.name for path in (tmp_path / "scores/shop").iterdir())
+    assert kept == ["hgb-0.npz", "hgb-1.npz"]
     assert "| HGB (default) |" in (tmp_path / "quality.md").read_text()
     assert "no verdict" in capsys.readouterr().out
     monkeypatch.setattr(quality, "run_fit", None)

@@ -10,10 +10,12 @@ from pydantic import ValidationError
 from lepton_pipeline.data.as_of import existing_rows, label_known, labelled_rows, recent_rows
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.data.ingest import ingest_table, read_table
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Vertical, Window
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.raw_tables import number_rows
 from lepton_pipeline.verticals.retail import take_snapshots
@@ -239,7 +241,7 @@ def _table_and_split(raw, as_of="2026-03-01"):
     table, _ = ingest_table([raw], roles, ingestion, contract, features)
     result, quarantine, _ = check_contract(table, roles, contract, features)
     made = derive_features(enforce_contract(table, quarantine, result, contract).frame(), roles, features)
-    return made, split_rows(made, roles, Split(strategy="time"))
+    return made, split_rows(made, Target(Binary()), roles, Split(strategy="time"))
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies, more_than_chance
 from lepton_pipeline.parameters import Dataset, Features, Split, Window
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.split import split_rows
 
 SHOP = Dataset(target="bought", positive=1, id="row")
 
@@ -32,9 +33,9 @@ def numbered(table):
 
 
 def find(table, dataset=SHOP, features=None, **split):
-    declared = Split(**split)
-    parts = split_rows(table, dataset, declared)
-    marks, found = find_copies(table, parts, dataset, features or Features(), declared)
+    declared, target = Split(**split), Target(find_task(table, dataset))
+    parts = split_rows(table, target, dataset, declared)
+    marks, found = find_copies(table, parts, target, dataset, features or Features(), declared)
     return marks, found, parts
 
 
@@ -142,3 +143,39 @@ def test_copies_show_beside_a_block_of_rows_that_are_alike_by_nature(share):
     again = table[active].sample(frac=share, random_state=2)
     found = find(numbered(pd.concat([table, again])))[1]
     assert more_than_chance(found) == (share > 0)
+
+
+OTHER_TARGETS = [
+    Dataset(target="bought", task="regression", id="row"),
+    Dataset(target="bought", classes=[0, 1, 2, 3], id="row"),
+]
+
+
+def other_target(dataset, table, seed=5):
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=len(table)) if dataset.classes is None else rng.integers(0, 4, len(table))
+    return table.assign(bought=numbers)
+
+
+@pytest.mark.parametrize("dataset", OTHER_TARGETS, ids=["number", "classes"])
+def test_copies_are_found_whatever_is_predicted(dataset):
+    once = other_target(dataset, measurements())
+    found = find(numbered(pd.concat([once, once])), dataset)[1]
+    assert found.copies.rows > 100
+    assert found.copies.by_chance == 0
+    assert more_than_chance(found)
+    # A house is sold again at another price.
+    again = once.assign(bought=other_target(dataset, once, 6)["bought"])
+    marks, found, _ = find(numbered(pd.concat([once, again[once["bought"] != again["bought"]]])), dataset)
+    assert found.copies.rows == 0
+    assert marks["same_inputs"].mean() > 0.4
+
+
+@pytest.mark.parametrize("dataset", OTHER_TARGETS, ids=["number", "classes"])
+def test_inputs_of_few_values_coincide_whatever_is_predicted(dataset):
+    table = other_target(dataset, answers())
+    assert not more_than_chance(find(numbered(table), dataset)[1])
+    # A tariff: the target follows from the inputs.
+    tariff = pd.factorize(table["a"] + table["b"])[0]
+    table["bought"] = tariff * 1.7 if dataset.classes is None else tariff % 4
+    assert not more_than_chance(find(numbered(table), dataset)[1])

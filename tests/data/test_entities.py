@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.parameters import Dataset, Features, Split
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.split import split_rows
 
 
 def visits(patients=120, rate=0.3, seed=0, flips=0.0):
@@ -19,9 +20,9 @@ def visits(patients=120, rate=0.3, seed=0, flips=0.0):
 
 
 def find(table, dataset, **split):
-    declared = Split(**split)
-    parts = split_rows(table, dataset, declared)
-    return *find_copies(table, parts, dataset, Features(), declared), parts
+    declared, target = Split(**split), Target(find_task(table, dataset))
+    parts = split_rows(table, target, dataset, declared)
+    return *find_copies(table, parts, target, dataset, Features(), declared), parts
 
 
 @pytest.mark.parametrize("named", [lambda each: each, lambda each: f"P{each:04d}"])
@@ -111,3 +112,53 @@ def test_a_measurement_that_is_good_within_limits_is_no_entity():
     defect = ((pressure < 20) | (pressure > 60)) ^ (rng.random(2500) < 0.04)
     table = pd.DataFrame({"pressure": pressure, "x": rng.normal(size=2500), "ill": defect.astype(int)})
     assert find(table, Dataset(target="ill", positive=1))[1].entities == []
+
+
+def measured(patients=120, seed=0, spread=0.0):
+    """Visits of patients, each of whom has one number, but for some spread between visits."""
+    rng = np.random.default_rng(seed)
+    table = visits(patients, seed=seed).drop(columns="ill")
+    return table.assign(
+        days=(50 * rng.lognormal(size=patients))[table["patient"]] + spread * rng.normal(size=len(table))
+    )
+
+
+DAYS = Dataset(target="days", task="regression", exclude=["patient"])
+
+
+@pytest.mark.parametrize("spread", [0, 0.1])
+@pytest.mark.parametrize("named", [lambda each: each, lambda each: f"P{each:04d}"])
+def test_a_patient_with_one_number_is_found(named, spread):
+    table = measured(spread=spread).assign(patient=lambda each: each["patient"].map(named))
+    marks, found, _ = find(table, DAYS)
+    (entity,) = found.entities
+    assert (entity.column, entity.declared, entity.entities) == ("patient", False, 120)
+    assert entity.one_outcome > 100
+    assert entity.test_rows == marks["entity_0"].sum() > 0
+
+
+def test_a_house_sold_again_at_another_price_is_no_entity():
+    rng = np.random.default_rng(3)
+    house = np.repeat(np.arange(1500), rng.choice([1, 2], 1500, p=[0.8, 0.2]))
+    worth = rng.lognormal(13, 0.5, 1500)[house]
+    table = pd.DataFrame(
+        {"id": house, "lat": worth.round(-3), "price": worth * rng.lognormal(0.2, 0.25, len(house))}
+    )
+    dataset = Dataset(target="price", task="regression", exclude=["id"])
+    found = find(table, dataset)[1]
+    assert (found.entities, found.copies.rows) == ([], 0)
+    table["floors"] = rng.integers(1, 4, len(table))
+    table["size"] = (table["price"] / 1000).round().astype(int)
+    assert find(table, dataset)[1].entities == [], "a measurement, though each value has one price"
+
+
+@pytest.mark.parametrize("classes", [3, 12])
+def test_a_patient_with_one_of_several_outcomes_is_found_and_a_code_of_them_is_none(classes):
+    rng = np.random.default_rng(4)
+    names = [f"c{place}" for place in range(classes)]
+    outcome = rng.integers(0, classes, 40 * classes)
+    table = visits(40 * classes).assign(ill=lambda each: np.array(names)[outcome[each["patient"]]])
+    table["kind"] = table["ill"] + rng.choice(["x", "y"], len(table))
+    found = find(table, Dataset(target="ill", classes=names, exclude=["patient", "kind"]))[1]
+    assert [each.column for each in found.entities] == ["patient"]
+    assert found.entities[0].one_outcome == found.entities[0].entities

@@ -2,8 +2,10 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.fingerprint import fingerprint, identify_test_rows
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.parameters import Features, Split
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
 TABLE = pd.DataFrame({"a": [1.0, 2.0, None], "b": ["x", "y", "y"]})
 
@@ -35,9 +37,9 @@ def test_any_other_content_has_another_hash(other):
 
 
 def identity(table, dataset, features=None, **split):
-    return identify_test_rows(table, split_rows(table, dataset, Split(**split)), features or Features())[
-        "sha256"
-    ]
+    return identify_test_rows(
+        table, split_rows(table, Target(Binary()), dataset, Split(**split)), features or Features()
+    )["sha256"]
 
 
 def test_a_table_in_another_order_has_other_test_rows(table, dataset):

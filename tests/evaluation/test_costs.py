@@ -7,13 +7,19 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from lepton_pipeline.evaluation import costs as module
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.parameters import About, Costs, Evaluation
 from lepton_pipeline.reporting.pictures.quality import draw_decision_figures
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
+BINARY = Target(Binary())
 # A missed case costs its amount, a false alarm 10; acting on a positive costs nothing.
 AMOUNT = Costs(false_negative="amount", false_positive=10, unit="EUR")
 
@@ -33,8 +39,8 @@ def make_scores(rows=400, seed=0):
 def measure(scores, evaluation, amounts=None):
     table = pd.DataFrame({"amount": 40.0 if amounts is None else amounts}, index=scores.index)
     priced = price_outcomes(table, scores[["part", "label"]], evaluation)
-    metrics = evaluate(scores, evaluation, priced)
-    return metrics, to_plain(measure_costs(scores, metrics, priced, evaluation))
+    metrics = evaluate(scores, BINARY, evaluation, priced)
+    return metrics, to_plain(measure_costs(scores, Target(Binary()), metrics, priced, evaluation))
 
 
 def by_hand():
@@ -108,7 +114,7 @@ def test_the_threshold_has_the_least_cost_of_all_cuts_of_the_validation_rows():
 def test_without_costs_the_best_f1_decides_and_nothing_has_a_price():
     scores = make_scores()
     metrics, found = measure(scores, Evaluation(resamples=100, capacity=100))
-    assert metrics == evaluate(scores, Evaluation(resamples=100))
+    assert metrics == evaluate(scores, BINARY, Evaluation(resamples=100))
     assert metrics.threshold_rule == "f1"
     assert not found["declared"]
     assert found["policies"] == found["saving"] == found["curve"] == {}
@@ -137,6 +143,24 @@ def test_intervals_are_those_of_resampled_rows():
     # Deciding without a model costs more where more cases are positive, and their number varies, too.
     without = found["policies"]["none"]
     assert without["low"] < without["value"] == 8000 < without["high"]
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        (Multiclass(["a", "b", "c"]), {"model: a": 0.2, "model: b": 0.5, "model: c": 0.3}),
+        (Regression(), {"model": 0.5, "model: low": 0.0, "model: high": 2.0}),
+    ],
+)
+def test_without_a_threshold_and_costs_there_is_nothing_to_price(task, columns):
+    scores, evaluation = make_scores()[["part", "label"]].assign(**columns), Evaluation(resamples=100)
+    priced = price_outcomes(pd.DataFrame(index=scores.index), scores, evaluation)
+    metrics = evaluate(scores, Target(task), evaluation, priced)
+    assert metrics.threshold is None
+    assert set(metrics.thresholds.values()) == {None}
+    found = measure_costs(scores, Target(task), metrics, priced, evaluation)
+    assert found == module.Costs()
+    assert (found.declared, found.threshold, list(found.what_if)) == (False, None, [])
 
 
 def test_savings_are_paired():
@@ -195,9 +219,9 @@ def test_memory_does_not_grow_with_the_resamples():
     scores = make_scores(rows=40_000)
     evaluation = Evaluation(resamples=400, costs=AMOUNT)
     priced = price_outcomes(pd.DataFrame({"amount": 40.0}, index=scores.index), scores, evaluation)
-    metrics = evaluate(scores, Evaluation(resamples=100), priced)
+    metrics = evaluate(scores, BINARY, Evaluation(resamples=100), priced)
     tracemalloc.start()
-    measure_costs(scores, metrics, priced, evaluation)
+    measure_costs(scores, Target(Binary()), metrics, priced, evaluation)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # All weights at once would take 64 MB in one array.

@@ -7,6 +7,7 @@ import pytest
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.gate_checks import (
     NEW_BY_VALUES,
+    Judged,
     above,
     check_baseline,
     check_beaten,
@@ -19,9 +20,11 @@ from lepton_pipeline.evaluation.gate_checks import (
     same_model,
     too_few,
 )
+from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
+from lepton_pipeline.tasks.binary import Binary
 
 QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
@@ -46,6 +49,15 @@ def scored(noise, seed=7, rows=200):
         for name, each in noise.items()
     }
     return pd.DataFrame({"part": "test", "label": labels, **models})
+
+
+def judged(scores, metrics, units=None):
+    counted = {"test": Rows(len(scores), int(scores["label"].sum()))}
+    return Judged(Binary(), scores, replace(metrics, rows=counted), units)
+
+
+def of(rows, units=None):
+    return Sample.of(rows["label"], units)
 
 
 def texts(checks):
@@ -142,30 +154,30 @@ def test_a_floor_without_a_slice_is_no_silent_pass():
 
 def test_a_model_may_be_worse_than_boosting_only_by_the_margin():
     scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
-    refused = check_baseline(scores, measured(0.7), Gate(), QUICK)
+    refused = check_baseline(judged(scores, measured(0.7)), Gate(), QUICK)
     assert not refused.passed
     assert refused.value < refused.limit == -0.02
     assert refused.rows == 200
     assert "below baseline hist_gradient_boosting on 200 rows" in refused.text
     assert "gate.baseline_margin 0.02" in refused.text
     wide = Gate(baseline_margin=0.5)
-    assert check_baseline(scores, measured(0.7), wide, QUICK).passed
+    assert check_baseline(judged(scores, measured(0.7)), wide, QUICK).passed
     exact = Gate(baseline_margin=-refused.low)
-    assert check_baseline(scores, measured(0.7), exact, QUICK).passed
+    assert check_baseline(judged(scores, measured(0.7)), exact, QUICK).passed
 
 
 def test_without_a_champion_only_what_is_shown_to_be_worse_is_refused():
     """The same difference, that may be chance: refused beside a champion, promoted where there is none."""
     scores = scored({"model": 1.0, "hist_gradient_boosting": 0.8})
-    doubtful = check_baseline(scores, measured(0.7), Gate(), QUICK)
+    doubtful = check_baseline(judged(scores, measured(0.7)), Gate(), QUICK)
     assert doubtful.low < -0.02 < doubtful.high
     assert not doubtful.passed
     assert doubtful.text.endswith("so it may be worse by more than gate.baseline_margin 0.02")
-    first = check_baseline(scores, measured(0.7), Gate(), QUICK, first=True)
+    first = check_baseline(judged(scores, measured(0.7)), Gate(), QUICK, first=True)
     assert first.passed
     assert "may be worse" in first.text
     worse = scored({"model": 4.0, "hist_gradient_boosting": 0.2})
-    refused = check_baseline(worse, measured(0.7), Gate(), QUICK, first=True)
+    refused = check_baseline(judged(worse, measured(0.7)), Gate(), QUICK, first=True)
     assert refused.high < -0.02
     assert not refused.passed
     assert "so it is worse by more than" in refused.text
@@ -173,12 +185,12 @@ def test_without_a_champion_only_what_is_shown_to_be_worse_is_refused():
 
 
 def test_a_model_must_be_significantly_better_than_what_it_is_to_beat():
-    assert check_beaten(scored({"model": 1.0}), measured(0.7), Gate(), QUICK) == []
+    assert check_beaten(judged(scored({"model": 1.0}), measured(0.7)), Gate(), QUICK) == []
     gate = Gate(beat=["today"])
-    (ahead,) = check_beaten(scored({"model": 0.2, "today": 4.0}), measured(0.7), gate, QUICK)
+    (ahead,) = check_beaten(judged(scored({"model": 0.2, "today": 4.0}), measured(0.7)), gate, QUICK)
     assert (ahead.name, ahead.passed, ahead.next) == ("beat today", True, None)
     assert "above baseline today on 200 rows" in ahead.text
-    (level,) = check_beaten(scored({"model": 1.0, "today": 1.0}), measured(0.7), gate, QUICK)
+    (level,) = check_beaten(judged(scored({"model": 1.0, "today": 1.0}), measured(0.7)), gate, QUICK)
     assert level.low < 0 < level.high
     assert not level.passed
     assert level.text.endswith("on 200 rows, so it is not significantly better")
@@ -188,8 +200,9 @@ def test_a_model_must_be_significantly_better_than_what_it_is_to_beat():
 def test_boosting_alone_is_compared_with_the_linear_baseline():
     scores = scored({"model": 4.0, "logistic_regression": 0.2})
     scores = scores.assign(hist_gradient_boosting=scores["model"])
-    assert check_baseline(scores, measured(0.7), Gate(), QUICK).passed
-    check = check_baseline(scores, measured(0.7), Gate(), QUICK, baseline="logistic_regression")
+    assert check_baseline(judged(scores, measured(0.7)), Gate(), QUICK).passed
+    metrics = measured(0.7, logistic_regression={"auc": Estimate(0.75)})
+    check = check_baseline(judged(scores, metrics), Gate(), QUICK, baseline="logistic_regression")
     assert not check.passed
     assert "below baseline logistic_regression" in check.text
 
@@ -197,36 +210,35 @@ def test_boosting_alone_is_compared_with_the_linear_baseline():
 def test_a_refusal_names_the_strongest_baseline():
     scores = scored({"model": 1.2, "hist_gradient_boosting": 0.2})
     metrics = measured(0.6)
-    assert "strongest" not in check_baseline(scores, metrics, Gate(), QUICK).text
+    assert "strongest" not in check_baseline(judged(scores, metrics), Gate(), QUICK).text
     metrics = measured(0.6, logistic_regression={"auc": Estimate(0.72)})
-    assert check_baseline(scores, metrics, Gate(), QUICK).text.endswith(
+    assert check_baseline(judged(scores, metrics), Gate(), QUICK).text.endswith(
         "; the strongest baseline is logistic_regression, 0.7200"
     )
     metrics = measured(0.6, logistic_regression={"auc": Estimate(0.9)})
-    assert "a copy of dataset.time" in check_baseline(scores, metrics, Gate(), QUICK).text
+    assert "a copy of dataset.time" in check_baseline(judged(scores, metrics), Gate(), QUICK).text
 
 
 def test_rows_of_a_group_are_drawn_together():
     scores = scored({"model": 0.8, "hist_gradient_boosting": 0.8})
     repeated = pd.concat([scores] * 4, ignore_index=True)
     groups = pd.DataFrame({"group": np.tile(np.arange(200), 4)})
-    by_row = check_baseline(repeated, measured(0.7), Gate(), QUICK)
-    by_group = check_baseline(repeated, measured(0.7), Gate(), QUICK, groups)
+    by_row = check_baseline(judged(repeated, measured(0.7)), Gate(), QUICK)
+    by_group = check_baseline(judged(repeated, measured(0.7), groups), Gate(), QUICK)
     assert by_group.high - by_group.low > 1.6 * (by_row.high - by_row.low)
     assert by_group.value == by_row.value
 
 
 def test_only_a_challenger_that_is_better_beyond_doubt_replaces_the_champion():
     rows = scored({"challenger": 0.1, "champion": 2.0})
-    better = check_champion(rows, CUTS, 3, Gate(), QUICK)
+    better = check_champion(rows, CUTS, 3, Gate(), QUICK, of(rows))
     assert better.passed
     assert better.low > 0
     assert better.text.endswith("above champion version 3 on 200 rows new to both")
-    by_values = check_champion(rows, CUTS, 3, Gate(), QUICK, new=NEW_BY_VALUES)
+    by_values = check_champion(rows, CUTS, 3, Gate(), QUICK, of(rows), new=NEW_BY_VALUES)
     assert "on 200 rows new to both by their values (declare dataset.id" in by_values.text
-    worse = check_champion(
-        rows.rename(columns={"challenger": "champion", "champion": "challenger"}), CUTS, 3, Gate(), QUICK
-    )
+    swapped = rows.rename(columns={"challenger": "champion", "champion": "challenger"})
+    worse = check_champion(swapped, CUTS, 3, Gate(), QUICK, of(rows))
     assert not worse.passed
     assert worse.value == pytest.approx(-better.value)
     assert "below champion version 3" in worse.text
@@ -235,10 +247,10 @@ def test_only_a_challenger_that_is_better_beyond_doubt_replaces_the_champion():
 def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
     rows = scored({"challenger": 1.0})
     rows = rows.assign(champion=rows["challenger"])
-    refused = check_champion(rows, CUTS, 3, Gate(), QUICK)
+    refused = check_champion(rows, CUTS, 3, Gate(), QUICK, of(rows))
     assert (refused.passed, refused.value, refused.limit) == (False, 0.0, 0.0)
     assert refused.text.endswith("so it is not significantly above 0")
-    assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK).passed
+    assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK, of(rows)).passed
 
 
 @pytest.mark.parametrize(
@@ -254,18 +266,18 @@ def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
     ],
 )
 def test_too_few_rows_say_nothing(labels, problem):
-    assert too_few(pd.Series(labels), None).startswith(problem)
-    assert bool(too_few(pd.Series(labels), None)) == bool(problem)
+    assert too_few(Sample.of(pd.Series(labels))).startswith(problem)
+    assert bool(too_few(Sample.of(pd.Series(labels)))) == bool(problem)
 
 
 def test_too_few_groups_say_nothing():
     labels, groups = pd.Series([0, 1] * 30), pd.DataFrame({"group": np.arange(60) % 9})
-    assert "of only 9 groups; it takes 10" in too_few(labels, groups)
+    assert "of only 9 groups; it takes 10" in too_few(Sample.of(labels, groups))
     rows = pd.DataFrame({"label": labels, "challenger": 0.5, "champion": 0.5})
-    check = check_champion(rows, CUTS, 3, Gate(), QUICK, groups)
+    check = check_champion(rows, CUTS, 3, Gate(), QUICK, of(rows, groups))
     assert not check.passed
     assert check.rows == 60
-    assert too_few(labels, pd.DataFrame({"group": np.arange(60) % 10})) == ""
+    assert too_few(Sample.of(labels, pd.DataFrame({"group": np.arange(60) % 10}))) == ""
 
 
 def passed(name, text):
@@ -309,6 +321,6 @@ def test_the_same_model_is_no_reason_to_refuse():
 
 
 def test_a_difference_reads_the_same_from_both_sides():
-    assert above(Estimate(0.0123, -0.001, 0.024)) == "0.0123 [-0.0010, 0.0240] above"
-    assert above(Estimate(-0.0123, -0.024, 0.001)) == "0.0123 [-0.0010, 0.0240] below"
-    assert above(Estimate(0.0, 0.0, 0.0)) == "0.0000 [0.0000, 0.0000] above"
+    assert above(Estimate(0.0123, -0.001, 0.024), "auc") == "0.0123 [-0.0010, 0.0240] above"
+    assert above(Estimate(-0.0123, -0.024, 0.001), "auc") == "0.0123 [-0.0010, 0.0240] below"
+    assert above(Estimate(0.0, 0.0, 0.0), "auc") == "0.0000 [0.0000, 0.0000] above"

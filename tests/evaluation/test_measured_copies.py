@@ -11,8 +11,13 @@ from lepton_pipeline.parameters import About, Dataset, Evaluation, Split
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
 ROWS = 1000
+QUICK = Evaluation(resamples=100)
 
 
 def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=0):
@@ -23,6 +28,10 @@ def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=
     if remembered:
         model[:copied] = 0.01 + 0.98 * labels[:copied]
     scores = pd.DataFrame({"part": ["test"] * ROWS + ["validation"] * ROWS, "label": labels, "model": model})
+    return measure_marked(scores, Target(Binary()), copied, by_chance, entities)
+
+
+def measure_marked(scores, target, copied, by_chance=0, entities=()):
     copy = np.arange(ROWS) < copied
     marks = {"copy": copy, "same_inputs": copy} | {
         f"entity_{number}": each for number, each in enumerate(entities)
@@ -36,8 +45,8 @@ def measured(copied, remembered=True, by_chance=0, entities=(), skill=1.0, seed=
     )
     patients = [Entity("patient", False, 90, 89, int(each.sum())) for each in entities]
     found = CopiesFound(5 * ROWS, ROWS, "stratified", copies, patients)
-    metrics = evaluate(scores, Evaluation(resamples=100))
-    return measure_copies(pd.DataFrame(marks, index=range(ROWS)), found, scores, metrics)
+    metrics = evaluate(scores, target, QUICK)
+    return measure_copies(pd.DataFrame(marks, index=range(ROWS)), found, scores, target, metrics, QUICK)
 
 
 def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
@@ -45,7 +54,7 @@ def test_copies_that_the_model_remembers_stop_unless_they_are_allowed():
     found = copies.copies
     assert (found.share, found.decide) == (0.3, True)
     assert (found.without.rows, found.without.positives) == (700, 350)
-    auc, without = copies.auc, found.without.auc
+    auc, without = copies.figure, found.without.figure
     assert without.low < without.value < without.high < auc.low
     with pytest.raises(DataError) as refused:
         enforce_copies(copies, Split())
@@ -126,3 +135,53 @@ def test_nothing_is_registered_where_copies_decide():
             Split(),
             "no run",
         )
+
+
+def other_task(copied, classes, remembered=True):
+    """Rows of another task, the first of them copies, whose outcomes the model remembers."""
+    rng = np.random.default_rng(0)
+    rows = 2 * ROWS
+    known = np.arange(rows) < (copied if remembered else 0)
+    if classes:
+        task = Multiclass(["a", "b", "c"])
+        labels = rng.integers(0, 3, rows)
+        scores = rng.dirichlet([1, 1, 1], rows)
+        scores[known] = 0.98 * np.eye(3)[labels[known]] + 0.02 / 3
+    else:
+        task = Regression()
+        labels = rng.normal(size=rows)
+        predicted = np.where(known, labels, 0.5 * labels + rng.normal(size=rows))
+        scores = np.column_stack([predicted, predicted - 1, predicted + 1])
+    part = ["test"] * ROWS + ["validation"] * ROWS
+    frame = pd.DataFrame({"part": part, "label": labels, **task.columns("model", scores)})
+    return frame, measure_marked(frame, Target(task), copied)
+
+
+@pytest.mark.parametrize(
+    ("classes", "metric", "said"), [(True, "log_loss", "log loss"), (False, "rmse", "RMSE")]
+)
+def test_copies_of_other_tasks_are_judged_by_their_headline_metric(classes, metric, said):
+    frame, copies = other_task(300, classes)
+    without = copies.copies.without
+    assert (copies.metric, without.rows, without.positives) == (metric, 700, None)
+    rest = frame[300:ROWS]
+    if classes:
+        probabilities = rest.iloc[:, 2:].to_numpy()
+        expected = -np.log(probabilities[np.arange(700), rest["label"]]).mean()
+    else:
+        expected = np.sqrt(((rest["model"] - rest["label"]) ** 2).mean())
+    assert without.figure.value == pytest.approx(expected)
+    # Lower is better: without copies it is above the interval.
+    assert copies.figure.high < without.figure.low
+    assert copies.copies.decide
+    with pytest.raises(DataError, match=f"the {said} is .*, without them .* on 700 rows"):
+        enforce_copies(copies, Split())
+    assert from_plain(MeasuredCopies, to_plain(copies)) == copies
+    assert not other_task(300, classes, remembered=False)[1].copies.decide
+
+
+def test_copies_of_other_tasks_that_leave_hardly_a_row_are_told_without_positives():
+    _, copies = other_task(ROWS - 3, classes=False)
+    assert copies.copies.without == Remaining(3, None, None)
+    with pytest.raises(DataError, match=r"without them: 3 test rows are left\. The result"):
+        enforce_copies(copies, Split())

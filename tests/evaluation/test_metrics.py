@@ -13,19 +13,25 @@ from lepton_pipeline.evaluation.metrics import (
     evaluate,
     measure_once,
     paired_differences,
-    rank_rows,
     resample,
     score_rows,
 )
 from lepton_pipeline.evaluation.resampling import Sample
-from lepton_pipeline.model.calibration import Calibration
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
-from lepton_pipeline.statistics.measures import measure
+from lepton_pipeline.statistics.measures import measure, rank
 from lepton_pipeline.system.records import from_json, to_json
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.find import Target
 
 MODELS = ["model", "logistic_regression", "hist_gradient_boosting"]
 QUICK = Evaluation(resamples=100)
+BINARY = Target(Binary())
+
+
+def ranked_rows(rows):
+    return rank(rows["model"].to_numpy(), rows["label"].to_numpy(np.float64))
 
 
 def logistic(values):
@@ -60,7 +66,7 @@ def by_sklearn(labels, scores, threshold):
 @pytest.mark.parametrize("decimals", [0, 1, 2, 16])
 def test_values_are_those_of_scikit_learn(decimals):
     scores = make_scores(decimals=decimals)
-    found = evaluate(scores, QUICK)
+    found = evaluate(scores, BINARY, QUICK)
     test = scores[scores["part"] == "test"]
     for model in MODELS:
         expected = by_sklearn(test["label"], test[model], found.thresholds[model])
@@ -75,7 +81,7 @@ def test_weighted_rows_are_measured_as_repeated_rows(decimals):
     random = np.random.default_rng(1)
     weights = random.integers(0, 4, size=(8, 60)).astype(float)
     weights[0, rows["model"].to_numpy().argsort()[-20:]] = 0
-    ranked = rank_rows(rows, "model")
+    ranked = ranked_rows(rows)
     found = measure(ranked, 0.4, weights)
     for position, weight in enumerate(weights.astype(int)):
         repeated = rows.loc[rows.index.repeat(weight)]
@@ -88,21 +94,21 @@ def test_calibration_error_of_a_case_worked_by_hand():
     scores = np.repeat(np.arange(10) / 10 + 0.05, 2)
     labels = np.array([0, 1] * 5 + [1, 1] * 5)
     lower, upper = np.abs(0.5 - scores[:10]).sum(), (1 - scores[10:]).sum()
-    ranked = rank_rows(pd.DataFrame({"label": labels, "model": scores}), "model")
+    ranked = rank(scores, labels)
     assert measure(ranked, 0.5, np.ones((1, 20)))["ece"][0] == pytest.approx((lower + upper) / 20)
 
 
 def test_calibration_bins_keep_ties_together_in_any_row_order():
     rows = pd.DataFrame({"label": [1, 0] * 10, "model": [0.9] * 12 + [0.2] * 8})
-    ranked = rank_rows(rows, "model")
+    ranked = ranked_rows(rows)
     assert ranked.bin_starts.tolist() == [0, 12]
-    shuffled = rank_rows(rows.sample(frac=1, random_state=2), "model")
+    shuffled = ranked_rows(rows.sample(frac=1, random_state=2))
     once = np.ones((1, 20))
     assert measure(ranked, 0.5, once)["ece"] == pytest.approx(measure(shuffled, 0.5, once)["ece"])
 
 
 def test_equal_scores_have_no_skill():
-    found = evaluate(make_scores(rows=400).assign(model=0.3), QUICK).model
+    found = evaluate(make_scores(rows=400).assign(model=0.3), BINARY, QUICK).model
     assert found["auc"].low < found["auc"].value == 0.5 < found["auc"].high
     assert found["average_precision"].value == pytest.approx(0.3)
     assert found["ece"].value == pytest.approx(0, abs=1e-12)
@@ -110,7 +116,7 @@ def test_equal_scores_have_no_skill():
 
 def test_certain_scores_have_a_finite_log_loss():
     scores = make_scores()
-    found = evaluate(scores.assign(model=1.0 - scores["label"]), QUICK).model
+    found = evaluate(scores.assign(model=1.0 - scores["label"]), BINARY, QUICK).model
     assert found["auc"].value == 0
     assert found["log_loss"].value == pytest.approx(-np.log(np.finfo(float).eps))
 
@@ -119,7 +125,7 @@ def test_thresholds_come_from_validation_rows_only():
     scores = make_scores()
     test = scores["part"] == "test"
     other = scores.assign(**{model: scores[model].where(~test, 1 - scores[model]) for model in MODELS})
-    assert evaluate(other, QUICK).thresholds == evaluate(scores, QUICK).thresholds
+    assert evaluate(other, BINARY, QUICK).thresholds == evaluate(scores, BINARY, QUICK).thresholds
 
 
 def test_metrics_come_from_test_rows_only():
@@ -127,12 +133,12 @@ def test_metrics_come_from_test_rows_only():
     test = scores["part"] == "test"
     # Squared scores keep their order, so only the threshold moves with them.
     other = scores.assign(model=scores["model"].where(test, scores["model"] ** 2))
-    before, after = evaluate(scores, QUICK).model, evaluate(other, QUICK).model
+    before, after = evaluate(scores, BINARY, QUICK).model, evaluate(other, BINARY, QUICK).model
     assert {**before, "f1": None} == {**after, "f1": None}
 
 
 def test_result_is_json_and_counts_rows():
-    found = evaluate(make_scores(), QUICK)
+    found = evaluate(make_scores(), BINARY, QUICK)
     assert from_json(Metrics, to_json(found)) == found
     assert found.rows == {"validation": Rows(100, 30), "test": Rows(100, 30)}
     assert found.resamples == 100
@@ -141,22 +147,22 @@ def test_result_is_json_and_counts_rows():
 
 
 def test_every_value_lies_in_its_interval():
-    for metrics in evaluate(make_scores(rows=1000), QUICK).test.values():
+    for metrics in evaluate(make_scores(rows=1000), BINARY, QUICK).test.values():
         for name, metric in metrics.items():
             assert metric.low < metric.value < metric.high, name
 
 
 def test_same_seed_same_intervals_other_seed_other_intervals():
     scores = make_scores()
-    assert evaluate(scores, QUICK) == evaluate(scores, QUICK)
-    assert evaluate(scores, QUICK) != evaluate(scores, Evaluation(resamples=100, seed=8))
+    assert evaluate(scores, BINARY, QUICK) == evaluate(scores, BINARY, QUICK)
+    assert evaluate(scores, BINARY, QUICK) != evaluate(scores, BINARY, Evaluation(resamples=100, seed=8))
 
 
 def test_chunks_do_not_change_the_resamples(monkeypatch):
     scores = make_scores()
-    whole = evaluate(scores, QUICK)
+    whole = evaluate(scores, BINARY, QUICK)
     monkeypatch.setattr(resampling, "CELLS", 700)
-    for model, metrics in evaluate(scores, QUICK).test.items():
+    for model, metrics in evaluate(scores, BINARY, QUICK).test.items():
         for name, metric in metrics.items():
             assert vars(metric) == pytest.approx(vars(whole.test[model][name]), rel=1e-12)
 
@@ -175,7 +181,7 @@ def test_models_are_compared_on_the_same_resamples():
 def test_memory_does_not_grow_with_the_resamples():
     scores = make_scores(rows=40_000)
     tracemalloc.start()
-    evaluate(scores, Evaluation(resamples=200))
+    evaluate(scores, BINARY, Evaluation(resamples=200))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # All weights at once would take 32 MB in one array, and more than ten such arrays are needed.
@@ -186,13 +192,15 @@ def test_memory_does_not_grow_with_the_resamples():
 def test_refuses_a_part_with_one_class(part):
     scores = make_scores()
     one_class = scores.assign(label=scores["label"].where(scores["part"] != part, 0))
-    with pytest.raises(DataError, match=rf"the {part} rows hold 0 positives and 100 negatives"):
-        evaluate(one_class, QUICK)
+    with pytest.raises(
+        DataError, match=rf"part '{part}' has 100 rows, 0 of them positive, but measuring needs both"
+    ):
+        evaluate(one_class, BINARY, QUICK)
 
 
 def test_refuses_a_part_without_rows():
-    with pytest.raises(DataError, match="the test rows hold 0 positives and 0 negatives"):
-        evaluate(make_scores().query("part == 'validation'"), QUICK)
+    with pytest.raises(DataError, match="part 'test' has 0 rows, 0 of them positive, but"):
+        evaluate(make_scores().query("part == 'validation'"), BINARY, QUICK)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1, 1.1])
@@ -204,25 +212,25 @@ def test_refuses_scores_that_are_no_probabilities(value):
     with pytest.raises(
         DataError, match=r"logistic_regression scored 1 of 200 rows outside \[0, 1\], .* in row 150"
     ):
-        evaluate(broken, QUICK)
+        evaluate(broken, BINARY, QUICK)
 
 
 def test_leaves_its_argument_alone():
     scores = make_scores()
     before = scores.copy()
-    evaluate(scores, QUICK)
+    evaluate(scores, BINARY, QUICK)
     pd.testing.assert_frame_equal(scores, before)
 
 
 def test_what_calibration_changed_is_told_and_is_no_model():
     scores = make_scores()
-    found = evaluate(scores.assign(uncalibrated=scores["model"] ** 2), QUICK)
-    assert found.test == evaluate(scores, QUICK).test
+    found = evaluate(scores.assign(uncalibrated=scores["model"] ** 2), BINARY, QUICK)
+    assert found.test == evaluate(scores, BINARY, QUICK).test
     test = scores[scores["part"] == "test"]
     expected = by_sklearn(test["label"], test["model"] ** 2, 0.5)
     assert found.uncalibrated["log_loss"] == pytest.approx(expected["log_loss"], rel=1e-12)
     assert found.uncalibrated["ece"] != found.model["ece"].value
-    assert evaluate(scores, QUICK).uncalibrated == {}
+    assert evaluate(scores, BINARY, QUICK).uncalibrated == {}
 
 
 CUTS = {"one": 0.5, "other": 0.5}
@@ -241,7 +249,13 @@ def two_models(seed, positives, negatives, strong=1.2, weak=0.9, common=0.6):
 
 def difference(rows, resamples, groups=None, metric="auc"):
     units = None if groups is None else pd.DataFrame({"group": groups}, index=rows.index)
-    return paired_differences(rows, "one", "other", CUTS, Evaluation(resamples=resamples), units)[metric]
+    sample = Sample.of(rows["label"], units)
+    return paired_differences(rows, "one", "other", CUTS, Evaluation(resamples=resamples), sample)[metric]
+
+
+def compare(rows, cuts=CUTS):
+    """All differences of two models of independent rows."""
+    return paired_differences(rows, "one", "other", cuts, QUICK, Sample.of(rows["label"]))
 
 
 def midranks(values):
@@ -304,9 +318,7 @@ def test_pairing_makes_the_interval_narrower_than_the_models_own_intervals():
 
 def test_a_model_does_not_differ_from_itself():
     rows = two_models(2, 40, 60)
-    found = paired_differences(
-        rows.assign(other=rows["one"]), "one", "other", CUTS, Evaluation(resamples=100)
-    )
+    found = compare(rows.assign(other=rows["one"]))
     assert set(found) == {"auc", "f1", "average_precision", "log_loss", "brier"}
     assert all(each == Estimate(0.0, 0.0, 0.0, True) for each in found.values())
 
@@ -314,8 +326,11 @@ def test_a_model_does_not_differ_from_itself():
 def test_each_model_is_measured_at_its_own_threshold():
     rows = two_models(3, 40, 60)
     cuts = {"one": 0.6, "other": 0.4}
-    found = paired_differences(rows, "one", "other", cuts, Evaluation(resamples=100))["f1"].value
-    assert found == measure_once(rows, "one", 0.6)["f1"] - measure_once(rows, "other", 0.4)["f1"]
+    found = compare(rows, cuts)["f1"].value
+    assert (
+        found
+        == measure_once(Binary(), rows, "one", 0.6)["f1"] - measure_once(Binary(), rows, "other", 0.4)["f1"]
+    )
 
 
 def test_rows_that_stand_several_times_in_a_group_tell_nothing_more():
@@ -334,9 +349,9 @@ def test_rows_that_stand_several_times_in_a_group_tell_nothing_more():
 
 def test_where_there_are_too_few_cases_a_difference_has_no_interval():
     rows = two_models(5, 9, 60)
-    found = paired_differences(rows, "one", "other", CUTS, Evaluation(resamples=100))
+    found = compare(rows)
     assert all(each.low is each.high is None for each in found.values())
-    few = paired_differences(two_models(5, 10, 60), "one", "other", CUTS, Evaluation(resamples=100))
+    few = compare(two_models(5, 10, 60))
     assert all(each.low <= each.high and each.approximate for each in few.values())
 
 
@@ -354,7 +369,8 @@ HELD_OUT = pd.DataFrame({name: [0.7 + place / 100, 0.8] for place, name in enume
 class Doubled:
     """Scores twice what it reads."""
 
-    boosting: object = None
+    boosting: tuple = ()
+    task: Binary = field(default_factory=Binary)
     calibration: Calibration = field(default_factory=Calibration)
 
     def scores(self, features):
@@ -373,7 +389,7 @@ def test_validation_rows_keep_the_scores_from_before_they_were_learnt_from():
     ("model", "columns"),
     [
         (Doubled(calibration=Calibration(slope=0.9)), ["model", "uncalibrated"]),
-        (Doubled(boosting=object()), ["model", "network"]),
+        (Doubled(boosting=(object(),)), ["model", "network"]),
     ],
 )
 def test_parts_are_shown_where_they_differ_from_the_model(model, columns):
@@ -383,7 +399,7 @@ def test_parts_are_shown_where_they_differ_from_the_model(model, columns):
 
 
 def test_the_boosting_inside_of_a_model_is_its_baseline():
-    scores = score_rows(Doubled(boosting=object()), ENCODED, SPLIT, HELD_OUT, BASELINES, IN_USE)
+    scores = score_rows(Doubled(boosting=(object(),)), ENCODED, SPLIT, HELD_OUT, BASELINES, IN_USE)
     assert list(scores.columns)[-2:] == ["logistic_regression", "hist_gradient_boosting"]
     # The test row by the part, the validation row by fits that had not learnt from it.
     assert scores["hist_gradient_boosting"].to_dict() == {7: 0.4, 9: 0.73}

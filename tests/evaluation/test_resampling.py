@@ -11,6 +11,8 @@ from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Evidence
 from lepton_pipeline.statistics.intervals import percentile_interval
 from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 EVALUATION = Evaluation(resamples=500)
 
@@ -146,7 +148,7 @@ def test_few_cases_or_groups_are_told_and_too_few_have_no_interval(positives, gr
     scores = pd.DataFrame({"part": np.repeat(["validation", "test"], 200), "label": labels})
     scores["model"] = 1 / (1 + np.exp(-labels - random.normal(size=400)))
     units = None if groups is None else pd.DataFrame({"group": np.arange(400) % groups})
-    found = evaluate(scores, Evaluation(resamples=100), units=units)
+    found = evaluate(scores, Target(Binary()), Evaluation(resamples=100), units=units)
     assert all(set(to_plain(figure)) == keys for figure in found.model.values())
     assert found.evidence.units == (groups or 200)
 
@@ -163,7 +165,8 @@ def test_groups_widen_every_interval_of_the_headline():
     scores = pd.concat([test.assign(part="validation"), test], ignore_index=True)
     table = pd.DataFrame({"customer": np.tile(group, 2)})
     units = find_units(table, scores, dataset(group="customer"))
-    by_row, by_group = (evaluate(scores, Evaluation(resamples=200), units=each) for each in (None, units))
+    target, some = Target(Binary()), Evaluation(resamples=200)
+    by_row, by_group = (evaluate(scores, target, some, units=each) for each in (None, units))
     for metric, figure in by_group.model.items():
         row = by_row.model[metric]
         assert figure.value == row.value

@@ -4,15 +4,29 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
-from sklearn.metrics import f1_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    recall_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation import slices as module
-from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
+from lepton_pipeline.evaluation.slices import Slices, measure_slices, slice_rows
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Metrics
-from lepton_pipeline.system.records import to_plain
+from lepton_pipeline.statistics.intervals import normal_deviate, wilson
+from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
+BINARY = Target(Binary())
 QUICK = Evaluation(resamples=100)
 METRICS = {
     "auc",
@@ -48,7 +62,7 @@ def measured(threshold):
 
 def measure(scores, labels, sensitive=(), threshold=0.3):
     dataset = Dataset(target="y", positive=1, sensitive=list(sensitive))
-    return to_plain(measure_slices(scores, measured(threshold), labels, dataset, QUICK))
+    return to_plain(measure_slices(scores, BINARY, measured(threshold), labels, dataset, QUICK))
 
 
 def flagged(found):
@@ -205,12 +219,13 @@ def test_rows_of_a_group_widen_the_intervals_of_a_slice_unless_it_is_that_group(
         return found["slices"][0]["metrics"][metric]["high"] - found["slices"][0]["metrics"][metric]["low"]
 
     by_row, by_group = (
-        to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, each)) for each in (None, units)
+        to_plain(measure_slices(repeated, BINARY, metrics, labels, dataset, QUICK, each))
+        for each in (None, units)
     )
     for metric in ("auc", "f1", "selection_rate", "recall", "calibration_in_the_large"):
         assert width(by_group, metric) == pytest.approx(width(by_row, metric) * np.sqrt(5), rel=0.3), metric
     same = pd.DataFrame({"group": np.arange(2000) % 400 < 200}).astype(int)
-    of_group = to_plain(measure_slices(repeated, metrics, labels, dataset, QUICK, same))["slices"][0][
+    of_group = to_plain(measure_slices(repeated, BINARY, metrics, labels, dataset, QUICK, same))["slices"][0][
         "metrics"
     ]
     assert of_group["auc"] == by_row["slices"][0]["metrics"]["auc"]
@@ -236,6 +251,137 @@ def test_validation_rows_are_not_measured():
     labels = make_labels(9, scores.index, levels=(2,))
     other = scores.assign(part="validation", label=0).set_index(scores.index + 1000)
     assert measure(pd.concat([other, scores]), labels) == measure(scores, labels)
+
+
+def make_classes(rows, seed):
+    """Test rows of three classes, drawn from the model's probabilities."""
+    random = np.random.default_rng(seed)
+    probabilities = random.dirichlet([1.5, 1, 0.5], rows)
+    classes = (random.random(rows)[:, None] > probabilities.cumsum(axis=1)).sum(axis=1)
+    task = Multiclass(["a", "b", "c"])
+    return Target(task), pd.DataFrame(
+        {"part": "test", "label": classes, **task.columns("model", probabilities)}
+    )
+
+
+def make_numbers(rows, seed):
+    """Test rows whose errors are skewed, with intervals that hold two thirds of them."""
+    random = np.random.default_rng(seed)
+    predicted, task = random.normal(size=rows), Regression()
+    scores = np.column_stack([predicted, predicted - 0.8, predicted + 0.8])
+    truth = predicted + random.gamma(4, size=rows) / 2 - 2
+    return Target(task), pd.DataFrame({"part": "test", "label": truth, **task.columns("model", scores)})
+
+
+def measure_task(made, labels, units=None):
+    target, scores = made
+    metrics, dataset = Metrics(None, {"model": None}, {}, 100, {}), Dataset(target="y", positive=1)
+    return measure_slices(scores, target, metrics, labels, dataset, QUICK, units)
+
+
+@pytest.mark.parametrize("make", [make_classes, make_numbers])
+def test_slices_of_other_tasks_are_measured_as_their_rows_alone(make):
+    target, scores = made = make(900, 20)
+    labels = make_labels(20, scores.index)
+    found = measure_task(made, labels)
+    rows = scores[labels["of_3"] == "1"]
+    each = found.slices[3]
+    assert (each.value, each.rows, each.positives, each.small) == ("1", len(rows), None, False)
+    model, truth = target.task.scores(rows, "model"), rows["label"]
+    if make is make_classes:
+        decided = model.argmax(axis=1)
+        expected = {
+            "accuracy": accuracy_score(truth, decided),
+            "log_loss": log_loss(truth, model),
+            "macro_f1": f1_score(truth, decided, average="macro"),
+        }
+    else:
+        expected = {
+            "mae": mean_absolute_error(truth, model[:, 0]),
+            "rmse": root_mean_squared_error(truth, model[:, 0]),
+            "bias": (model[:, 0] - truth).mean(),
+            "coverage": ((model[:, 1] <= truth) & (truth <= model[:, 2])).mean(),
+        }
+    assert {metric: figure.value for metric, figure in each.metrics.items()} == pytest.approx(expected)
+    assert all(figure.low < figure.value < figure.high for figure in each.metrics.values())
+    assert from_plain(Slices, to_plain(found)) == found
+
+
+@pytest.mark.parametrize(("make", "share"), [(make_classes, "accuracy"), (make_numbers, "coverage")])
+def test_shares_of_other_tasks_have_wilson_intervals(make, share):
+    made = make(300, 21)
+    figure = measure_task(made, one_slice(300)).slices[0].metrics[share]
+    assert (figure.low, figure.high) == pytest.approx(wilson(figure.value, 300, normal_deviate(0.95))[1:])
+
+
+def test_gaps_of_other_tasks_are_flagged_where_a_slice_is_worse():
+    for make, metrics in (
+        (make_classes, {"accuracy", "log_loss"}),
+        (make_numbers, {"mae", "bias", "coverage"}),
+    ):
+        target, scores = make(2000, 22)
+        labels = make_labels(22, scores.index)
+        assert flagged(to_plain(measure_task((target, scores), labels))) == []
+        worse = labels["of_8"] == "5"
+        # Another class than the likeliest; a prediction that is too high.
+        wrong = scores.loc[worse, "label"] + 1
+        scores.loc[worse, "label"] = wrong % 3 if make is make_classes else wrong - 3
+        found = measure_task((target, scores), labels)
+        assert set(found.slices[0].gaps) == metrics
+        # The others are flagged, too, as they are compared with rows that hold these.
+        assert {("of_8", "5", metric) for metric in metrics} <= set(flagged(to_plain(found)))
+        # Two slices are one comparison: (1 + 3 + 8) times the metrics.
+        assert found.comparisons == 12 * len(metrics)
+
+
+@pytest.mark.parametrize("make", [make_classes, make_numbers])
+def test_without_gaps_other_tasks_hardly_ever_flag_one(monkeypatch, make):
+    monkeypatch.setattr(module, "_metrics", lambda rows, evaluation, level: {})
+    runs, false = 100, 0
+    for seed in range(runs):
+        made = make(1200, seed)
+        false += bool(flagged(to_plain(measure_task(made, make_labels(seed, made[1].index)))))
+    assert false <= binom.ppf(0.95, runs, 0.05)
+
+
+def test_the_end_that_a_gate_holds_to_a_bound_is_corrected():
+    higher, lower = {"accuracy", "macro_f1"}, {"log_loss", "mae", "rmse"}
+    for make in (make_classes, make_numbers):
+        made = make(2000, 23)
+        for each in measure_task(made, make_labels(23, made[1].index)).slices:
+            for metric, figure in each.metrics.items():
+                assert (figure.floor_low is not None) == (metric in higher)
+                assert (figure.floor_high is not None) == (metric in lower)
+                assert figure.floor_low is None or 0 < figure.floor_low < figure.low
+                assert figure.floor_high is None or figure.high < figure.floor_high
+        rmse = each.metrics.get("rmse")
+    assert rmse.floor_high - rmse.value == pytest.approx(2.890 / 1.960 * (rmse.high - rmse.value), rel=1e-3)
+
+
+def test_rows_of_a_group_widen_the_intervals_of_means():
+    target, scores = make_numbers(300, 24)
+    repeated = target, pd.concat([scores] * 5, ignore_index=True)
+    units = pd.DataFrame({"group": np.arange(1500) % 300})
+    by_row, by_group = (measure_task(repeated, one_slice(1500), each).slices[0] for each in (None, units))
+    for metric in ("mae", "bias", "coverage", "rmse"):
+        one, other = (each.metrics[metric] for each in (by_row, by_group))
+        assert other.high - other.low == pytest.approx((one.high - one.low) * np.sqrt(5), rel=0.3), metric
+
+
+def test_a_slice_of_one_class_or_few_rows_is_small():
+    target, scores = make_classes(600, 25)
+    few, one = np.arange(600) < 40, np.arange(600) >= 450
+    scores.loc[one, "label"] = 0
+    labels = pd.DataFrame({"x": np.select([few, one], ["few", "one"], "rest")}).astype("category")
+    found = {each.value: each for each in measure_task((target, scores), labels).slices}
+    assert {value: each.small for value, each in found.items()} == {"few": True, "one": True, "rest": False}
+    assert found["one"].metrics["accuracy"].low is not None
+    assert found["one"].metrics["macro_f1"] is None
+    assert not any(gap.flagged for each in found.values() for gap in each.gaps.values())
+
+
+def one_slice(rows):
+    return pd.DataFrame({"x": ["all"] * rows}).astype("category")
 
 
 def name(values, **roles):

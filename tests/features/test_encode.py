@@ -9,8 +9,10 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.encode import Encoder, encode_rows
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
-DATASET = Dataset(target="y", positive=1)
+DATASET, TARGET = Dataset(target="y", positive=1), Target(Binary())
 
 
 def table(rows=400, seed=0):
@@ -223,13 +225,20 @@ def test_only_training_rows_are_learnt_from(tmp_path):
     changed.loc[other, "city"] = "Atlantis"
     changed.loc[other, "member"] = True
     first, encoded = encode_rows(
-        rows, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        rows, split, TARGET, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    second, _ = encode_rows(changed, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks())
+    second, _ = encode_rows(
+        changed, split, TARGET, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+    )
     assert files(first, tmp_path / "a") == files(second, tmp_path / "b")
     assert encoded.index.equals(rows.index)
     third, _ = encode_rows(
-        changed, split.assign(part="train"), DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        changed,
+        split.assign(part="train"),
+        TARGET,
+        DATASET,
+        FeatureReport(0, 0.95, "stop", "warn", [], []),
+        Leaks(),
     )
     assert files(third, tmp_path / "c") != files(first, tmp_path / "a")
 

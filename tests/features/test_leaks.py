@@ -7,6 +7,8 @@ from lepton_pipeline.features.leaks import check_features, enforce_report
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features, Leaks
 from lepton_pipeline.system.records import from_json, to_json
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -25,7 +27,7 @@ def split(rows, target="y"):
 
 
 def check(rows, dataset=DATASET, **leaks):
-    return check_features(rows, split(rows), dataset, Leaks(**leaks))
+    return check_features(rows, split(rows), Target(Binary()), dataset, Leaks(**leaks))
 
 
 def found(report, severity="leak"):
@@ -40,12 +42,12 @@ def test_honest_features_are_reported_and_raise_nothing():
     rows = table()
     report = check(rows)
     assert from_json(FeatureReport, to_json(report)) == report
-    assert (report.rows, report.max_auc, report.on_leak, report.on_noise) == (600, 0.95, "stop", "warn")
+    assert (report.rows, report.bound, report.on_leak, report.on_noise) == (600, 0.95, "stop", "warn")
     assert report.findings == []
     assert sorted(each.name for each in report.features) == [f"x{number}" for number in range(6)]
-    aucs = [each.auc for each in report.features]
+    aucs = [each.figure for each in report.features]
     assert aucs == sorted(aucs, reverse=True)
-    assert all(0.5 < each.auc < 0.7 and each.low < each.auc < each.high for each in report.features)
+    assert all(0.5 < each.figure < 0.7 and each.low < each.figure < each.high for each in report.features)
     assert enforce_report(report, Leaks()) == []
 
 
@@ -248,7 +250,7 @@ def test_declared_numbers_must_be_numbers():
 def test_arguments_are_not_changed():
     rows = table()
     parts, before = split(rows), rows.copy()
-    check_features(rows, parts, DATASET, Leaks())
+    check_features(rows, parts, Target(Binary()), DATASET, Leaks())
     pd.testing.assert_frame_equal(rows, before)
     pd.testing.assert_frame_equal(parts, split(rows))
 
@@ -260,7 +262,7 @@ def test_what_is_computed_from_the_time_alone_is_no_leak():
     rows = rows.assign(**weak, hour=hour, at=pd.Timestamp("2024-01-01"), shift=hour // 6, mixed=hour)
     made = Features(derive={"hour": "hour(at)", "shift": "floor(hour / 6)", "mixed": "hour(at) + 0 * x1"})
     dataset = Dataset(target="y", positive=1, time="at")
-    report = check_features(rows, split(rows), dataset, Leaks(), made)
+    report = check_features(rows, split(rows), Target(Binary()), dataset, Leaks(), made)
     assert found(report) == {"mixed": "duplicates the target"}
     assert {"hour", "shift"} <= {each.name for each in report.features}
     assert set(found(check(rows, dataset))) == {"hour", "shift", "mixed"}

@@ -14,7 +14,6 @@ from lepton_pipeline.data.columns import feature_columns
 from lepton_pipeline.data.ingest import ingest_table, read_table
 from lepton_pipeline.data.raw import read_header, read_rows
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.data.sql import run_query
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import DataError
@@ -24,6 +23,8 @@ from lepton_pipeline.features.leaks import check_features, enforce_report
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.tasks.find import Target, find_task
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.verticals.energy import label_next_hour
 from lepton_pipeline.verticals.logistics import time_flights
 from lepton_pipeline.verticals.retail import (
@@ -53,12 +54,14 @@ class Prepared(NamedTuple):
 
     declared: Vertical
     rows: pd.DataFrame
+    target: Target
     split: pd.DataFrame
 
     def report(self, dataset: Dataset | None = None, **columns: pd.Series) -> dict[str, Any]:
         """What the guard finds, with other roles or further columns than declared."""
         rows = self.rows.assign(**columns)
-        return check_features(rows, self.split, dataset or self.declared.dataset, self.declared.leaks)
+        roles = dataset or self.declared.dataset
+        return check_features(rows, self.split, self.target, roles, self.declared.leaks)
 
     def without(self, *columns: str) -> Dataset:
         """Roles of columns in which these are features."""
@@ -76,7 +79,8 @@ def prepared(vertical: str) -> Prepared:
     rows = derive_features(
         TABLES.get(vertical, one_table)(vertical, declared), declared.dataset, declared.features
     )
-    return Prepared(declared, rows, split_rows(rows, declared.dataset, declared.split))
+    target = Target(find_task(rows, declared.dataset))
+    return Prepared(declared, rows, target, split_rows(rows, target, declared.dataset, declared.split))
 
 
 def raw(path: str) -> list[RawFile]:
@@ -168,7 +172,7 @@ def test_a_trap_that_is_a_feature_again_stops_the_run(vertical, trap, finding):
     assert f"  - {trap!r}, {finding}: " in message
     assert "Exclude it (dataset.exclude)" in message
     with pytest.raises(DataError, match="leak the target, or identify rows"):
-        encode_rows(data.rows, data.split, dataset, report, data.declared.leaks)
+        encode_rows(data.rows, data.split, data.target, dataset, report, data.declared.leaks)
     # Nothing but the declaration keeps it out.
     assert found(data.report()) == {}
 
@@ -202,7 +206,9 @@ def test_the_random_columns_of_energy_are_dropped_and_nothing_else_is():
     declared = data.declared
     report = data.report()
     assert found(report, "noise") == {"rv1": "pure noise", "rv2": "duplicate of rv1"}
-    encoder, encoded = encode_rows(data.rows, data.split, declared.dataset, report, declared.leaks)
+    encoder, encoded = encode_rows(
+        data.rows, data.split, data.target, declared.dataset, report, declared.leaks
+    )
     assert set(encoder.dropped) == {"rv1", "rv2"}
     kept = [name for name in feature_columns(data.rows, declared.dataset) if name not in ("rv1", "rv2")]
     assert list(encoder.inputs) == kept

@@ -5,7 +5,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
@@ -15,6 +14,9 @@ from lepton_pipeline.model.artefact import Artefact, assemble_artefact
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, Leaks, Split, Training
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
 METRICS = Metrics(0.5, {}, {}, 100, {})
 FEATURES = Features(derive={"decade": "floor(age / 10)"})
@@ -37,11 +39,11 @@ def table():
 def artefact(table):
     dataset = Dataset(target="bought", positive="yes", id="id")
     table = derive_features(table, dataset, FEATURES)
-    split = split_rows(table, dataset, Split())
+    split = split_rows(table, Target(Binary()), dataset, Split())
     encoder, encoded = encode_rows(
-        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        table, split, Target(Binary()), dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu"))
+    model, _, _ = train_model(encoded, split, Target(Binary()), Training(epochs=2, device="cpu"))
     return assemble_artefact(encoder, model, METRICS, table, split, FEATURES, Ingestion(), dataset)
 
 
@@ -204,11 +206,11 @@ def test_reasons_of_dates_are_told_in_iso_whatever_way_they_came(table):
     dataset = Dataset(target="bought", positive="yes", id="id")
     features = Features(derive={"month_day": "day(day)"})
     derived = derive_features(dated, dataset, features)
-    split = split_rows(derived, dataset, Split())
+    split = split_rows(derived, Target(Binary()), dataset, Split())
     encoder, encoded = encode_rows(
-        derived, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        derived, split, Target(Binary()), dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    model, _, _ = train_model(encoded, split, Training(epochs=2, device="cpu", model="mlp"))
+    model, _, _ = train_model(encoded, split, Target(Binary()), Training(epochs=2, device="cpu", model="mlp"))
     made = assemble_artefact(
         encoder, model, METRICS, derived, split, features, Ingestion(dates={"day": "%d/%m/%Y"}), dataset
     )

@@ -8,6 +8,10 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.model import baseline as module
 from lepton_pipeline.model.baseline import score_baselines, score_in_use
 from lepton_pipeline.parameters import Evaluation, Training
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+
+BINARY = Target(Binary())
 
 
 def rows(n=600, seed=0):
@@ -43,7 +47,7 @@ def in_folds():
 
 def test_both_baselines_rank_the_scored_rows():
     encoded, split = rows()
-    scores = score_baselines(encoded, split, ALONE)
+    scores = score_baselines(encoded, split, BINARY, ALONE)
     assert list(scores.columns) == BOTH
     assert scores.index.equals(split.index[split["part"] != "train"])
     assert all(str(dtype) == "float64" for dtype in scores.dtypes)
@@ -54,8 +58,10 @@ def test_both_baselines_rank_the_scored_rows():
 
 
 def test_a_model_with_boosting_needs_no_second_one(in_folds):
-    assert list(score_baselines(*in_folds, Training())) == ["logistic_regression"]
-    assert list(score_baselines(*in_folds, Training(model="mlp", boosting=True))) == ["logistic_regression"]
+    assert list(score_baselines(*in_folds, BINARY, Training())) == ["logistic_regression"]
+    assert list(score_baselines(*in_folds, BINARY, Training(model="mlp", boosting=True))) == [
+        "logistic_regression"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +71,9 @@ def test_baselines_learn_from_the_rows_that_the_model_learns_from(in_folds, monk
     """A label of a validation row tells on the test rows only where the model that is kept learns from it, too."""
     plans = []
 
-    def boost_by_plan(encoded, labels, plan, training):
+    def boost_by_plan(encoded, targets, plan, training, task):
         plans.append(plan)
-        return SimpleNamespace(logits=lambda rows: np.zeros(len(rows))), np.zeros(len(encoded))
+        return [SimpleNamespace(outputs=lambda rows: np.zeros(len(rows)))], np.zeros(len(encoded))
 
     monkeypatch.setattr(module, "boost_by_plan", boost_by_plan)
     encoded, split = in_folds
@@ -76,7 +82,7 @@ def test_baselines_learn_from_the_rows_that_the_model_learns_from(in_folds, monk
     other = split.assign(label=split["label"].where(split.index != row, 1 - split["label"]))
     training = Training(model=model, boosting=False)
     first, second = (
-        score_baselines(encoded, each, training)["logistic_regression"] for each in (split, other)
+        score_baselines(encoded, each, BINARY, training)["logistic_regression"] for each in (split, other)
     )
     in_test = split.loc[first.index, "part"] == "test"
     assert (first != second)[in_test].any() == bool(kind)
@@ -87,30 +93,30 @@ def test_baselines_learn_from_the_rows_that_the_model_learns_from(in_folds, monk
 
 def test_scores_are_repeated_and_do_not_see_test_labels():
     encoded, split = rows()
-    first = score_baselines(encoded, split, ALONE)
+    first = score_baselines(encoded, split, BINARY, ALONE)
     flipped = split.assign(label=split["label"].where(split["part"] != "test", 1 - split["label"]))
-    pd.testing.assert_frame_equal(score_baselines(encoded, flipped, ALONE), first, check_exact=True)
+    pd.testing.assert_frame_equal(score_baselines(encoded, flipped, BINARY, ALONE), first, check_exact=True)
 
 
 def test_codes_beyond_what_boosting_takes_and_codes_never_trained_on_are_scored():
     encoded, split = rows()
     many = encoded.assign(many=np.arange(len(encoded), dtype=np.int32))
     before = many.copy(deep=True)
-    assert score_baselines(many, split, ALONE).notna().all(axis=None)
+    assert score_baselines(many, split, BINARY, ALONE).notna().all(axis=None)
     pd.testing.assert_frame_equal(many, before)
 
 
 def test_rows_of_numbers_only_and_of_codes_only_are_scored():
     encoded, split = rows()
     for columns in (["a", "noise"], ["c"]):
-        assert score_baselines(encoded[columns], split, ALONE).notna().all(axis=None)
+        assert score_baselines(encoded[columns], split, BINARY, ALONE).notna().all(axis=None)
 
 
 def test_the_penalty_of_the_regression_is_chosen_by_the_validation_rows():
     encoded, split = rows()
     flipped = split.assign(label=split["label"].where(split["part"] != "validation", 1 - split["label"]))
     straight, reverse = (
-        score_baselines(encoded, each, Training(model="mlp", boosting=True))["logistic_regression"]
+        score_baselines(encoded, each, BINARY, Training(model="mlp", boosting=True))["logistic_regression"]
         for each in (split, flipped)
     )
     # Where the validation rows contradict the training rows, the strongest penalty is the least wrong.
@@ -121,7 +127,7 @@ def in_use(column, **declared):
     """Scores of a column in use, on rows that know the label a little."""
     encoded, split = rows()
     table = encoded.assign(column=column(encoded) if callable(column) else column)
-    return score_in_use(table, split, Evaluation(baselines={"today": "column", **declared})), split
+    return score_in_use(table, split, BINARY, Evaluation(baselines={"today": "column", **declared})), split
 
 
 def test_probabilities_in_use_stay_as_they_are():
@@ -169,4 +175,4 @@ def test_a_score_in_use_that_is_absent_is_hinted_at():
     with pytest.raises(
         DataError, match=r"no column 'nois', which evaluation.baselines.today declares; did you mean"
     ):
-        score_in_use(encoded, split, Evaluation(baselines={"today": "nois"}))
+        score_in_use(encoded, split, BINARY, Evaluation(baselines={"today": "nois"}))

@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.model import folds as module
 from lepton_pipeline.model.folds import Fold, Plan, holdout, plan_fits
 from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
 
 def positions(split, part):
@@ -18,14 +20,14 @@ def at_random():
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": rng.normal(size=200), "bought": rng.choice(["yes", "no"], 200)})
     table.index = rng.permutation(1000)[:200]
-    return split_rows(table, Dataset(target="bought", positive="yes"), Split())
+    return split_rows(table, Target(Binary()), Dataset(target="bought", positive="yes"), Split())
 
 
 @pytest.fixture
 def by_time():
     table = pd.DataFrame({"day": range(100), "bought": ["yes", "no"] * 50})
     dataset = Dataset(target="bought", positive="yes", time="day", label_delay=3)
-    return split_rows(table, dataset, Split(strategy="time"))
+    return split_rows(table, Target(Binary()), dataset, Split(strategy="time"))
 
 
 def test_at_random_every_row_but_the_test_rows_is_held_out_once_and_learnt_from_otherwise(at_random):

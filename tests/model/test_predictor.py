@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.model import classifier as module
-from lepton_pipeline.model.calibration import Calibration
+from lepton_pipeline.model import predictor as module
 from lepton_pipeline.model.predictor import DESCRIPTION, Predictor, train_model
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import log_loss, sigmoid, to_logits
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.find import Target
 
+BINARY = Target(Binary())
 SMALL = {"epochs": 3, "width": 16, "batch_size": 64, "learning_rate": 1e-2, "device": "cpu"}
 PARTS = ["model", "uncalibrated", "network", "boosting"]
 
@@ -41,7 +44,7 @@ def make_rows(n=500, *, by_time=False, noise=False):
 
 
 def train(encoded, split, on_epoch=None, **changes):
-    return train_model(encoded, split, Training(**SMALL | changes), on_epoch)
+    return train_model(encoded, split, BINARY, Training(**SMALL | changes), on_epoch)
 
 
 def auc(scores, labels):
@@ -114,8 +117,8 @@ def test_what_is_served_is_the_calibrated_mean_of_logits(trained, rows):
     scores = model.scores(encoded)
     assert scores.index.equals(encoded.index)
     assert list(scores.columns) == PARTS
-    network = model.network.predict_proba(encoded)[:, 1]
-    boosting = sigmoid(model.boosting.logits(encoded))
+    network = model.network.predict(encoded)
+    boosting = sigmoid(model.boosting[0].outputs(encoded))
     np.testing.assert_allclose(scores["network"], network, atol=1e-7)
     np.testing.assert_allclose(scores["boosting"], boosting, atol=1e-12)
     weight = model.boosting_weight
@@ -125,9 +128,7 @@ def test_what_is_served_is_the_calibrated_mean_of_logits(trained, rows):
     np.testing.assert_allclose(
         scores["model"], sigmoid(calibration.slope * mean + calibration.intercept), atol=1e-7
     )
-    probabilities = model.predict_proba(encoded)
-    assert np.array_equal(probabilities[:, 1], scores["model"])
-    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert np.array_equal(model.predict(encoded), scores["model"])
 
 
 def test_held_out_rows_are_blended_as_served_ones(trained):
@@ -136,14 +137,14 @@ def test_held_out_rows_are_blended_as_served_ones(trained):
     network, boosting = (to_logits(held_out[part].to_numpy()) for part in ("network", "boosting"))
     mean = (1 - weight) * network + weight * boosting
     np.testing.assert_allclose(held_out["uncalibrated"], sigmoid(mean), atol=1e-9)
-    np.testing.assert_allclose(held_out["model"], model.calibration.apply(mean), atol=1e-9)
+    np.testing.assert_allclose(held_out["model"], sigmoid(model.calibration.correct(mean)), atol=1e-9)
 
 
 @pytest.mark.parametrize(("data", "rule"), [("rows", "weigh"), ("in_time", "weigh_by_time")])
 def test_boosting_weighs_what_held_out_rows_say(data, rule, monkeypatch, request):
     seen = []
 
-    def spy(network, boosting, labels):
+    def spy(task, network, boosting, labels):
         seen.append((sigmoid(network), sigmoid(boosting), labels))
         return 0.3
 
@@ -175,11 +176,11 @@ def test_the_calibration_is_fitted_to_the_blend_of_held_out_rows(rows, monkeypat
     """And is what it finds, for the rows in their order."""
     seen = []
 
-    def spy(logits, labels):
+    def spy(task, logits, labels):
         seen.append((logits, labels))
         return Calibration(0.5, 0.25)
 
-    monkeypatch.setattr(module, "fit_calibration", spy)
+    monkeypatch.setattr(Binary, "calibrate", spy)
     _, split = rows
     model, _, held_out = train(*rows, epochs=1)
     ((logits, labels),) = seen
@@ -204,7 +205,7 @@ def test_a_calibration_lowers_the_log_loss_or_is_none(rows, class_weight):
 
 
 def test_no_calibration_by_time_where_the_fits_that_it_would_be_taken_from_are_not_kept(in_time, monkeypatch):
-    monkeypatch.setattr(module, "fit_calibration", lambda logits, labels: Calibration(0.5, 0.25))
+    monkeypatch.setattr(Binary, "calibrate", lambda *given: Calibration(0.5, 0.25))
     assert train(*in_time, epochs=1, networks=1)[0].calibration == Calibration()
     assert train(*in_time, epochs=1, model="mlp")[0].calibration == Calibration(0.5, 0.25)
 
@@ -245,7 +246,7 @@ def test_plain_models_are_one_network_without_boosting(rows, model):
     _, split = rows
     fitted, history, held_out = train(*rows, model=model)
     assert fitted.trained["networks"] == 1
-    assert fitted.boosting is None
+    assert fitted.boosting == ()
     assert history["network"].unique().tolist() == [1]
     assert held_out.index.equals(split.index[split["part"] == "validation"])
     assert list(held_out.columns) == ["model", "uncalibrated", "network"]
@@ -255,7 +256,7 @@ def test_plain_models_are_one_network_without_boosting(rows, model):
 def test_boosting_is_as_declared(in_time, model, boosting):
     encoded, _ = in_time
     fitted, _, held_out = train(*in_time, model=model, boosting=boosting, networks=1, epochs=1)
-    assert (fitted.boosting is not None) == boosting
+    assert bool(fitted.boosting) == boosting
     for scores in (held_out, fitted.scores(encoded)):
         assert ("boosting" in scores) == boosting
         assert np.isfinite(scores).all(axis=None)
@@ -301,13 +302,13 @@ def test_values_that_training_did_not_have_are_scored(trained, rows):
 
 def test_other_columns_are_refused_by_name(trained, rows):
     with pytest.raises(DataError, match=r"missing \['b'\], unknown \['d'\]"):
-        trained[0].predict_proba(rows[0].rename(columns={"b": "d"}))
+        trained[0].predict(rows[0].rename(columns={"b": "d"}))
 
 
 @pytest.mark.parametrize("boosting", [True, False])
 def test_it_loads_without_pickle_and_predicts_the_same_bits(trained, rows, boosting, tmp_path, monkeypatch):
     encoded, _ = rows
-    model = trained[0] if boosting else replace(trained[0], boosting=None)
+    model = trained[0] if boosting else replace(trained[0], boosting=())
 
     def refuse(*args, **kwargs):
         raise AssertionError("pickle was used")
@@ -342,7 +343,7 @@ def test_a_loaded_model_needs_neither_scikit_learn_nor_what_trains(trained, tmp_
         "print({'torch', 'sklearn', 'scipy', 'safetensors'} & set(sys.modules))\n"
         f"model = Predictor.load(Path({str(tmp_path)!r}))\n"
         "row = {'a': np.float32([0]), 'b': np.float32([1]), 'c': np.int32([3])}\n"
-        "model.predict_proba(pd.DataFrame(row))\n"
+        "model.predict(pd.DataFrame(row))\n"
         "print('sklearn' in sys.modules, 'lepton_pipeline.model.networks.fit' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -369,12 +370,13 @@ def test_parts_of_another_model_are_refused(trained, trained_in_time, tmp_path, 
 
 def test_the_hash_is_of_every_part(trained, trained_in_time):
     model, other = trained[0], trained_in_time[0]
+    (trees,) = model.boosting
     changed = [
         model,
         replace(model, network=other.network),
         replace(model, boosting=other.boosting),
-        replace(model, boosting=None),
-        replace(model, boosting=replace(model.boosting, baseline=model.boosting.baseline + 1)),
+        replace(model, boosting=()),
+        replace(model, boosting=[replace(trees, baseline=trees.baseline + 1)]),
         replace(model, boosting_weight=model.boosting_weight + 0.1),
         replace(model, calibration=replace(model.calibration, slope=model.calibration.slope + 1)),
         replace(model, calibration=replace(model.calibration, intercept=model.calibration.intercept + 1)),
@@ -397,6 +399,6 @@ def test_training_reports_every_epoch_and_leaves_its_arguments_as_they_were(rows
 
 def test_a_small_table_needs_no_setting():
     encoded, split = make_rows(60)
-    model, _, held_out = train_model(encoded, split, Training(device="cpu"))
+    model, _, held_out = train_model(encoded, split, BINARY, Training(device="cpu"))
     assert np.isfinite(held_out).all(axis=None)
-    assert np.isfinite(model.predict_proba(encoded)).all()
+    assert np.isfinite(model.predict(encoded)).all()

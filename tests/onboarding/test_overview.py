@@ -1,13 +1,15 @@
 import shutil
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import mlflow
 import pytest
 import yaml
 
+from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.onboarding.overview import Champion, LastRun, VerticalOverview, overview, print_overview
-from lepton_pipeline.tracking.runs import Tracking
+from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 TRACKING = Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns")
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
@@ -98,6 +100,23 @@ def test_runs_and_champions_are_those_of_the_store(tmp_path, declare, used):
     assert mill.last_run == LastRun("FINISHED", NOON, 0.875)
     for name in ("old", "new"):
         assert rows[name] == VerticalOverview(name, "bought = 1", "stratified")
+
+
+def test_rows_of_a_run_are_those_of_its_data_set_and_figures_those_of_the_gate(tmp_path, store, declare):
+    declare("shop", {"dataset": {"target": "bought", "positive": 1}, "gate": {"metric": "f1"}})
+    shutil.copy(store, tmp_path / "mlflow.db")
+    log = RunLog(TRACKING, tmp_path)
+    run = log.open("shop", "first", {})
+    record = IngestionRecord(1200, {"bought": "number"}, "ab" * 32, 0.25)
+    log.record(run, SimpleNamespace(metadata={"mlflow": {"dataset": True}}), record)
+    log.metrics(run, {"test.f1": 0.5, "test.auc": 0.75})
+    log.client.create_registered_model("shop")
+    log.client.create_model_version("shop", "file:///nowhere", run, tags={"test.f1": "0.5"})
+    log.client.set_registered_model_alias("shop", "champion", "1")
+    log.close(run, "FINISHED")
+    shop = look(tmp_path)["shop"]
+    assert (shop.rows, shop.base_rate, shop.metric) == (1200, 0.25, "f1")
+    assert (shop.last_run.figure, shop.champion) == (0.5, Champion(1, 0.5))
 
 
 @pytest.mark.parametrize(

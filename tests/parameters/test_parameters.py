@@ -50,3 +50,51 @@ def test_a_dumped_declaration_builds_the_same_one():
         }
     )
     assert Vertical.model_validate(vertical.model_dump()) == vertical
+
+
+@pytest.mark.parametrize(
+    ("roles", "metric", "measured"),
+    [
+        ({"classes": "all"}, "ovr_auc", "log_loss, macro_f1, accuracy"),
+        ({"task": "regression"}, "r2", "rmse, mae"),
+    ],
+)
+def test_slices_are_held_to_bounds_of_what_measures_them(roles, metric, measured):
+    declared = {"dataset": {"target": "y", **roles}, "gate": {"metric": metric, "slice_at_least": 0.5}}
+    refused = f"slice_at_least: no slice is measured by {metric}; decide by {measured}"
+    with pytest.raises(ValidationError, match=refused):
+        Vertical.model_validate(declared)
+    first = measured.split(", ")[0]
+    held = {**declared, "gate": {"metric": first, "slice_at_most": 0.5}}
+    assert Vertical.model_validate(held).gate.slice_at_most == 0.5
+
+
+@pytest.mark.parametrize(
+    ("dataset", "decay", "problem"),
+    [
+        ({"task": "regression"}, {"at_least": 0.5}, "at_least: rmse is better if lower; declare at_most"),
+        ({"positive": 1}, {"at_most": 0.5}, "at_most: auc is better if higher; declare at_least"),
+        ({"task": "regression"}, {"at_most": 1500.0}, ""),
+        ({"classes": "all"}, {"windows": 1}, ""),
+    ],
+)
+def test_the_bound_of_decay_fits_the_direction_of_the_metric(dataset, decay, problem):
+    declared = {"dataset": {"target": "y", **dataset}, "retraining": {"on_decay": decay}}
+    if not problem:
+        assert Vertical.model_validate(declared).retraining.on_decay is not None
+        return
+    with pytest.raises(ValidationError, match=f"retraining.on_decay.{problem}"):
+        Vertical.model_validate(declared)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "key"),
+    [({"task": "regression"}, "max_auc"), ({"classes": "all"}, "max_r2"), ({"positive": 1}, "max_r2")],
+)
+def test_the_bound_of_the_leak_guard_fits_the_task(dataset, key):
+    declared = {"dataset": {"target": "y", **dataset}, "leaks": {key: 0.9}}
+    with pytest.raises(ValidationError, match=rf"leaks\.{key}: it has no effect in"):
+        Vertical.model_validate(declared)
+    other = "max_auc" if key == "max_r2" else "max_r2"
+    vertical = Vertical.model_validate({**declared, "leaks": {other: 0.9}})
+    assert getattr(vertical.leaks, other) == 0.9

@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from conftest import REPOSITORY
 
+from lepton_pipeline.tracking.artefacts import read_facts
+
 
 @pytest.fixture
 def watched(trained, tmp_path):
@@ -49,10 +51,10 @@ def test_new_rows_are_compared_with_the_champions_and_nothing_of_the_training_ch
     assert run.data.metrics["drift.columns"] == len(flagged)
     assert run.data.metrics["realised.auc"] == pytest.approx(result["windows"][0]["value"])
     assert run.data.tags["drifted"] == "True"
-    assert run.data.tags["model.version"] == "1"
+    assert run.data.tags["version"] == "1"
     # There and back.
     version = watched.client().get_model_version("finance", "1")
     assert version.tags["monitoring.run_id"] == run.info.run_id
-    assert run.data.tags["model.run_id"] == version.run_id
+    assert read_facts(watched.client(), run)["model.run_id"] == version.run_id
     assert {name: watched.output("04_feature", name).stat().st_mtime_ns for name in kept} == kept
     assert len(watched.runs("finance")) == 1

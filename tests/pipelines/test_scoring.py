@@ -12,6 +12,7 @@ from conftest import REPOSITORY
 
 import lepton_pipeline.registry.fetch as fetch
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.tracking.artefacts import read_facts
 
 TARGET = "default payment next month"
 
@@ -55,13 +56,14 @@ def test_new_rows_are_scored_by_the_champion(scored, trained):
     (run,) = scored.runs("finance_scoring")
     assert run.info.status == "FINISHED"
     tags, metrics = run.data.tags, run.data.metrics
-    assert (tags["model.version"], tags["model.run_id"]) == ("1", version.run_id)
-    assert (tags["rows"], tags["quarantined"], tags["input.files"]) == ("120", "1", "0.csv.gz, 1.csv.gz")
+    facts = read_facts(scored.client(), run)
+    assert (tags["kind"], tags["version"], facts["model.run_id"]) == ("scoring", "1", version.run_id)
+    assert (metrics["rows"], metrics["quarantined"]) == (120, 1)
+    assert facts["data.files"] == "0.csv.gz, 1.csv.gz"
     record = json.loads(scored.output("08_reporting", "scoring/record.json").read_text())
-    assert len(tags["input.sha256"]) == 64
-    assert metrics["rows"] == 120
+    assert len(tags["data.sha256"]) == 64
     assert metrics["positives"] == record["positives"] == int(expected["decision"].sum())
-    assert float(tags["share_positive"]) == record["positives"] / 119
+    assert metrics["share_positive"] == record["positives"] / 119
     assert metrics["mean_score"] == pytest.approx(expected["probability"].mean(), abs=1e-9)
     # The runs of the vertical itself stay comparable.
     assert len(scored.runs("finance")) == 1
@@ -97,7 +99,7 @@ def test_rows_that_break_the_contract_stop_a_scoring_and_are_kept(scored):
     (run,) = scored.runs("finance_scoring")
     assert run.info.status == "FAILED"
     assert "ContractError" in run.data.tags["error"]
-    assert run.data.tags["model.version"] == "1"
+    assert run.data.tags["version"] == "1"
     assert not scored.output("07_model_output", "batch_scores.parquet").exists()
     contract = json.loads(scored.output("08_reporting", "scoring/contract.json").read_text())
     assert (contract["rows"], contract["success"]) == (123, False)

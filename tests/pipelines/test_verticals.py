@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import QUICK, REPOSITORY, Project, copy_face
+from conftest import FILES_OF, QUICK, REPOSITORY, Project, copy_face
 from warm_kedro import Done
 
 from lepton_pipeline.model.artefact import Artefact
@@ -41,6 +41,8 @@ SLICES = {
     "energy": {"*": lambda rows: rows.head(3000)},
     "marketing": {"*": every(3)},
     "education": {"studentInfo*": every(10)},
+    "real_estate": {"*": every(10)},
+    "energy_load": {"*": lambda rows: rows.head(3000)},
 }
 # What is known only later, or names rows.
 NEVER = {
@@ -52,6 +54,8 @@ NEVER = {
     "energy": ["next_hour", "date"],
     "marketing": ["id", "duration"],
     "education": ["id_student", "date_unregistration", "code_presentation", "starts", "gender", "age_band"],
+    "real_estate": ["price", "id", "date", "yr_built", "yr_renovated"],
+    "energy_load": ["next_hour", "date"],
 }
 # A quick training on a slice proves that the stages fit together; how good its model is says nothing.
 ANY_QUALITY = {"at_least": 0.0, "baseline_margin": 0.99}
@@ -74,7 +78,7 @@ def sliced(made_once, store):
 
     def train(vertical: str, path: Path) -> None:
         copy_face(path, [vertical])
-        copy_slices(vertical, path / "data/01_raw" / vertical)
+        copy_slices(vertical, path / "data/01_raw" / FILES_OF.get(vertical, vertical))
         quick = {
             "training": QUICK,
             "evaluation": {"resamples": 100, "explained_rows": 50},
@@ -95,7 +99,7 @@ def sliced(made_once, store):
 
 def copy_slices(vertical: str, folder: Path) -> None:
     folder.mkdir(parents=True)
-    for file in (REPOSITORY / "data/01_raw" / vertical).iterdir():
+    for file in (REPOSITORY / "data/01_raw" / folder.name).iterdir():
         if file.suffix == ".md":
             continue
         cut = next(

@@ -93,7 +93,7 @@ def test_defaults_are_filled_in():
         ),
         (
             {"gate": {"metric": "accuracy"}},
-            "shop.gate.metric: 'accuracy' must be 'auc', 'average_precision' or 'f1'",
+            "shop.gate.metric: 'accuracy' is none of auc, average_precision, f1, by which binary is decided",
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_column_of_parts_is_no_feature():
 
 
 def test_every_problem_is_told_at_once():
-    assert len(refusal(training={"epochs": 0, "widht": 3}, gate={"at_least": 2.0}).splitlines()) == 3
+    assert len(refusal(training={"epochs": 0, "widht": 3}, gate={"margin": 2.0}).splitlines()) == 3
 
 
 @pytest.mark.parametrize("declared", [None, [], "x"])

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.copies import find_copies
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.features.encode import encode_rows
@@ -32,9 +31,13 @@ from lepton_pipeline.parameters import (
 )
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 ROWS = 500
+TARGET = Target(Binary())
 EVALUATION = Evaluation(resamples=200)
 
 
@@ -96,23 +99,23 @@ def make_shop(store: Path, folder: Path, model_name: str = "linear") -> Shop:
     table["bought"] = np.where(table["age"] + 15 * rng.standard_normal(ROWS) > 40, "yes", "no")
     table["day"] = pd.date_range("2026-01-01", periods=ROWS)
     dataset = Dataset(target="bought", positive="yes", id="id", time="day")
-    split = split_rows(table, dataset, Split(strategy="time"))
+    split = split_rows(table, TARGET, dataset, Split(strategy="time"))
     encoder, encoded = encode_rows(
-        table, split, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        table, split, TARGET, dataset, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    model, _, _ = train_model(encoded, split, Training(model=model_name, epochs=3, device="cpu"))
+    model, _, _ = train_model(encoded, split, TARGET, Training(model=model_name, epochs=3, device="cpu"))
     rows = split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
     scores = rows.assign(model=model.scores(encoded.loc[rows.index])["model"])
     scores["hist_gradient_boosting"] = scores["model"]
-    metrics = evaluate(scores, EVALUATION)
+    metrics = evaluate(scores, TARGET, EVALUATION)
     run = log.open("base", "a run", {"data.sha256": "ab" * 32})
     with warnings.catch_warnings():
         # MLflow's own, on import and when it looks at our model's type hints.
         warnings.simplefilter("ignore")
         artefact = assemble_artefact(encoder, model, metrics, table, split, Features(), Ingestion(), dataset)
-        reference = describe_reference(table, split, scores, encoder, dataset)
-        marks, found = find_copies(table, split, dataset, Features(), Split(strategy="time"))
-        copies = measure_copies(marks, found, scores, metrics)
+        reference = describe_reference(table, split, scores, TARGET, encoder, dataset)
+        marks, found = find_copies(table, split, TARGET, dataset, Features(), Split(strategy="time"))
+        copies = measure_copies(marks, found, scores, TARGET, metrics, EVALUATION)
         base = register_model(
             artefact, metrics, table, split, dataset, About(), reference, copies, Split(), run
         )

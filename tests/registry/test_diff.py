@@ -9,7 +9,8 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Split, Vertical
 from lepton_pipeline.registry.champion import history, move_champion
 from lepton_pipeline.registry.diff import HeldRows, compare_versions
-from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.champions import print_diff, print_history
 
 
@@ -51,6 +52,27 @@ def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, he
     assert "no test rows on disk" in diff.remark
     with pytest.raises(ConfigurationError, match="has no version 7; there are 1, 2"):
         compare_versions(shop.client, two, "1", "7", None)
+
+
+def test_figures_and_origin_are_those_of_the_run_else_those_of_the_tags(shop, two):
+    run = shop.run()
+    shop.log.lineage(run, {"environment.sha256": "ef" * 32, "device": "cuda"})
+    measured = Metrics(0.3, {}, {}, 100, {"model": {"auc": Estimate(0.75, 0.5, 1.0), "f1": Estimate(0.5)}})
+    shop.client.log_text(run, to_json(measured), "evaluation/metrics.json")
+    # As an earlier release registered it.
+    shop.client.set_model_version_tag(two, "1", "environment.sha256", "cd" * 32)
+    shop.client.set_model_version_tag(two, "1", "test.f1", "0.25")
+    shop.client.set_model_version_tag(two, "1", "test.f1.low", "0.125")
+    shop.client.set_model_version_tag(two, "1", "test.f1.high", "0.5")
+    shop.client.create_model_version(two, shop.base.model_uri, run)
+    diff = compare_versions(shop.client, two, "1", "3", None)
+    figures = {metric: both for metric, *both in diff.registered}
+    assert figures["f1"][1] == "0.5000 [cannot be judged]"
+    assert figures["f1"][0].endswith("[0.1250, 0.5000]")
+    assert figures["auc"][1] == "0.7500 [0.5000, 1.0000]"
+    assert figures["brier"][1] == "–"
+    assert ("environment.sha256", "cd" * 32, "ef" * 32) in diff.facts
+    assert ("device", "–", "cuda") in diff.facts
 
 
 def test_parameters_that_differ_are_those_of_the_runs(shop, two):

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
-from lepton_pipeline.data.ingest import ingest_table
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Window
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
+from lepton_pipeline.verticals.raw_tables import ingest_table
 
 WAITING = 60
 
@@ -79,8 +81,10 @@ def test_a_run_leaves_out_what_waits_and_those_that_go_on_keep_its_present(dated
 class Half:
     """Scores every row with a half."""
 
-    def predict(self, rows):
-        return pd.DataFrame({"probability": 0.5}, index=rows.index)
+    task = Binary()
+
+    def scores(self, rows):
+        return np.full(len(rows), 0.5)
 
 
 def test_live_and_replayed_monitoring_see_the_same(raw_file):
@@ -128,7 +132,7 @@ def test_rows_whose_target_stays_missing_are_the_positive_class(raw_file):
     )
     result, quarantine, _ = check_contract(table, dataset, Contract(), features)
     made = derive_features(enforce_contract(table, quarantine, result, Contract()).frame(), dataset, features)
-    split = split_rows(made, dataset, Split(strategy="time"))
+    split = split_rows(made, Target(Binary()), dataset, Split(strategy="time"))
     # The 274 days up to the first of October, every fifth of which nobody came back.
     assert (len(table), len(made), len(split)) == (300, 274, 274)
     assert split["label"].sum() == 55

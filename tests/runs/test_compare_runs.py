@@ -12,7 +12,9 @@ import pytest
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.registry.versions import model_versions
 from lepton_pipeline.reporting.report.formats import interval
-from lepton_pipeline.runs.compare import compare_page, compare_runs, duration_text
+from lepton_pipeline.runs.compare import compare_page, compare_runs, duration_text, read_stored
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.runs import print_comparison
 from lepton_pipeline.tracking.runs import Tracking
 from lepton_pipeline.tracking.store import find_run, latest_runs, open_store
@@ -55,7 +57,8 @@ def add_run(client, auc=None, *, started=0, status="FINISHED", params=None, tags
 
 
 def compared(client, most=100):
-    return compare_runs("shop", latest_runs(client, "shop", most), model_versions(client, "shop"))
+    runs = latest_runs(client, "shop", most)
+    return compare_runs("shop", runs, model_versions(client, "shop"), read_stored(client, runs))
 
 
 def test_the_best_comes_first_with_its_interval_and_its_version(client, tmp_path):
@@ -140,6 +143,42 @@ def test_the_metric_is_that_of_the_gate(client):
     client.log_metric(run_id, "test.f1", 0.5)
     assert compared(client).metric == "f1"
     assert compared(client).groups[0].runs[0].figures["f1"].low is None
+
+
+def test_intervals_rows_and_commit_are_those_of_the_artefacts_else_what_an_earlier_release_logged(client):
+    former = add_run(client, 0.7, started=1, tags={"git.commit": "f" * 40, "git.dirty": "true"})
+    client.log_metric(former, "test.f1", 0.4)
+    client.log_metric(former, "test.f1.low", 0.3)
+    client.log_metric(former, "test.f1.high", 0.5)
+    latest = add_run(client, 0.8, started=2, tags={"git.commit": "e" * 40, "data.rows": "1"})
+    client.log_metric(latest, "test.f1", 0.5)
+    model = {"auc": Estimate(0.8, 0.75, 0.85, approximate=True), "f1": Estimate(0.5, 0.45, 0.55)}
+    rival = {"auc": Estimate(0.7, 0.6, 0.75)}
+    measured = Metrics(0.3, {}, {}, 100, {"model": model, "hist_gradient_boosting": rival})
+    client.log_text(latest, to_json(measured), "evaluation/metrics.json")
+    client.log_dict(
+        latest, {"git.commit": "e" * 40, "git.dirty": "true", "data.rows": "1499"}, "lineage.json"
+    )
+    comparison = compared(client)
+    assert comparison.metrics == ["auc", "f1"]
+    (group,) = comparison.groups
+    new, old = group.runs
+    assert (new.figures, new.baseline) == (model, rival["auc"])
+    assert (new.rows, old.rows) == ("1499", "1500")
+    assert (new.commit, old.commit) == ("e" * 8 + "+", "f" * 8 + "+")
+    assert old.figures["f1"] == Estimate(0.4, 0.3, 0.5)
+    assert old.baseline == Estimate(0.7)
+
+
+def test_the_smallest_loss_comes_first_and_no_run_needs_an_auc(client):
+    runs = [add_run(client, started=number, params={"gate.metric": "log_loss"}) for number in range(3)]
+    for run_id, loss in zip(runs, (0.5, 0.3, float("nan")), strict=True):
+        client.log_metric(run_id, "test.log_loss", loss)
+    comparison = compared(client)
+    assert comparison.metrics == ["log_loss"]
+    assert [run.run_id for run in comparison.groups[0].runs] == [runs[1], runs[0], runs[2]]
+    assert "Log loss" in compare_page(comparison)
+    print_comparison(comparison)
 
 
 def test_deleted_runs_are_left_out_and_the_latest_are_found_page_by_page(client, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from math import nextafter
 from types import SimpleNamespace
 
@@ -20,6 +21,8 @@ from lepton_pipeline.runs.checks import (
     compare_values,
     read_parameters,
 )
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.system.records import to_json
 
 CLEAN = {"git.commit": "1" * 40, "git.dirty": "false", "code.sha256": "a" * 64}
 DIRTY = {**CLEAN, "git.dirty": "true", "git.diff.sha256": "d" * 64}
@@ -173,6 +176,72 @@ def test_one_bit_is_a_difference_and_seconds_are_none(client):
         "train.loss [epoch 2]",
         "train.loss [epoch 3]",
     ]
+
+
+METRICS = Metrics(
+    0.3, {}, {}, 100, {"model": {"auc": Estimate(0.8, 0.7, 0.9)}, "network": {"auc": Estimate(0.6)}}
+)
+HISTORY = {
+    "network": [1, 1, 2],
+    "epoch": [1, 2, 1],
+    "train_loss": [0.5, 0.4, 0.3],
+    "validation_auc": [0.7, None, 0.8],
+}
+
+
+def add_stored_run(client, metrics=METRICS, history=HISTORY, **facts):
+    run_id = add_run(client, {"test.auc": metrics.model["auc"].value}, [0.5])
+    client.log_text(run_id, to_json(metrics), "evaluation/metrics.json")
+    client.log_dict(run_id, history, "training/history.json")
+    client.log_dict(run_id, {"weights.sha256": "w", **facts}, "lineage.json")
+    return run_id
+
+
+def test_what_is_not_logged_is_compared_by_the_artefacts(client):
+    one, same = add_stored_run(client), add_stored_run(client)
+    values = {value.name: value for value in compare_values((client, one), (client, same))}
+    assert all(value.equal for value in values.values())
+    assert list(values) == [
+        "weights.sha256",
+        "network.auc",
+        "network_2.train.loss [epoch 1]",
+        "network_2.validation.auc [epoch 1]",
+        "test.auc",
+        "test.auc.high",
+        "test.auc.low",
+        "threshold",
+        "train.loss [epoch 1]",
+        "train.loss [epoch 2]",
+        "validation.auc [epoch 1]",
+        "validation.auc [epoch 2]",
+    ]
+    test = {**METRICS.test, "network": {"auc": Estimate(nextafter(0.6, 1))}}
+    changed = {**HISTORY, "train_loss": [0.5, 0.4, nextafter(0.3, 1)]}
+    other = add_stored_run(client, replace(METRICS, test=test), changed, **{"weights.sha256": "v"})
+    values = compare_values((client, one), (client, other))
+    assert [value.name for value in values if not value.equal] == [
+        "weights.sha256",
+        "network.auc",
+        "network_2.train.loss [epoch 1]",
+    ]
+
+
+def test_a_run_of_an_earlier_release_is_compared_by_what_it_logged(client):
+    logged = {
+        "test.auc": 0.8,
+        "test.auc.low": 0.7,
+        "test.auc.high": 0.9,
+        "network.auc": 0.6,
+        "threshold": 0.3,
+    }
+    losses = {"network_2.train.loss": 0.3, "network_2.validation.auc": 0.8, "validation.auc": 0.7}
+    former = add_run(client, logged, **{"weights.sha256": "w"})
+    for name, value in {"train.loss": 0.5, **losses}.items():
+        client.log_metric(former, name, value, step=1)
+    values = compare_values((client, former), (client, add_stored_run(client)))
+    # It did not log the epoch that had no validation rows.
+    assert len(values) == 1 + len(logged) + 4
+    assert [value.name for value in values if not value.equal] == []
 
 
 def test_parameters_come_from_the_run_or_their_lack_is_said(client):

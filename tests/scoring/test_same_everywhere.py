@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
@@ -30,6 +30,7 @@ from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring
 from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.tasks.binary import Binary
 
 BERLIN = ZoneInfo("Europe/Berlin")
 DATASET = Dataset(target="y", positive=1, categorical=["code"], exclude=["at"])
@@ -82,10 +83,11 @@ class Written:
 class Sum:
     """A model that adds up what is encoded, so that every bit counts."""
 
-    def predict_proba(self, encoded: pd.DataFrame) -> np.ndarray:
+    task: ClassVar = Binary()
+
+    def predict(self, encoded: pd.DataFrame) -> np.ndarray:
         total = encoded.to_numpy(np.float64) @ np.arange(1, encoded.shape[1] + 1)
-        probability = 1 / (1 + np.exp(-total / 1000))
-        return np.column_stack([1 - probability, probability])
+        return 1 / (1 + np.exp(-total / 1000))
 
 
 def as_csv(rows: pd.DataFrame, written: Written) -> list[RawFile]:

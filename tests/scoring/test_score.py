@@ -6,13 +6,13 @@ import io
 import sys
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lepton_pipeline.data.raw_file import RawFile
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.datasets import StreamedParquetDataset
 from lepton_pipeline.errors import ContractError, DataError
 from lepton_pipeline.features.derive import Derivation, derive_features
@@ -38,6 +38,9 @@ from lepton_pipeline.scoring import score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.score import score_input
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.scoring import scoring_markdown
 
 DATASET = Dataset(target="bought", positive="yes", id="id")
@@ -55,6 +58,7 @@ class Plain:
     threshold: float = 0.5
     fails_at: int = 10**9
     calls: int = 0
+    task: ClassVar = Binary()
     derivation: Derivation = field(default_factory=lambda: Derivation({}, {}))
 
     def unseen_counts(self):
@@ -117,11 +121,13 @@ def artefact():
     )
     features = Features(derive={"decade": "floor(age / 10)"})
     made = derive_features(table, DATASET, features)
-    split = split_rows(made, DATASET, Split())
+    target = Target(Binary())
+    split = split_rows(made, target, DATASET, Split())
     encoder, encoded = encode_rows(
         made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
-    model, _, _ = train_model(encoded, split, Training(model="mlp", boosting=True, epochs=2, device="cpu"))
+    training = Training(model="mlp", boosting=True, epochs=2, device="cpu")
+    model, _, _ = train_model(encoded, split, target, training)
     return assemble_artefact(
         encoder, model, Metrics(0.5, {}, {}, 100, {}), made, split, features, Ingestion(), DATASET
     )
@@ -265,6 +271,7 @@ def test_windows_look_back_over_all_chunks(tmp_path):
         inputs={"before": "number"},
         numbers=["before"],
         threshold=0.5,
+        task=Binary(),
         predict=predict_before,
         unseen_counts=counts,
         derivation=Derivation({}, {}),
@@ -298,6 +305,7 @@ def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
         inputs={"before": "number"},
         numbers=[],
         threshold=0.5,
+        task=Binary(),
         predict=predict_before,
         unseen_counts=Plain().unseen_counts,
         derivation=Derivation({}, {}),

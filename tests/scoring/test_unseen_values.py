@@ -18,6 +18,7 @@ from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
 from lepton_pipeline.scoring.result import ScoringContract
 from lepton_pipeline.scoring.score import score_input
 from lepton_pipeline.system.records import from_json, to_json
+from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.terminal.scoring import scoring_markdown
 
 VERSION = ModelVersion("shop", 3, "champion", "r", "w")
@@ -27,6 +28,7 @@ MODEL = SimpleNamespace(
     inputs={"shop": "text"},
     numbers=[],
     threshold=0.5,
+    task=Binary(),
     derivation=Derivation({}, {}),
     unseen_counts=lambda: UnseenCounts([SHOPS, AREAS], Derivation({}, {"area": "lower(shop)"})),
     predict=lambda rows: pd.DataFrame(

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
+from clients import load_served, score_batch, send
 
 from lepton_pipeline.data.ingest import ingest_table
 from lepton_pipeline.data.raw_file import RawFile
@@ -21,13 +19,11 @@ from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact, assemble_artefact
 from lepton_pipeline.model.predictor import train_model
-from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Scoring, Training
-from lepton_pipeline.registry.publish import RecordedPyfunc, example_rows, input_schema, signature_of
-from lepton_pipeline.registry.publish import __file__ as publish_file
-from lepton_pipeline.scoring.check import CheckedRows, Declared, check_input
-from lepton_pipeline.scoring.score import score_input
+from lepton_pipeline.scoring.check import Declared, check_input
 from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 ROWS = 240
 DATASET = Dataset(target="y", positive=1, categorical=["code", "code_gaps"])
@@ -99,30 +95,16 @@ class Client:
     artefact: Artefact
 
     def sends(self, body: bytes, content_type: str) -> list[float]:
-        from mlflow.pyfunc import scoring_server
-
-        schema = self.model.metadata.get_input_schema()
-        answer = scoring_server.invocations(body, content_type, self.model, schema)
-        assert answer.status == 200, answer.response
-        return [each["probability"] for each in json.loads(answer.response)["predictions"]]
+        return [each["probability"] for each in send(self.model, body, content_type)]
 
     def batch(self, content: bytes, name: str) -> list[float]:
-        raw = [RawFile(name, lambda: io.BytesIO(content))]
         declared = Declared(DATASET, INGESTION, Contract(), FEATURES, Scoring(chunk_rows=100, reasons=0))
-        checked, left_out, _ = check_input(raw, self.artefact, declared)
-        version = ModelVersion("v", 1, "", "r", "w")
-        with tempfile.TemporaryDirectory() as folder:
-            rows = CheckedRows(raw, checked, left_out)
-            found, _ = score_input(rows, self.artefact, version, Path(folder) / "work", declared)
-            return list(pd.concat(list(found))["probability"])
+        return list(score_batch(self.artefact, declared, content, name)["probability"])
 
 
 @pytest.fixture(scope="module", params=["csv", "parquet"])
 def client(request, tmp_path_factory) -> tuple[Client, str]:
     """The model of a table that is trained from such a file."""
-    import mlflow
-    from mlflow.models import Model
-
     content = as_csv(raw_rows()) if request.param == "csv" else as_parquet(raw_rows())
     dataset = DATASET
     table, _ = ingest_table(
@@ -134,30 +116,13 @@ def client(request, tmp_path_factory) -> tuple[Client, str]:
     )
     split = pd.DataFrame({"part": part, "label": table["y"] == 1}, index=table.index)
     encoder = Encoder.fit(table, dataset)
-    model, _, _ = train_model(
-        encoder.transform(table), split, Training(model="linear", epochs=2, device="cpu")
-    )
+    training = Training(model="linear", epochs=2, device="cpu")
+    model, _, _ = train_model(encoder.transform(table), split, Target(Binary()), training)
     artefact = assemble_artefact(
         encoder, model, Metrics(0.4, {}, {}, 100, {}), table, split, FEATURES, INGESTION, dataset
     )
-    schema = input_schema(artefact, table)
-    folder = tmp_path_factory.mktemp(request.param)
-    artefact.save(folder / "artefact")
-    with warnings.catch_warnings():
-        # MLflow's own, when it looks at our model's type hints.
-        warnings.simplefilter("ignore")
-        RecordedPyfunc().save_model(
-            str(folder / "model"),
-            mlflow_model=Model(),
-            validate_serving_input=False,
-            python_model=str(Path(publish_file).with_name("served_model.py")),
-            artifacts={"artefact": str(folder / "artefact")},
-            code_paths=[str(Path(publish_file).parents[1])],
-            signature=signature_of(schema),
-            input_example=example_rows(artefact, table, schema),
-            pip_requirements=["mlflow"],
-        )
-        return Client(mlflow.pyfunc.load_model(str(folder / "model")), artefact), request.param
+    served = load_served(artefact, table, tmp_path_factory.mktemp(request.param))
+    return Client(served, artefact), request.param
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from lepton_pipeline.statistics.intervals import (
     auc_interval,
     calibration_interval,
     difference,
+    mean_interval,
     normal_deviate,
     share_interval,
     wilson,
@@ -107,3 +108,40 @@ def test_without_variance_between_units_their_number_counts():
     assert share_interval(np.zeros(600, dtype=bool), Z, codes) == wilson(0.0, 12, Z)
     perfect = auc_interval(np.tile([0, 1], 300), np.tile([0.0, 1.0], 300), Z, codes)
     assert perfect == wilson(1.0, 3 * 12 * 12 / 25, Z)
+
+
+def test_a_mean_of_symmetric_values_has_a_normal_interval():
+    values = np.array([-3.0, -1.0, 1.0, 3.0]) + 5
+    reach = Z * values.std(ddof=1) / 2
+    assert mean_interval(values, Z) == pytest.approx((5, 5 - reach, 5 + reach))
+
+
+def test_a_mean_of_skewed_values_has_halls_interval():
+    values = np.array([0.0] * 9 + [10.0])
+    # Deviations from 1, over the standard error: nine of -1 and one of 9; sums of squares 90, of cubes 720.
+    error = np.sqrt(10 / 9 * 90 / 100)
+    skewness = 720 / 1000 / error**3
+    low, high = (1 - error * 3 / skewness * (np.cbrt(1 + skewness * (z - skewness / 6)) - 1) for z in (Z, -Z))
+    assert mean_interval(values, Z) == pytest.approx((1, low, high))
+    assert high - 1 > 2 * (1 - low)
+
+
+def test_means_of_skewed_values_are_covered():
+    draws = np.random.default_rng(0).exponential(size=(2000, 60))
+    level = normal_deviate(0.99)
+    ends = [mean_interval(each, level)[1:] for each in draws]
+    above, below = (np.mean([sign * (end[side] - 1) > 0 for end in ends]) for side, sign in ((0, 1), (1, -1)))
+    # A normal interval is below the mean in 2.5 % of such samples, and above it in 0.1 %.
+    assert above < 0.01
+    assert below < 0.012
+
+
+def test_equal_values_of_a_mean_leave_no_doubt():
+    assert mean_interval(np.full(20, 2.0), Z) == (2, 2, 2)
+
+
+def test_a_mean_of_repeated_rows_has_the_interval_of_single_ones():
+    values = np.random.default_rng(1).exponential(size=40)
+    assert mean_interval(np.tile(values, 3), Z, np.tile(np.arange(40), 3)) == pytest.approx(
+        mean_interval(values, Z)
+    )

@@ -2,10 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.split import split_rows
 
+BINARY = Target(Binary())
 BY_TIME = Dataset(target="late", positive=1, time="when")
 BY_GROUP = Dataset(target="late", positive=1, group="who")
 BY_BOTH = Dataset(target="late", positive=1, time="when", group="who")
@@ -55,7 +58,7 @@ def sizes(parts):
 
 
 def test_every_row_is_in_one_part_with_the_declared_share_and_base_rate(table, dataset):
-    parts = split_rows(table, dataset, Split(test=0.25, validation=0.25))
+    parts = split_rows(table, BINARY, dataset, Split(test=0.25, validation=0.25))
     assert parts.index.equals(table.index)
     assert parts["part"].value_counts().to_dict() == {"train": 20, "validation": 10, "test": 10}
     assert parts.groupby("part")["label"].sum().to_dict() == {"train": 10, "validation": 5, "test": 5}
@@ -66,27 +69,27 @@ def test_every_row_is_in_one_part_with_the_declared_share_and_base_rate(table, d
 def test_of_more_rows_than_are_divided_some_all_over_the_table_are(strategy):
     table = shipments(days(400), who=[f"c{row % 50}" for row in range(400)])
     split, few = Split(strategy=strategy), Split(strategy=strategy, rows=100)
-    parts = split_rows(table, BY_BOTH, few)
+    parts = split_rows(table, BINARY, BY_BOTH, few)
     assert parts.index.equals(table.index)
-    assert parts.dtypes.equals(split_rows(table, BY_BOTH, split).dtypes)
+    assert parts.dtypes.equals(split_rows(table, BINARY, BY_BOTH, split).dtypes)
     spaced = np.flatnonzero(parts["part"] != "gap")
     assert (len(spaced), spaced[0], spaced[-1]) == (100, 0, 399)
     assert set(np.diff(spaced)) <= {4, 5}
-    pd.testing.assert_frame_equal(parts.iloc[spaced], split_rows(table.iloc[spaced], BY_BOTH, split))
-    assert split_rows(table, BY_BOTH, Split(strategy=strategy, rows=400)).equals(
-        split_rows(table, BY_BOTH, split)
+    pd.testing.assert_frame_equal(parts.iloc[spaced], split_rows(table.iloc[spaced], BINARY, BY_BOTH, split))
+    assert split_rows(table, BINARY, BY_BOTH, Split(strategy=strategy, rows=400)).equals(
+        split_rows(table, BINARY, BY_BOTH, split)
     )
 
 
 def test_gaps_in_the_index_are_kept(table, dataset):
     clean = table.drop([0, 5, 17])
-    parts = split_rows(clean, dataset, Split())
+    parts = split_rows(clean, BINARY, dataset, Split())
     assert parts.index.equals(clean.index)
     assert parts["part"].isin(["train", "validation", "test"]).all()
 
 
 def test_the_seed_decides(table, dataset):
-    one, again, other = (split_rows(table, dataset, Split(seed=seed)) for seed in (1, 1, 2))
+    one, again, other = (split_rows(table, BINARY, dataset, Split(seed=seed)) for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(one, again)
     assert not one.equals(other)
 
@@ -94,21 +97,21 @@ def test_the_seed_decides(table, dataset):
 def test_a_class_too_rare_for_three_parts_is_refused(table, dataset):
     rare = table.assign(bought=["yes", "yes"] + ["no"] * 38)
     with pytest.raises(SplitError, match="40 rows, 2 of them positive"):
-        split_rows(rare, dataset, Split())
+        split_rows(rare, BINARY, dataset, Split())
 
 
 def test_one_class_is_refused(table, dataset):
     with pytest.raises(DataError, match="holds 'no'"):
-        split_rows(table[table["bought"] == "no"], dataset, Split())
+        split_rows(table[table["bought"] == "no"], BINARY, dataset, Split())
 
 
 def test_a_stratified_draw_is_the_same_in_every_release(table, dataset):
-    parts = split_rows(table, dataset, Split())
+    parts = split_rows(table, BINARY, dataset, Split())
     assert parts.index[parts["part"] == "test"].tolist() == STRATIFIED_TEST
 
 
 def test_parts_follow_each_other_in_time():
-    parts = split_rows(shipments(days(40)), BY_TIME, Split(strategy="time"))
+    parts = split_rows(shipments(days(40)), BINARY, BY_TIME, Split(strategy="time"))
     assert parts["part"].dtype == "str"
     assert parts["label"].dtype == np.int8
     assert parts["part"].sort_index().tolist() == ["train"] * 24 + ["validation"] * 8 + ["test"] * 8
@@ -119,7 +122,7 @@ def test_parts_follow_each_other_in_time():
 def test_every_label_is_known_before_the_next_part_starts(seed, delay, gap):
     table = shipments(random_days(seed))
     dataset = BY_TIME.model_copy(update={"label_delay": delay})
-    parts = split_rows(table, dataset, Split(strategy="time", test=0.25, validation=0.15, gap=gap))
+    parts = split_rows(table, BINARY, dataset, Split(strategy="time", test=0.25, validation=0.15, gap=gap))
     wait = pd.Timedelta(days=WAITS[delay] + WAITS[gap])
     starts = {part: span(table, parts, part)[0] for part in ("validation", "test")}
     assert span(table, parts, "train")[1] + wait <= starts["validation"]
@@ -137,28 +140,28 @@ def test_the_order_of_the_rows_does_not_matter_to_a_split_by_time_or_group():
     table = random_customers(1).assign(when=lambda rows: np.arange(len(rows)) // 7)
     shuffled = table.sample(frac=1, random_state=1)
     for dataset, strategy in ((BY_TIME, "time"), (BY_GROUP, "group"), (BY_BOTH, "time_group")):
-        parts = split_rows(table, dataset, Split(strategy=strategy))
+        parts = split_rows(table, BINARY, dataset, Split(strategy=strategy))
         pd.testing.assert_frame_equal(
-            parts, split_rows(shuffled, dataset, Split(strategy=strategy)).loc[table.index]
+            parts, split_rows(shuffled, BINARY, dataset, Split(strategy=strategy)).loc[table.index]
         )
 
 
 def test_a_split_by_time_draws_nothing():
     table = shipments(random_days(1))
-    one, other = (split_rows(table, BY_TIME, Split(strategy="time", seed=seed)) for seed in (1, 2))
+    one, other = (split_rows(table, BINARY, BY_TIME, Split(strategy="time", seed=seed)) for seed in (1, 2))
     pd.testing.assert_frame_equal(one, other)
 
 
 def test_rows_of_one_time_stay_together_at_the_nearest_cut():
     # From the end 5, 13 or 17 rows could be the test; 8 are wanted. Of 17 and 37, 8 more are nearest to 17.
     when = [0] * 3 + [1] * 20 + [2] * 4 + [3] * 8 + [4] * 5
-    parts = split_rows(shipments(when), BY_TIME, Split(strategy="time"))
+    parts = split_rows(shipments(when), BINARY, BY_TIME, Split(strategy="time"))
     assert sizes(parts) == {"train": 27, "validation": 8, "test": 5}
 
 
 def test_an_order_of_numbers_counts_its_delay_in_its_own_units():
     dataset = BY_TIME.model_copy(update={"label_delay": 2})
-    parts = split_rows(shipments(np.arange(100) * 1.0), dataset, Split(strategy="time", gap=3))
+    parts = split_rows(shipments(np.arange(100) * 1.0), BINARY, dataset, Split(strategy="time", gap=3))
     expected = ["train"] * 52 + ["gap"] * 4 + ["validation"] * 20 + ["gap"] * 4 + ["test"] * 20
     assert parts["part"].sort_index().tolist() == expected
 
@@ -166,12 +169,14 @@ def test_an_order_of_numbers_counts_its_delay_in_its_own_units():
 def test_a_narrow_type_of_numbers_does_not_run_over():
     dataset = BY_TIME.model_copy(update={"label_delay": 300})
     with pytest.raises(SplitError, match="leave no rows to train on"):
-        split_rows(shipments(np.arange(200, dtype=np.uint8)), dataset, Split(strategy="time"))
+        split_rows(shipments(np.arange(200, dtype=np.uint8)), BINARY, dataset, Split(strategy="time"))
 
 
 def test_times_with_a_zone_are_dates():
     dataset = BY_TIME.model_copy(update={"label_delay": "2d"})
-    parts = split_rows(shipments(days(40).tz_localize("Europe/Oslo")), dataset, Split(strategy="time"))
+    parts = split_rows(
+        shipments(days(40).tz_localize("Europe/Oslo")), BINARY, dataset, Split(strategy="time")
+    )
     assert sizes(parts) == {"train": 22, "gap": 2, "validation": 8, "test": 8}
 
 
@@ -179,13 +184,13 @@ def test_times_with_a_zone_are_dates():
 def test_a_delay_in_other_units_than_the_times_is_refused(when, delay):
     dataset = BY_TIME.model_copy(update={"label_delay": delay})
     with pytest.raises(DataError, match=r"dataset\.label_delay: '?5d?'? does not fit column 'when'"):
-        split_rows(shipments(when), dataset, Split(strategy="time"))
+        split_rows(shipments(when), BINARY, dataset, Split(strategy="time"))
 
 
 def test_a_delay_that_times_cannot_hold_is_refused():
     dataset = BY_TIME.model_copy(update={"label_delay": "99999999999d"})
     with pytest.raises(DataError, match=r"label_delay: '99999999999d' reaches too far back; declare a"):
-        split_rows(shipments(days(40)), dataset, Split(strategy="time"))
+        split_rows(shipments(days(40)), BINARY, dataset, Split(strategy="time"))
 
 
 @pytest.mark.parametrize("delay", ["20d", "90d"])
@@ -194,17 +199,18 @@ def test_a_gap_that_leaves_nothing_to_train_on_is_refused(delay):
     with pytest.raises(
         SplitError, match=rf"label_delay \({delay}\) and split.gap \(1d\) leave no rows .*40 rows from 2024"
     ):
-        split_rows(shipments(days(40)), dataset, Split(strategy="time", gap="1d"))
+        split_rows(shipments(days(40)), BINARY, dataset, Split(strategy="time", gap="1d"))
 
 
 def test_a_class_missing_from_a_part_is_named_with_its_counts():
     table = shipments(days(40))
     early = table.assign(late=(table["when"] < "2024-02-01").astype(int))
     with pytest.raises(
-        SplitError, match=r"part 'test' has 8 rows, 0 of them positive \(train 24 rows, 23 positive"
+        SplitError, match=r"part 'test' has 8 rows, 0 of them positive \(train 24 rows, 23 of them positive"
     ) as refused:
         split_rows(
             early.assign(late=early["late"].where(early["when"] > "2024-01-01", 0)),
+            BINARY,
             BY_TIME,
             Split(strategy="time"),
         )
@@ -216,7 +222,7 @@ def test_a_class_missing_from_a_part_is_named_with_its_counts():
 )
 def test_too_few_times_are_refused(when, seen):
     with pytest.raises(SplitError, match=seen):
-        split_rows(shipments(when), BY_TIME, Split(strategy="time"))
+        split_rows(shipments(when), BINARY, BY_TIME, Split(strategy="time"))
 
 
 @pytest.mark.parametrize("when", [[1.0, None, *range(7)], [1.0, np.inf, *range(7)], [None, *days(8)]])
@@ -224,7 +230,7 @@ def test_missing_times_are_counted(when):
     with pytest.raises(
         SplitError, match=r"\(dataset.time\) has no time in 1 of 9 rows, first in row \d; .*quarantine"
     ):
-        split_rows(shipments(when), BY_TIME, Split(strategy="time"))
+        split_rows(shipments(when), BINARY, BY_TIME, Split(strategy="time"))
 
 
 @pytest.mark.parametrize("when", [["1 May", "2 May", "3 May"], [True, False, True]])
@@ -232,7 +238,7 @@ def test_times_without_an_order_are_refused(when):
     with pytest.raises(
         DataError, match=r"'when' \(dataset.time\) holds .* no order in time; .*ingestion\.dates"
     ):
-        split_rows(shipments(when), BY_TIME, Split(strategy="time"))
+        split_rows(shipments(when), BINARY, BY_TIME, Split(strategy="time"))
 
 
 def test_an_absent_column_is_hinted_at():
@@ -240,19 +246,21 @@ def test_an_absent_column_is_hinted_at():
     with pytest.raises(
         DataError, match=r"no column 'wen', which dataset\.time declares; did you mean 'when'"
     ):
-        split_rows(table, BY_TIME.model_copy(update={"time": "wen"}), Split(strategy="time"))
+        split_rows(table, BINARY, BY_TIME.model_copy(update={"time": "wen"}), Split(strategy="time"))
     with pytest.raises(
         DataError, match=r"no column 'woh', which dataset\.group declares; did you mean 'who'"
     ):
-        split_rows(table, BY_GROUP.model_copy(update={"group": "woh"}), Split(strategy="group"))
+        split_rows(table, BINARY, BY_GROUP.model_copy(update={"group": "woh"}), Split(strategy="group"))
     with pytest.raises(ConfigurationError, match=r"dataset\.group: required"):
-        split_rows(table, BY_TIME, Split(strategy="group"))
+        split_rows(table, BINARY, BY_TIME, Split(strategy="group"))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_groups_stay_whole_and_parts_are_nearly_as_declared(seed):
     table = random_customers(seed)
-    parts = split_rows(table, BY_GROUP, Split(strategy="group", test=0.25, validation=0.15, seed=seed))
+    parts = split_rows(
+        table, BINARY, BY_GROUP, Split(strategy="group", test=0.25, validation=0.15, seed=seed)
+    )
     assert parts.index.equals(table.index)
     assert parts.groupby(table["who"])["part"].nunique().max() == 1
     shares = parts["part"].value_counts(normalize=True)
@@ -264,7 +272,7 @@ def test_groups_stay_whole_and_parts_are_nearly_as_declared(seed):
 def test_the_seed_decides_which_groups_are_tested():
     table = random_customers(0)
     one, again, other = (
-        split_rows(table, BY_GROUP, Split(strategy="group", seed=seed)) for seed in (1, 1, 2)
+        split_rows(table, BINARY, BY_GROUP, Split(strategy="group", seed=seed)) for seed in (1, 1, 2)
     )
     pd.testing.assert_frame_equal(one, again)
     assert not one.equals(other)
@@ -273,14 +281,14 @@ def test_the_seed_decides_which_groups_are_tested():
 def test_one_large_group_does_not_upset_the_parts():
     who = ["large"] * 500 + [f"c{number}" for number in range(500)]
     table = pd.DataFrame({"who": who, "late": [0, 1] * 500})
-    parts = split_rows(table, BY_GROUP, Split(strategy="group"))
+    parts = split_rows(table, BINARY, BY_GROUP, Split(strategy="group"))
     assert sizes(parts) == {"train": 600, "validation": 200, "test": 200}
     assert (parts.loc[table["who"] == "large", "part"] == "train").all()
 
 
 def test_three_groups_are_one_for_each_part():
     table = pd.DataFrame({"who": [3, 3, 1, 1, 2, 2], "late": [0, 1] * 3})
-    assert sizes(split_rows(table, BY_GROUP, Split(strategy="group"))) == {
+    assert sizes(split_rows(table, BINARY, BY_GROUP, Split(strategy="group"))) == {
         "train": 2,
         "validation": 2,
         "test": 2,
@@ -304,6 +312,7 @@ def test_groups_that_cannot_be_divided_are_refused(who, error, seen):
         with pytest.raises(error, match=seen):
             split_rows(
                 pd.DataFrame({"who": who, "late": [0, 1] * 3, "when": range(6)}),
+                BINARY,
                 dataset,
                 Split(strategy=strategy),
             )
@@ -314,13 +323,13 @@ def test_groups_without_both_classes_are_refused():
     with pytest.raises(
         SplitError, match=r"part 'train' has 4 rows, \d of them positive .* provide more groups"
     ):
-        split_rows(table, BY_GROUP, Split(strategy="group"))
+        split_rows(table, BINARY, BY_GROUP, Split(strategy="group"))
 
 
 def test_by_time_and_group_only_new_groups_are_tested():
     who = ["old"] * 6 + ["a", "old", "a", "b"] + ["old", "a", "b", "c", "c", "d"]
     table = pd.DataFrame({"when": range(16), "who": who, "late": [0, 1] * 8})
-    parts = split_rows(table, BY_BOTH, Split(strategy="time_group", test=6 / 16, validation=4 / 16))
+    parts = split_rows(table, BINARY, BY_BOTH, Split(strategy="time_group", test=6 / 16, validation=4 / 16))
     expected = ["train"] * 6 + ["validation", "gap", "validation", "validation"] + ["gap"] * 3 + ["test"] * 3
     assert parts["part"].tolist() == expected
 
@@ -330,21 +339,21 @@ def test_by_time_and_group_parts_without_new_groups_are_refused():
     with pytest.raises(
         SplitError, match=r"part 'validation' has 0 rows, 0 of them positive .*gap 16 rows.*strategy time or"
     ):
-        split_rows(table, BY_BOTH, Split(strategy="time_group"))
+        split_rows(table, BINARY, BY_BOTH, Split(strategy="time_group"))
 
 
 def test_the_table_is_left_as_it_was():
     table = shipments(days(40), who=[f"c{row}" for row in range(40)])
     before = table.copy()
     for strategy in ("time", "group", "time_group"):
-        split_rows(table, BY_BOTH, Split(strategy=strategy))
+        split_rows(table, BINARY, BY_BOTH, Split(strategy=strategy))
     pd.testing.assert_frame_equal(table, before)
 
 
 @pytest.mark.parametrize("strategy", ["stratified", "group"])
 def test_rows_divided_at_random_lie_in_folds_divided_in_the_same_way(strategy):
     table = random_customers(1)
-    parts = split_rows(table, BY_GROUP, Split(strategy=strategy))
+    parts = split_rows(table, BINARY, BY_GROUP, Split(strategy=strategy))
     assert parts["fold"].dtype == np.int8
     assert (parts.loc[parts["part"] == "test", "fold"] == -1).all()
     rest = parts[parts["part"] != "test"]
@@ -360,12 +369,12 @@ def test_rows_divided_at_random_lie_in_folds_divided_in_the_same_way(strategy):
 @pytest.mark.parametrize("strategy", ["time", "time_group"])
 def test_rows_in_order_of_time_lie_in_no_fold(strategy):
     table = shipments(days(60), who=np.arange(60))
-    assert (split_rows(table, BY_BOTH, Split(strategy=strategy))["fold"] == -1).all()
+    assert (split_rows(table, BINARY, BY_BOTH, Split(strategy=strategy))["fold"] == -1).all()
 
 
 def test_too_few_rows_of_a_class_for_every_fold_make_no_folds(table, dataset):
     few = table.assign(bought=np.where(np.arange(len(table)) % 8 == 0, "yes", "no"))
-    assert (split_rows(few, dataset, Split())["fold"] == -1).all()
+    assert (split_rows(few, BINARY, dataset, Split())["fold"] == -1).all()
 
 
 def published(parts=("train", "dev", "test"), rows=60):
@@ -381,7 +390,7 @@ def by_column(**declared):
 
 def test_a_column_names_the_parts_and_the_rest_is_trained_on():
     table = published(("train", "dev", "test", "more"))
-    parts = split_rows(table, BY_GROUP.model_copy(update={"group": None}), by_column())
+    parts = split_rows(table, BINARY, BY_GROUP.model_copy(update={"group": None}), by_column())
     named = table["part"].map({"dev": "validation", "test": "test"}).fillna("train")
     assert (parts["part"] == named).all()
     # As at random: every row that is no test row is held out once.
@@ -390,12 +399,12 @@ def test_a_column_names_the_parts_and_the_rest_is_trained_on():
 
 
 def test_where_time_orders_the_rows_the_validation_part_stops_the_training():
-    assert (split_rows(published(), BY_TIME, by_column())["fold"] == -1).all()
+    assert (split_rows(published(), BINARY, BY_TIME, by_column())["fold"] == -1).all()
 
 
 def test_numbers_name_parts_too():
     table = published((2012, 2013, 2014))
-    parts = split_rows(table, BY_TIME, by_column(validation=[2013], test=[2014]))
+    parts = split_rows(table, BINARY, BY_TIME, by_column(validation=[2013], test=[2014]))
     assert parts["part"].value_counts().to_dict() == {"train": 21, "validation": 21, "test": 18}
 
 
@@ -418,7 +427,7 @@ def test_a_part_that_no_row_names_or_a_row_that_names_none_is_refused(declared, 
     if missing:
         table.loc[5, "part"] = None
     with pytest.raises(error) as refused:
-        split_rows(table, BY_TIME, by_column(**declared))
+        split_rows(table, BINARY, BY_TIME, by_column(**declared))
     assert seen in str(refused.value)
 
 

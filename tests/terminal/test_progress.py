@@ -4,14 +4,15 @@ from math import nan
 import pytest
 
 from lepton_pipeline.model.networks.shape import Epoch
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 from lepton_pipeline.terminal import progress
 from lepton_pipeline.terminal.progress import show_epochs
 
 
 def epoch(network, number, log_loss=0.5, *, best=True):
-    return Epoch(
-        network, number, train_loss=0.6, validation_log_loss=log_loss, validation_auc=0.75, best=best
-    )
+    return Epoch(network, number, train_loss=0.6, validation_loss=log_loss, validation_figure=0.75, best=best)
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def said(caplog):
 
 
 def test_a_log_has_a_line_at_first_and_then_now_and_then(clock, said):
-    with show_epochs() as show:
+    with show_epochs(Binary.curves) as show:
         for number in range(1, 100):
             clock[0] += 1
             show(epoch(1, number, best=False))
@@ -40,7 +41,7 @@ def test_a_log_has_a_line_at_first_and_then_now_and_then(clock, said):
 
 
 def test_its_last_line_sums_all_networks_up(clock, said):
-    with show_epochs() as show:
+    with show_epochs(Binary.curves) as show:
         show(epoch(1, 1, 0.6))
         show(epoch(1, 2, 0.4))
         show(epoch(1, 3, 0.7, best=False))
@@ -49,13 +50,13 @@ def test_its_last_line_sums_all_networks_up(clock, said):
 
 
 def test_one_network_is_one(clock, said):
-    with show_epochs() as show:
+    with show_epochs(Binary.curves) as show:
         show(epoch(1, 7, 0.25))
     assert said()[1:] == ["1 network, best epoch 7, held-out log loss 0.2500"]
 
 
 def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
-    with show_epochs() as show:
+    with show_epochs(Binary.curves) as show:
         show(epoch(1, 4, 0.25))
         clock[0] += 30
         show(Epoch(1, 1, 0.5, nan, nan, best=True))
@@ -65,14 +66,27 @@ def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
     ]
 
 
+@pytest.mark.parametrize(
+    ("task", "figures"),
+    [
+        (Multiclass, "held-out log loss 0.5000  accuracy 0.7500 (best)"),
+        (Regression, "held-out squared error 0.5000  absolute error 0.7500 (best)"),
+    ],
+)
+def test_figures_are_named_as_the_task_names_them(clock, said, task, figures):
+    with show_epochs(task.curves) as show:
+        show(epoch(1, 1))
+    assert said()[0] == f"network 1  epoch   1  {figures}"
+
+
 def test_nothing_is_said_of_nothing(clock, said):
-    with show_epochs():
+    with show_epochs(Binary.curves):
         pass
     assert said() == []
 
 
 def test_an_error_inside_passes_through():
-    with pytest.raises(ZeroDivisionError), show_epochs():
+    with pytest.raises(ZeroDivisionError), show_epochs(Binary.curves):
         raise ZeroDivisionError
 
 
@@ -80,7 +94,7 @@ def test_a_terminal_has_a_bar_and_no_log(monkeypatch, capsys, said):
     from rich.console import Console
 
     monkeypatch.setattr(Console, "is_terminal", True)
-    with show_epochs() as show:
+    with show_epochs(Binary.curves) as show:
         show(epoch(1, 12, 0.4321))
         show(epoch(2, 5, 0.9, best=False))
     shown = capsys.readouterr().err

@@ -6,9 +6,9 @@ import pytest
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.tracking.lineage import (
     code_diff,
-    code_tags,
+    code_facts,
     environment,
-    machine_tags,
+    machine_facts,
     package_sha256,
     sha256,
 )
@@ -20,7 +20,7 @@ def git(folder, *arguments):
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path):
-    assert code_tags(tmp_path) == {"git.commit": "none", "git.dirty": "unknown"}
+    assert code_facts(tmp_path) == {"git.commit": "none", "git.dirty": "unknown"}
 
 
 def test_the_commit_and_a_changed_tree_are_told(tmp_path):
@@ -28,11 +28,11 @@ def test_the_commit_and_a_changed_tree_are_told(tmp_path):
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "-m", "a")
-    tags = code_tags(tmp_path)
+    tags = code_facts(tmp_path)
     assert len(tags["git.commit"]) == 40
     assert tags["git.dirty"] == "false"
     (tmp_path / "a").write_text("2")
-    assert code_tags(tmp_path)["git.dirty"] == "true"
+    assert code_facts(tmp_path)["git.dirty"] == "true"
 
 
 @pytest.mark.parametrize("tracked", [False, True])
@@ -46,13 +46,13 @@ def test_a_folder_of_a_repository_has_its_commit_only_where_it_is_tracked(tmp_pa
     git(tmp_path, "commit", "--allow-empty", "-m", "other")
     (project / "src" / "stage.py").write_text("rows = 2\n")
     (tmp_path / "else.bin").write_text("nothing of the project\n")
-    tags = code_tags(project)
+    tags = code_facts(project)
     assert len(tags["git.commit"]) == (40 if tracked else len("none"))
     assert tags["git.dirty"] == ("true" if tracked else "unknown")
     assert (b"rows = 2" in code_diff(project)) == tracked
     if tracked:
         git(project, "commit", "-am", "mine")
-        assert code_tags(project)["git.dirty"] == "false"
+        assert code_facts(project)["git.dirty"] == "false"
 
 
 def test_the_environment_lists_versions_sorted():
@@ -95,7 +95,7 @@ def test_the_stored_difference_brings_the_code_back(checkout, tmp_path_factory):
         ["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True
     ).stdout
     diff = code_diff(checkout)
-    assert code_tags(checkout)["git.diff.sha256"] == hashlib.sha256(diff).hexdigest()
+    assert code_facts(checkout)["git.diff.sha256"] == hashlib.sha256(diff).hexdigest()
     # The user's index is as it was.
     after = subprocess.run(
         ["git", "status", "--porcelain"], cwd=checkout, capture_output=True, check=True
@@ -148,6 +148,6 @@ def test_a_users_own_settings_of_git_do_not_change_the_difference(checkout):
 def test_the_package_has_one_hash_and_python_and_processor_have_names():
     assert package_sha256() == package_sha256()
     assert len(package_sha256()) == 64
-    tags = machine_tags()
+    tags = machine_facts()
     assert tags["python"].count(".") == 2
     assert tags["processor"].strip(", ")

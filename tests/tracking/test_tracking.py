@@ -1,12 +1,25 @@
+import json
 import os
 import shutil
+from types import SimpleNamespace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.processes import _started
-from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics, flatten, interval_tags
+from lepton_pipeline.system.records import to_json
+from lepton_pipeline.tracking.artefacts import read_artifact, read_facts, read_metrics
+from lepton_pipeline.tracking.flat import (
+    flat_intervals,
+    flat_metrics,
+    flatten,
+    interval_tags,
+    log_epoch,
+    logged_metrics,
+)
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
 
@@ -31,6 +44,24 @@ def test_figures_of_model_and_baselines_have_names_of_their_own():
         "baseline.logistic_regression.auc.low": 0.7,
         "baseline.logistic_regression.auc.high": 0.9,
     }
+
+
+def test_a_run_logs_each_figure_of_its_model_and_the_headline_of_the_others():
+    figures = {"ece": Estimate(0.1, 0.0, 0.2), "auc": Estimate(0.8, 0.7, 0.9), "f1": Estimate(0.5, 0.4, 0.6)}
+    metrics = Metrics(0.3, {}, {}, 100, {"model": figures, "network": figures, "today": figures})
+    logged = logged_metrics(metrics, "f1")
+    assert next(iter(logged)) == "test.f1"
+    assert logged == {
+        "test.f1": 0.5,
+        "test.f1.low": 0.4,
+        "test.f1.high": 0.6,
+        "test.auc": 0.8,
+        "test.ece": 0.1,
+        "network.f1": 0.5,
+        "baseline.today.f1": 0.5,
+    }
+    # Of a run that does not say what decides.
+    assert logged_metrics(metrics, None).keys() >= {"test.auc.low", "baseline.today.auc"}
 
 
 def test_figures_of_policies_are_named_by_policy():
@@ -73,6 +104,55 @@ def test_a_run_of_a_process_that_had_the_number_of_this_one_is_dead(run_log):
     run_log.close_orphans("shop")
     statuses = [run_log.client.get_run(each).info.status for each in (dead, elsewhere, other)]
     assert statuses == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_only_the_first_network_has_curves_and_the_record_has_all(run_log):
+    run = run_log.open("shop", "first", {})
+    losses = {"train_loss": [0.1 + 0.2, 0.5, 0.6], "validation_log_loss": [0.25, 0.5, np.nan]}
+    history = pd.DataFrame({"network": [1, 2, 1], "epoch": [1, 1, 2], **losses})
+    history["validation_auc"] = [0.75, 0.5, np.nan]
+    marks = SimpleNamespace(metadata={"mlflow": {"epochs": True}})
+    run_log.record(run, marks, history, earlier=True)
+    assert run_log.client.get_run(run).data.metrics == {
+        "train.loss": 0.1 + 0.2,
+        "validation.log_loss": 0.25,
+        "validation.auc": 0.75,
+    }
+    log_epoch(run, 2, 1, 0.5, 0.5, 0.5)
+    assert len(run_log.client.get_metric_history(run, "train.loss")) == 1
+    assert json.loads(
+        read_artifact(run_log.client, run_log.client.get_run(run), "training/history.json")
+    ) == {
+        "network": [1, 2, 1],
+        "epoch": [1, 1, 2],
+        "train_loss": [0.1 + 0.2, 0.5, 0.6],
+        "validation_log_loss": [0.25, 0.5, None],
+        "validation_auc": [0.75, 0.5, None],
+    }
+
+
+def test_a_lineage_grows_without_losing_facts_and_holds_no_secret(run_log):
+    run = run_log.open("shop", "first", {"seed": "7", "git.dirty": "true"})
+    assert read_facts(run_log.client, run_log.client.get_run(run)) == {"seed": "7", "git.dirty": "true"}
+    run_log.lineage(run, {"git.dirty": "false", "data.files": "https://me:secret@example.org/x"})
+    run_log.lineage(run, {"device": "cpu"})
+    assert read_facts(run_log.client, run_log.client.get_run(run)) == {
+        "seed": "7",
+        "git.dirty": "false",
+        "data.files": "https://***@example.org/x",
+        "device": "cpu",
+    }
+
+
+def test_a_record_of_another_release_is_none(run_log):
+    run = run_log.open("shop", "first", {})
+    stored = run_log.client.get_run(run)
+    assert read_metrics(run_log.client, stored) is None
+    run_log.client.log_text(run, '{"auc": 0.7}', "evaluation/metrics.json")
+    assert read_metrics(run_log.client, stored) is None
+    measured = Metrics(0.3, {"model": 0.3}, {}, 100, {"model": {"auc": Estimate(0.1 + 0.2, 0.2, 0.4)}})
+    run_log.client.log_text(run, to_json(measured), "evaluation/metrics.json")
+    assert read_metrics(run_log.client, stored).model["auc"] == Estimate(0.1 + 0.2, 0.2, 0.4)
 
 
 def test_a_deleted_experiment_is_explained(run_log):

@@ -129,7 +129,7 @@ def _work(
     decided = walk(grid, job, steps, checkpoints, lambda: RunLog(scratch, checkpoints.store), print_dated)
     metric, evaluation = declared.gate.metric, declared.evaluation
     dataset = declared.dataset.model_copy(update={"as_of": None, "present": utc_text(asked.now)})
-    periods = realise(table, dataset, grid, models_in_use(decided), steps.score, metric, evaluation)
+    periods = realise(table, dataset, grid, models_in_use(decided), steps.load, metric, evaluation)
     policy = declared.retraining.model_dump(mode="json")
     found = describe(asked.vertical, metric, grid, decided, periods, policy, notes)
     print_backfill(found, _record(found, declared.about.caution, project, log, run_id))

@@ -28,13 +28,13 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
     On the terminal, and as an HTML page.
     """
     from lepton_pipeline.registry.versions import model_versions
-    from lepton_pipeline.runs.compare import compare_page, compare_runs
+    from lepton_pipeline.runs.compare import compare_page, compare_runs, read_stored
     from lepton_pipeline.terminal.runs import print_comparison
     from lepton_pipeline.tracking.store import latest_runs, open_store
 
-    client = open_store(tracking(env), project_folder(), "view")
+    client = open_store(tracking(env), project_folder())
     runs = latest_runs(client, vertical, last)
-    comparison = compare_runs(vertical, runs, model_versions(client, vertical))
+    comparison = compare_runs(vertical, runs, model_versions(client, vertical), read_stored(client, runs))
     print_comparison(comparison)
     page = html or project_folder() / "data/08_reporting" / vertical / "compare.html"
     shown = _write_page(page, compare_page(comparison), asked=html is not None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +24,11 @@ SAMPLED_ROWS = 20_000
 _UNLIKELY = 0.05
 _SEED = 0
 _DISTINCT = 0.99
-# Fewest entities of several rows, in all and of each outcome: fewer may be chance, or categories.
+# Fewest entities of several rows, in all and of each of two outcomes: fewer may be chance, or categories.
 FEWEST, FEWEST_OF_A_CLASS = 10, 5
 # Share of the disagreement by chance that must be absent within entities, and its standard errors.
 AGREEMENT, ERRORS = 0.8, 4.0
-# A value that most rows of a class have is a category, such as "no failure".
+# A value that most rows of an outcome have is a category, such as "no failure".
 LARGEST = 0.5
 # Numbers whose order settles the outcome are measurements; ids may be in order, too, but their names say so.
 ORDERED = 0.95
@@ -40,9 +42,25 @@ Mask = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.intp]
 
 
+class Outcomes(Protocol):
+    """Tells outcomes apart, as `tasks.task.Task` does."""
+
+    def strata(self, labels: pd.Series) -> pd.Series:
+        """Whole numbers: the class, or the tenth of a number."""
+
+
+class HasOutcomes(Protocol):
+    """What is asked of a `tasks.find.Target`."""
+
+    @property
+    def task(self) -> Outcomes:
+        """How outcomes are told apart."""
+
+
 def find_copies(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
+    target: HasOutcomes,
     dataset: Dataset,
     features: Features,
     declared_split: Split,
@@ -68,7 +86,8 @@ def find_copies(
     marks, copies = _find(feature_table, labels, test, learnt, dataset, features)
     found: list[tuple[Entity, Mask]] = []
     if declared_split.strategy not in ("time", "time_group"):
-        found = list(find_entities(feature_table, labels, test, learnt, dataset, declared_split))
+        outcomes = target.task.strata(split["label"]).to_numpy()
+        found = list(find_entities(feature_table, outcomes, test, learnt, dataset, declared_split))
         marks |= {f"entity_{number}": seen for number, (_, seen) in enumerate(found)}
     return pd.DataFrame(marks, index=split.index[test]), CopiesFound(
         rows=len(feature_table),
@@ -158,9 +177,9 @@ def _coincidences(
 
 
 def _twins(same: Hashes, labels: np.ndarray, rows: Mask | Codes, learnt: Mask) -> tuple[Codes, Codes]:
-    """Number of training rows with the same inputs, and of those with another outcome, too."""
-    among = [_count(same[rows], same[learnt & (labels == label)]) for label in (0, 1)]
-    return among[0] + among[1], np.where(labels[rows] == 1, among[0], among[1])
+    """Number of training rows with the same inputs, and of those with another label, too."""
+    twins, whole = _count(same[rows], same[learnt]), same + pd.util.hash_array(labels)
+    return twins, twins - _count(whole[rows], whole[learnt])
 
 
 def _count(wanted: Hashes, among: Hashes) -> Codes:
@@ -170,21 +189,21 @@ def _count(wanted: Hashes, among: Hashes) -> Codes:
 
 
 def _contradicted(same: Hashes, labels: np.ndarray, test: Mask, learnt: Mask) -> int:
-    """Coincidences among test rows, estimated from the share of twins with another outcome."""
+    """Coincidences among test rows, estimated from the share of twins with another label."""
     twins, others = _twins(same, labels, test, learnt)
-    rate = labels.mean()
-    return round(float((others[twins > 0] / twins[twins > 0]).sum() / (2 * rate * (1 - rate))))
+    shares = np.unique(labels, return_counts=True)[1] / len(labels)
+    return round(float((others[twins > 0] / twins[twins > 0]).sum() / (1 - (shares**2).sum())))
 
 
 def find_entities(
-    table: pd.DataFrame, labels: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, split: Split
+    table: pd.DataFrame, outcomes: np.ndarray, test: Mask, learnt: Mask, dataset: Dataset, split: Split
 ) -> Iterator[tuple[Entity, Mask]]:
     """Yield entities on both sides of the split, with their test rows that are trained on, [test rows].
 
     These are the declared group, and every column, whatever its role, of texts or whole numbers that shares
-    outcomes: at least ten values have several rows, five with each outcome, and outcomes within them disagree
-    at most a fifth as often as by chance. Categories that restate the outcome, and measurements whose order
-    determines it, do not count.
+    outcomes: at least ten values have several rows, five with each of two outcomes, and outcomes within them
+    disagree at most a fifth as often as by chance. Categories that restate the outcome, and measurements whose
+    order determines it, do not count. `outcomes` are whole numbers [rows], see `Outcomes`.
     """
     seen_codes: set[bytes] = set()
     names = [str(name) for name in table if name not in (dataset.target, dataset.time, dataset.group)]
@@ -195,19 +214,15 @@ def find_entities(
             continue
         codes = pd.factorize(table[name])[0]
         declared = name == dataset.group
-        # Negative and positive rows of each value, [2, values].
-        known, width = codes >= 0, int(codes.max(initial=-1)) + 1
-        pairs = codes[known] + width * labels[known].astype(np.intp)
-        counts = np.bincount(pairs, minlength=2 * width).reshape(2, width)
-        if not declared and (not _shares_outcome(counts) or _is_measurement(table[name], labels)):
+        counts = Counts.of(codes, outcomes)
+        if not declared and (not _shares_outcome(counts) or _is_measurement(table[name], outcomes)):
             continue
         seen = np.isin(codes[test], codes[learnt & (codes >= 0)])
         # Another column may name the same entities.
         if seen.any() and codes.tobytes() not in seen_codes:
             seen_codes.add(codes.tobytes())
-            several = counts[:, counts.sum(axis=0) > 1]
-            one = int((several == 0).any(axis=0).sum())
-            yield Entity(name, declared, several.shape[1], one, int(seen.sum())), seen
+            one = int(counts.with_one_outcome.sum())
+            yield Entity(name, declared, len(counts.sizes), one, int(seen.sum())), seen
 
 
 def may_be_names(values: pd.Series) -> bool:
@@ -225,36 +240,78 @@ def may_be_names(values: pd.Series) -> bool:
     )
 
 
-def _shares_outcome(counts: Codes) -> bool:
-    counts = counts[:, counts.sum(axis=0) > 1]
-    one = (counts == 0).any(axis=0)
-    of_each = [int((one & (rows > 0)).sum()) for rows in counts]
-    if counts.shape[1] < FEWEST or min(of_each) < FEWEST_OF_A_CLASS:
+@dataclass(frozen=True)
+class Counts:
+    """How many rows of each entity with several rows have each outcome: pairs that occur, [pairs] each."""
+
+    entities: Codes  # numbered from 0
+    outcomes: Codes
+    rows: Codes
+
+    @classmethod
+    def of(cls, codes: Codes, outcomes: np.ndarray) -> Counts:
+        """Count rows by entity, -1 for none, and by outcome, both [rows]."""
+        known = codes >= 0
+        kept = known & (np.bincount(codes[known], minlength=1)[codes] > 1)
+        entities, labels, rows = _pairs(codes[kept], outcomes[kept])
+        return cls(np.unique(entities, return_inverse=True)[1], labels, rows)
+
+    @property
+    def sizes(self) -> Codes:
+        """Rows of each entity."""
+        return np.bincount(self.entities, self.rows).astype(np.intp)
+
+    @property
+    def with_one_outcome(self) -> Mask:
+        """Entities with one outcome only."""
+        one: Mask = np.bincount(self.entities) == 1
+        return one
+
+
+def _pairs(codes: Codes, outcomes: np.ndarray) -> tuple[Codes, Codes, Codes]:
+    """Codes and outcomes that occur together, with their rows."""
+    width = int(outcomes.max(initial=0)) + 1
+    pairs, rows = np.unique(codes * width + outcomes, return_counts=True)
+    return *np.divmod(pairs, width), rows
+
+
+def _shares_outcome(counts: Counts) -> bool:
+    sizes, one = counts.sizes, counts.with_one_outcome
+    if len(sizes) < FEWEST:
         return False
-    if (counts.max(axis=1) > LARGEST * counts.sum(axis=1)).any():
+    by_outcome = np.bincount(counts.outcomes, counts.rows)
+    frequent = (
+        np.bincount(counts.outcomes[one[counts.entities]], minlength=len(by_outcome)) >= FEWEST_OF_A_CLASS
+    )
+    largest = np.zeros(len(by_outcome), np.intp)
+    np.maximum.at(largest, counts.outcomes, counts.rows)
+    if frequent.sum() < 2 or (largest > LARGEST * by_outcome)[frequent].any():
         return False
-    sizes = counts.sum(axis=0)
-    rate = counts[1].sum() / sizes.sum()
+    shares = by_outcome / sizes.sum()
     # The probability that two rows of an entity disagree, each entity by its rows.
-    disagree = (2 * counts[0] * counts[1] / (sizes - 1)).sum() / sizes.sum()
-    mixed = 1 - rate**sizes - (1 - rate) ** sizes
+    differ = sizes**2 - np.bincount(counts.entities, counts.rows**2)
+    disagree = (differ / (sizes - 1)).sum() / sizes.sum()
+    mixed = 1 - (shares[:, None] ** sizes).sum(axis=0)
     spread = np.sqrt((mixed * (1 - mixed)).sum())
     beyond_chance = mixed.sum() - (~one).sum() >= ERRORS * spread
-    return bool(beyond_chance and disagree <= (1 - AGREEMENT) * 2 * rate * (1 - rate))
+    return bool(beyond_chance and disagree <= (1 - AGREEMENT) * (1 - (shares**2).sum()))
 
 
-def _is_measurement(values: pd.Series, labels: np.ndarray) -> bool:
+def _is_measurement(values: pd.Series, outcomes: np.ndarray) -> bool:
     """Whether the values are numbers, not called ids, whose order determines the outcome."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", str(values.name)).casefold()
     called_so = any(map(_NAMES.fullmatch, re.split(r"[\W_]+", words)))
     if called_so or not pd.api.types.is_numeric_dtype(values.dtype):
         return False
-    # Neighbouring values of a measurement share their outcome, whatever the shape of its effect.
-    shares = pd.Series(labels).groupby(values.to_numpy()).mean().sort_index().to_numpy() >= 0.5
-    positive = shares.mean()
-    chance = 2 * positive * (1 - positive)
-    if len(shares) > 1 and (shares[1:] != shares[:-1]).mean() <= (1 - AGREEMENT) * chance:
-        return True
     known = values.notna().to_numpy()
-    area = auc(values[known].rank().to_numpy(dtype=float), labels[known])
-    return bool(max(area, 1 - area) >= ORDERED)
+    levels, labels = np.unique(values[known], return_inverse=True)[1], outcomes[known]
+    # Neighbouring values of a measurement share their outcome, whatever the shape of its effect.
+    value, label, rows = _pairs(levels, labels)
+    order = np.lexsort((label, rows, value))
+    usual = label[order][np.append(np.diff(value[order]) > 0, True)]
+    chance = 1 - ((np.unique(usual, return_counts=True)[1] / len(usual)) ** 2).sum()
+    if len(usual) > 1 and (usual[1:] != usual[:-1]).mean() <= (1 - AGREEMENT) * chance:
+        return True
+    # Of one outcome, or of its tenth at either end.
+    areas = [auc(levels.astype(float), labels == outcome) for outcome in np.unique(labels)]
+    return max(max(area, 1 - area) for area in areas) >= ORDERED

@@ -28,7 +28,9 @@ class Entity:
     column: str
     declared: bool  # whether it is `dataset.group`; otherwise it was found, as its rows share one outcome
     entities: int  # with several rows
-    one_outcome: int  # those of them with one outcome only
+    one_outcome: (
+        int  # those of them with one outcome only: one class, or numbers in one tenth of the target's values
+    )
     test_rows: int  # of entities that are trained on, too
 
 

@@ -45,7 +45,7 @@ def measure_copies(
     test, task = scores.loc[copy_marks.index], target.task
     metric, found = task.shown[0], copies_found.copies
     figure = metrics.model[metric]
-    sample = Sample.of(test["label"], units, task)
+    sample = Sample.of(test["label"], units, task, test.get("weight"))
 
     def without(left_out: npt.NDArray[np.bool_]) -> Remaining:
         stays = ~left_out

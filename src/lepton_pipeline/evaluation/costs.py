@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from operator import not_
 from typing import Annotated
@@ -14,12 +14,14 @@ from pydantic import Field
 
 from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving, capacity_threshold
+from lepton_pipeline.evaluation.policies import CASES, price_policies
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import mean
 
-CASES = 1000
 # Shares of the cases that the rows of the what-if table act on, as far as equal scores and rounding allow.
 _SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7)
 _SHOWN_DIGITS = 3
@@ -78,19 +80,21 @@ class Curve:
 class Costs:
     """Cost of decisions for 1,000 cases, in declared units."""
 
-    declared: bool  # whether there are costs
-    unit: str
-    threshold: float
-    what_if: Sequence[Choice]  # the highest threshold first
-    policies: Mapping[str, Estimate]  # of `model`, `all` (act on every case), `none`, and each baseline
-    saving: Mapping[str, Estimate]  # what the model saves against each other policy
-    curve: Curve  # empty without costs
-    capacity: Capacity | None
-    note: str  # a hint where the model hardly matters, or ""
+    declared: bool = False  # whether there are costs
+    unit: str = ""
+    threshold: float | None = None  # None in tasks without one
+    what_if: Sequence[Choice] = ()  # the highest threshold first
+    # Of `model`, `all` (act on every case), `none`, and each baseline; or those of `Task.policies`.
+    policies: Mapping[str, Estimate] = field(default_factory=dict)
+    saving: Mapping[str, Estimate] = field(default_factory=dict)  # what the model saves against each of them
+    curve: Curve = field(default_factory=Curve)  # empty without costs
+    capacity: Capacity | None = None
+    note: str = ""  # a hint where the model hardly matters
 
 
 def measure_costs(
     scores: pd.DataFrame,
+    target: Target,
     metrics: Metrics,
     outcome_costs: pd.DataFrame,
     evaluation: Evaluation,
@@ -101,23 +105,28 @@ def measure_costs(
     Every model is judged at its own threshold. Intervals are 95 % bootstrap intervals over the resamples of
     `evaluate`, with varying base rate; costs are compared resample by resample, so that common chance
     cancels. `outcome_costs` are those of `price_outcomes`, without columns if no costs are declared.
+    Where no threshold decides, policies are those of the task, see `price_policies`.
     """
+    if metrics.threshold is None:
+        rows = scores[scores["part"] == "test"]
+        sample = Sample.of(rows["label"], units, target.task, rows.get("weight"))
+        policies, saving = price_policies(rows, sample, evaluation)
+        unit = evaluation.decision_unit
+        return Costs(declared=bool(policies), unit=unit, policies=policies, saving=saving)
     # In the order of their scores, rows need no sorting again in every resample.
     test = scores[scores["part"] == "test"].sort_values("model", ascending=False, kind="stable")
     before = scores.loc[scores["part"] == "validation", "model"].to_numpy()
     declared = not outcome_costs.columns.empty
-    threshold, per_1000 = metrics.cut, evaluation.capacity
+    threshold, per_1000 = metrics.threshold, evaluation.capacity
     cuts = _what_if_thresholds(before, threshold)
     if per_1000 is not None:
         # To rank the cases at hand takes no label, so the test rows' own scores may be cut.
         cuts.append(capacity_threshold(test["model"].to_numpy(), per_1000 / CASES))
     outcomes = [_outcome(test, cut) for cut in cuts]
-    policies: dict[str, Estimate] = {}
-    saving: dict[str, Estimate] = {}
-    curve = Curve()
+    policies, saving, curve = dict[str, Estimate](), dict[str, Estimate](), Curve()
     if declared:
         decisions, across = _decisions(test, metrics), _curve_thresholds(before, threshold)
-        sample = Sample.of(test["label"], units)
+        sample = Sample.of(test["label"], units, weights=test.get("weight"))
         costs, saved = _price(test, decisions, [*cuts, *across], outcome_costs, sample, evaluation)
         policies = dict(zip(decisions, costs, strict=False))
         saving = dict(zip(list(decisions)[1:], saved, strict=True))
@@ -129,11 +138,12 @@ def measure_costs(
     capacity = None
     if per_1000 is not None:
         limited = outcomes.pop()
-        lift = None if limited.precision is None else limited.precision / float(test["label"].mean())
+        rate = float(mean(test["label"], test.get("weight")))
+        lift = None if limited.precision is None else limited.precision / rate
         capacity = Capacity(per_1000, **vars(limited), lift=lift)
     return Costs(
         declared=declared,
-        unit=evaluation.costs.unit if evaluation.costs else "",
+        unit=evaluation.decision_unit,
         threshold=threshold,
         what_if=[Choice(**vars(each), chosen=each.threshold == threshold) for each in outcomes],
         policies=policies,
@@ -168,7 +178,7 @@ def _price(
         columns = zip(values, drawn.T, strict=True)
         return [sample.figure(float(value), column, least=-inf) for value, column in columns]
 
-    once = add(np.ones((1, len(test))))
+    once = add(sample.once)
     values = once[0]
     drawn = np.concatenate([once[:0], *(map(add, sample.weights(evaluation)) if sample.enough else ())])
     others = slice(1, len(decisions))
@@ -198,13 +208,14 @@ def _curve_thresholds(probabilities: np.ndarray, threshold: float) -> list[float
 
 
 def _outcome(test: pd.DataFrame, threshold: float) -> Outcome:
-    called = test["model"].to_numpy() >= threshold
-    acted, found = int(called.sum()), int(test["label"].to_numpy()[called].sum())
+    called, positive = test["model"].to_numpy() >= threshold, test["label"].to_numpy() != 0
+    counts = test["weight"].to_numpy(np.float64) if "weight" in test else np.ones(len(test))
+    acted, found = float(counts[called].sum()), float(counts[called & positive].sum())
     return Outcome(
         threshold=threshold,
-        acted=CASES * acted / len(test),
+        acted=CASES * acted / float(counts.sum()),
         precision=found / acted if acted else None,
-        recall=found / int(test["label"].sum()),
+        recall=found / float(counts[positive].sum()),
         cost=None,
     )
 

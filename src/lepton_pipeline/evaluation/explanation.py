@@ -96,8 +96,8 @@ def explain_model(
     column is permuted, with all that is derived from it (Breiman, "Random forests", 2001, section 10; Fisher,
     Rudin and Dominici, "All models are wrong, but many are useful", JMLR 2019), as the mean over several
     permutations. Its 95 % interval is that of a difference of correlated AUCs (DeLong et al., Biometrics 1988),
-    by placements averaged over the permutations, or of the mean of paired differences of rows: for the model as
-    trained, over test rows and permutations.
+    by placements averaged over the permutations, or of the mean of paired differences, in which a row counts by
+    its own value and by those that it gets: for the model as trained, over test rows and permutations.
 
     An effect is the mean prediction of the rows with one value in a column (partial dependence: Friedman,
     "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean. Examples have
@@ -152,13 +152,13 @@ def _importance(
     generator: np.random.Generator,
 ) -> list[Importance]:
     z = sample.deviate(LEVEL)
-    places = np.concatenate([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
+    places = np.stack([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
     for column in rows:
-        moved = copies.assign(**{str(column): rows[column].iloc[places].array})
+        moved = copies.assign(**{str(column): rows[column].iloc[places.ravel()].array})
         permuted = artefact.scores(moved).reshape(PERMUTATIONS, *scores.shape)
-        rise = artefact.task.worsening(sample.labels, scores, permuted, z, sample.codes)
+        rise = artefact.task.worsening(sample.labels, scores, permuted, places, z, sample.codes)
         found.append(Importance(str(column), *rise))
     return sorted(found, key=lambda each: -each.value)
 

@@ -33,14 +33,16 @@ def check_cases(metrics: Metrics) -> list[Check]:
     """Refuse a model with too few test rows to judge it by, see `Task.cases`; no check if there are enough."""
     rows, positives, evidence = metrics.rows["test"].rows, metrics.rows["test"].positives, metrics.evidence
     if positives is None:
-        cases, what = (rows, "") if evidence is None else (evidence.cases, evidence.case)
+        cases, case = (rows, "") if evidence is None else (evidence.cases, f" {evidence.case}")
+        few, more = f"{cases} test rows{case}", f"rows{case}"
     else:
         cases = min(positives, rows - positives)
-        what = "positive" if cases == positives else "negative"
+        side = "positive" if cases == positives else "negative"
+        few, more = f"{cases} of {rows:,} test rows are {side}", f"{side} rows"
     if cases >= MIN_OF_A_CLASS:
         return []
-    text = f"the model cannot be judged: only {cases} of {rows:,} test rows are {what}; it takes {MIN_OF_A_CLASS}"
-    advice = f"bring more rows that are {what}, or enlarge split.test"
+    text = f"the model cannot be judged: only {few}; it takes {MIN_OF_A_CLASS}"
+    advice = f"bring more {more}, or enlarge split.test"
     return [Check("cases", False, text, next=advice, rows=rows, limit=MIN_OF_A_CLASS)]
 
 
@@ -109,7 +111,7 @@ class Judged:
     def against(self, baseline: str, evaluation: Evaluation) -> dict[str, Estimate]:
         """What the model is ahead of a baseline on the test rows, see `paired_differences`."""
         test = self.scores[self.scores["part"] == "test"]
-        sample = Sample.of(test["label"], self.units, self.task)
+        sample = Sample.of(test["label"], self.units, self.task, test.get("weight"))
         return paired_differences(test, "model", baseline, self.metrics.thresholds, evaluation, sample)
 
 
@@ -199,12 +201,15 @@ def same_model(version: int) -> Check:
 
 def too_few(sample: Sample) -> str:
     """Why the rows are too few for a comparison; empty if they suffice."""
-    rows = len(sample.labels)
+    rows, task = len(sample.labels), sample.task
     if rows < MIN_ROWS or sample.cases < MIN_OF_A_CLASS:
-        return (
-            f"only {rows:,} test rows, {sample.cases:,} of them {sample.task.case}, are new to both; "
-            f"it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} of these"
+        positives = task.positives(pd.Series(sample.labels))
+        held, each = (
+            (f"{sample.cases:,} of them {task.case}", "of these")
+            if positives is None
+            else (f"{positives:,} of them positive", "of each class")
         )
+        return f"only {rows:,} test rows, {held}, are new to both; it takes {MIN_ROWS}, and {MIN_OF_A_CLASS} {each}"
     if sample.kind != ROW and sample.units < MIN_GROUPS:
         return f"the test rows that are new to both are of only {sample.units} {sample.kind}s; it takes {MIN_GROUPS}"
     return ""

@@ -51,7 +51,8 @@ def score_rows(
         wanted.append(UNCALIBRATED)
     if model.boosting:
         wanted.append("network")
-    task, rows = model.task, split.loc[split["part"].isin(["validation", "test"]), ["part", "label"]]
+    own = [name for name in ("part", "label", "weight") if name in split]
+    task, rows = model.task, split.loc[split["part"].isin(["validation", "test"]), own]
     test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
     parts = pd.concat([held_out, test]).loc[rows.index]
     found = {
@@ -59,9 +60,9 @@ def score_rows(
         for each in wanted
         for name, column in task.columns(each, task.scores(parts, each)).items()
     }
-    own = pd.DataFrame(found, index=rows.index)
+    ours = pd.DataFrame(found, index=rows.index)
     boosted = task.columns(BOOSTING, task.scores(parts, "boosting")) if model.boosting else {}
-    return rows.join(own).join(baseline_scores).join(scores_in_use).assign(**boosted)
+    return rows.join(ours).join(baseline_scores).join(scores_in_use).assign(**boosted)
 
 
 def evaluate(
@@ -79,8 +80,8 @@ def evaluate(
     with varying base rate. Resampling inflates `ece`, so its resamples are shifted back by their bias (Efron
     and Tibshirani 1993, chapter 10); its interval is still the least exact, and rarely reaches 0.
 
-    `scores` has validation and test rows: `part`, `label`, columns of scores for each model,
-    among them `model`, and `uncalibrated`, its scores before calibration.
+    `scores` has validation and test rows: `part`, `label`, `weight` if rows do not count alike, columns of
+    scores for each model, among them `model`, and `uncalibrated`, its scores before calibration.
 
     Raises:
         DataError: the labels of a part cannot be measured, or scores are none that a model may give.
@@ -101,7 +102,7 @@ def evaluate(
     if task.has_threshold:
         thresholds = _choose_thresholds(task, validation, models, outcome_costs if priced else None)
     before = measure_once(task, test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
-    sample = Sample.of(test["label"], units, task)
+    sample = Sample.of(test["label"], units, task, test.get("weight"))
     return Metrics(
         threshold=thresholds["model"],
         thresholds=thresholds,
@@ -162,7 +163,8 @@ def resample(
 def measure_once(task: Task, rows: pd.DataFrame, model: str, threshold: float | None) -> dict[str, float]:
     """Measure one model, columns of scores of `rows`, without resampling; see `Task.prepare`."""
     prepared = task.prepare(rows["label"].to_numpy(), task.scores(rows, model), threshold)
-    values = prepared.measure(np.ones((1, len(rows))))
+    weights = rows["weight"].to_numpy(np.float64)[None] if "weight" in rows else np.ones((1, len(rows)))
+    values = prepared.measure(weights)
     return {metric: float(value[0]) for metric, value in values.items()}
 
 
@@ -223,15 +225,17 @@ def _choose_thresholds(
     task: Task, rows: pd.DataFrame, models: list[str], costs: pd.DataFrame | None
 ) -> Thresholds:
     labels = rows["label"].to_numpy()
+    counts = rows["weight"].to_numpy() if "weight" in rows else np.ones(len(rows))
     if costs is None:
-        return {model: best_f1_threshold(labels, task.scores(rows, model)) for model in models}
+        return {model: best_f1_threshold(labels, task.scores(rows, model), counts) for model in models}
     acting, leaving = acting_and_leaving(rows["label"], costs)
-    return {model: least_cost_threshold(acting - leaving, task.scores(rows, model)) for model in models}
+    extra = (acting - leaving) * counts
+    return {model: least_cost_threshold(extra, task.scores(rows, model)) for model in models}
 
 
 def _require_measurable(task: Task, part: str, labels: pd.Series) -> None:
     if lacking := task.lacks(labels, learnt=False):
         raise DataError(
-            f"the {part} rows hold {task.counted(labels)}; measuring needs {lacking}. Enlarge split.{part} or bring "
+            f"part {part!r} has {task.counted(labels)}, but measuring needs {lacking}. Enlarge split.{part} or bring "
             "more rows of what is missing."
         )

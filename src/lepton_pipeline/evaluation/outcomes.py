@@ -51,14 +51,17 @@ def acting_and_leaving(labels: pd.Series, outcome_costs: pd.DataFrame) -> tuple[
     return acting, leaving
 
 
-def best_f1_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
+def best_f1_threshold(
+    labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Find the threshold in [0, 1] with the highest F1 on validation rows (never on those of the evaluation).
 
     Rows with a probability >= threshold are positive. The threshold lies halfway between neighbouring scores
     (or 0), robust to rounding; ties go to the highest threshold, which flags the fewest rows. A `DataError`
-    says that no row is positive.
+    says that no row is positive. `weights` [rows] say how much rows count.
     """
-    positives = int(np.count_nonzero(labels))
+    counts = np.ones(len(labels)) if weights is None else weights
+    positives = float(counts[labels != 0].sum())
     if positives == 0:
         raise DataError(
             f"0 of {len(labels)} rows are positive, so no threshold has an F1; give validation rows of both classes "
@@ -67,8 +70,9 @@ def best_f1_threshold(labels: np.ndarray, probabilities: np.ndarray) -> float:
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]
     kept = _cuts(ranked)[1:]
-    found = np.cumsum(labels[order] != 0)[kept - 1]
-    return _halfway(ranked, int(kept[np.argmax(2 * found / (kept + positives))]))
+    called = np.cumsum(counts[order])[kept - 1]
+    found = np.cumsum(counts[order] * (labels[order] != 0))[kept - 1]
+    return _halfway(ranked, int(kept[np.argmax(2 * found / (called + positives))]))
 
 
 def least_cost_threshold(extra_costs: np.ndarray, probabilities: np.ndarray) -> float:

@@ -77,19 +77,27 @@ class Sample:
     codes: np.ndarray | None  # unit of each row, from 0 on without a gap, [rows]; None for independent rows
     kind: str  # "group", "block" or "row"
     task: Task = field(default_factory=Binary)
+    row_weights: np.ndarray | None = None  # how much each row counts, [rows]; None for equal ones
 
     @classmethod
-    def of(cls, labels: pd.Series, units: pd.DataFrame | None = None, task: Task | None = None) -> Sample:
+    def of(
+        cls,
+        labels: pd.Series,
+        units: pd.DataFrame | None = None,
+        task: Task | None = None,
+        weights: pd.Series | None = None,
+    ) -> Sample:
         """Take rows; `units` (see `resampling_units`) may have further rows, None means independent rows."""
-        task = task or Binary()
+        task, counts = task or Binary(), None if weights is None else weights.to_numpy(np.float64)
         if units is None or units.columns.empty:
-            return cls(labels.to_numpy(), None, ROW, task)
+            return cls(labels.to_numpy(), None, ROW, task, counts)
         kind = str(units.columns[0])
-        return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind, task)
+        return cls(labels.to_numpy(), pd.factorize(units.loc[labels.index, kind])[0], kind, task, counts)
 
     def where(self, mask: np.ndarray) -> Sample:
         """Select rows; those of a single group count as independent."""
-        some = Sample(self.labels[mask], None, ROW, self.task)
+        counts = None if self.row_weights is None else self.row_weights[mask]
+        some = Sample(self.labels[mask], None, ROW, self.task, counts)
         if self.codes is None or (self.kind == GROUP and len(np.unique(self.codes[mask])) == 1):
             return some
         return replace(some, codes=pd.factorize(self.codes[mask])[0], kind=self.kind)
@@ -165,7 +173,13 @@ class Sample:
             for lacking in np.flatnonzero(~(counts @ by_class.astype(np.float64)).all(axis=1)):
                 while not (counts[lacking] @ by_class).all():
                     counts[lacking] = _count(again, 1, size)
-            yield counts if self.codes is None else counts[:, codes]
+            drawn_rows = counts if self.codes is None else counts[:, codes]
+            yield drawn_rows if self.row_weights is None else drawn_rows * self.row_weights
+
+    @property
+    def once(self) -> np.ndarray:
+        """How much each row counts without resampling, [1, rows]."""
+        return np.ones((1, len(self.labels))) if self.row_weights is None else self.row_weights[None]
 
     def figure(self, value: float, drawn: np.ndarray, least: float = 0.0, most: float = inf) -> Estimate:
         """Estimate with the 95 % interval of `drawn`, clipped to [least, most]; none with too few cases."""
@@ -177,6 +191,9 @@ class Sample:
 
     def exact(self, scores: np.ndarray) -> dict[str, Estimate]:
         """Metrics of the scores whose 95 % interval needs no resample, see `Task.exact_intervals`."""
+        if self.row_weights is not None:
+            # The formulas are of rows that count alike.
+            return {}
         found = self.task.exact_intervals(self.labels, scores, self.deviate(LEVEL), self.codes)
         return {metric: self.marked(*interval) for metric, interval in found.items()}
 

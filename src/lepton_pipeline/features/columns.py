@@ -35,6 +35,7 @@ _NEVER_FEATURES = {
     "group": "it groups rows (dataset.group)",
     "exclude": "declared in dataset.exclude",
     "sensitive": "declared in dataset.sensitive",
+    "weight": "it says how much a row counts (dataset.weight)",
 }
 
 

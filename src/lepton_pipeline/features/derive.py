@@ -16,7 +16,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion
 
-_NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive")
+_NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive", "weight")
 
 
 def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:
@@ -230,7 +230,7 @@ def _rule_problems(columns: Sequence[str], features: Features, dataset: Dataset)
 
 def _target_problems(reads: dict[str, list[str]], features: Features, dataset: Dataset) -> list[str]:
     roles = dataset.roles()
-    no_features = {column for role in _NEVER_FEATURES for column in roles[role]}
+    no_features = {column for role in _NEVER_FEATURES for column in roles.get(role, ())}
     told = {dataset.target}
     problems = []
     for name in in_order(reads):

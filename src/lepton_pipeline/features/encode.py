@@ -17,15 +17,14 @@ from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
     EncodedColumn,
     NumericColumn,
-    Positions,
     as_numbers,
 )
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
-from lepton_pipeline.features.strength import SMOOTHING
 from lepton_pipeline.parameters import Dataset, Leaks
-from lepton_pipeline.statistics.losses import Floats, log_losses
+from lepton_pipeline.statistics.strengths import Array, Strength
 from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
+from lepton_pipeline.tasks.find import Target
 
 FORMAT = 1
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
@@ -44,6 +43,7 @@ Mask = npt.NDArray[np.bool_]
 def encode_rows(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
+    target: Target,
     dataset: Dataset,
     feature_report: FeatureReport,
     leaks: Leaks,
@@ -57,7 +57,7 @@ def encode_rows(
     useless = enforce_report(feature_report, leaks)
     noise = dict.fromkeys(useless, "it adds nothing (see the report on features)")
     training = feature_table.loc[split.index[split["part"] == "train"]]
-    categorical = [*dataset.categorical, *jumping_numbers(training, split, dataset)]
+    categorical = [*dataset.categorical, *jumping_numbers(training, split, target, dataset)]
     encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": categorical}), noise)
     return encoder, encoder.transform(feature_table)
 
@@ -197,18 +197,22 @@ def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedCo
     return NumericColumn(name, raw, quantiles, scores, column["indicator"])
 
 
-def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> list[str]:
-    """Name the undeclared whole numbers of few values whose held-out log loss is lower as a category.
+def jumping_numbers(
+    training: pd.DataFrame, split: pd.DataFrame, target: Target, dataset: Dataset
+) -> list[str]:
+    """Name the undeclared whole numbers of few values whose held-out loss is lower as a category.
 
-    Each column is tried alone in both forms. As a category, a value has its own positive rate; as a number,
-    that of nearby values (kernel regression on ranks: Nadaraya 1964, Watson 1964), with the best of several
-    widths. A category must be better by more than one standard error of the paired losses.
+    The loss is log loss, or of a number's ranks the squared error. Each column is tried alone in both forms. As a
+    category, a value has its own shares of the classes, or its own mean; as a number, those of nearby values
+    (kernel regression on ranks: Nadaraya 1964, Watson 1964), with the best of several widths. A category must be
+    better by more than one standard error of the paired losses.
 
     `split` holds `label` and `fold` of the rows; rows without folds are held out in order of time.
     """
     if len(training) > MOST_ROWS:
         return []
-    labels = split.loc[training.index, "label"].to_numpy(np.intp)
+    labels, strength = split.loc[training.index, "label"].to_numpy(), target.task.strength
+    labels = strength.scaled(labels, labels)
     turns = _turns(training, split, dataset)
     declared = {*dataset.numeric, *dataset.categorical}
     return [
@@ -216,7 +220,7 @@ def jumping_numbers(training: pd.DataFrame, split: pd.DataFrame, dataset: Datase
         for name in feature_columns(training, dataset)
         if name not in declared
         and _few_whole_numbers(training[name])
-        and _jumps(training[name], labels, turns)
+        and _jumps(training[name], labels, turns, strength)
     ]
 
 
@@ -241,8 +245,8 @@ def _few_whole_numbers(column: pd.Series) -> bool:
     return few and bool(whole.all())
 
 
-def _jumps(column: pd.Series, labels: Positions, turns: list[tuple[Mask, Mask]]) -> bool:
-    """Whether each value's own rate lowers the held-out log loss by more than its standard error."""
+def _jumps(column: pd.Series, labels: Array, turns: list[tuple[Mask, Mask]], strength: Strength) -> bool:
+    """Whether each value's own rows lower the held-out loss by more than its standard error."""
     known = column.notna().to_numpy(bool)
     turns = [(learnt[known], held[known]) for learnt, held in turns]
     if not any(held.any() for _, held in turns):
@@ -253,18 +257,10 @@ def _jumps(column: pd.Series, labels: Positions, turns: list[tuple[Mask, Mask]])
     distances = middles[:, None] - middles
     readings = [np.eye(len(rows)), *(np.exp(-0.5 * (distances / width) ** 2) for width in WIDTHS)]
     category, *numbers = (
-        np.concatenate([_losses(levels, labels[known], learnt, held, kernel) for learnt, held in turns])
+        np.concatenate(
+            [strength.kernel_losses(levels, labels[known], learnt, held, kernel) for learnt, held in turns]
+        )
         for kernel in readings
     )
     gains = min(numbers, key=np.mean) - category
     return bool(gains.mean() > gains.std() / len(gains) ** 0.5)
-
-
-def _losses(levels: Positions, labels: Positions, learnt: Mask, held: Mask, kernel: Floats) -> Floats:
-    """Log loss of held-out rows; `kernel` weights the training rows of other values."""
-    positive = np.bincount(levels[learnt], labels[learnt], len(kernel)) @ kernel
-    rows = np.bincount(levels[learnt], minlength=len(kernel)) @ kernel
-    # Never 0 or 1, whatever a value's rows say.
-    base = (labels[learnt].sum() + 1) / (learnt.sum() + 2)
-    rates = ((positive + SMOOTHING * base) / (rows + SMOOTHING))[levels[held]]
-    return log_losses(rates, labels[held])

@@ -19,27 +19,23 @@ from lepton_pipeline.features.report import FeatureAlone, FeatureReport, Finding
 from lepton_pipeline.features.strength import (
     SAMPLED_ROWS,
     Alone,
-    Codes,
     features_alone,
-    joint_auc,
-    rarer_rows,
+    interval,
+    joint_strength,
     useless_features,
 )
 from lepton_pipeline.parameters import Dataset, Features, Leaks
+from lepton_pipeline.statistics.strengths import Array, Strength
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
-# Fraction of the rarer class that may contradict a feature that settles the target.
+# Fraction of the cases (see `Strength.cases`) that may contradict a feature that settles the target.
 HANDFUL = 0.05
 ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
-# Where `leaks.max_auc` is not declared, few honest features are stronger alone.
-PLAUSIBLE = 0.95
-# Below this AUC (and its interval below that) no feature is too good; outshining few others says nothing.
-BRIGHT, SURELY, OTHERS = 0.75, 0.7, 5
-# With fewer rows of the rarer class a boosted model learns too little for the comparison to be fair.
-LEARNABLE = 200
+# To outshine fewer others says nothing.
+OTHERS = 5
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
-# Features above this AUC are never noise: in a small table weak ones cannot be told from it.
-NEARLY_CHANCE = 0.53
 
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _LATER = f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted"
@@ -49,7 +45,7 @@ _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
         "leak",
         f"{_EXCLUDE}, or declare it as dataset.id: an identifier does not generalise to new rows.",
     ),
-    "implausibly strong alone": ("leak", f"{_LATER} or declare a higher leaks.max_auc."),
+    "implausibly strong alone": ("leak", f"{_LATER} or declare a higher leaks.{{bound}}."),
     "outshines all others": ("suspect", f"{_LATER}."),
     "constant": ("noise", f"{_EXCLUDE}; encoding leaves it out anyway."),
     "duplicate": ("noise", f"{_EXCLUDE}, or declare leaks.on_noise: drop."),
@@ -60,6 +56,7 @@ _MEANING: dict[str, tuple[Literal["leak", "suspect", "noise"], str]] = {
 def check_features(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
+    target: Target,
     dataset: Dataset,
     leaks: Leaks,
     made: Features | None = None,
@@ -77,27 +74,30 @@ def check_features(
     seen = split[split["part"].isin(["train", "validation"])]
     rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
-    training, labels = rows[train], seen["label"].to_numpy(np.intp)
-    features = features_alone(training, labels[train])
-    found = find_leaks(training, labels[train], features, leaks, known_by_time(made or Features(), dataset))
-    found += _noise(rows, labels, train, features, {finding.feature for finding in found})
+    training, labels = rows[train], seen["label"].to_numpy()
+    task = target.task
+    features = features_alone(training, labels[train], task)
+    known = known_by_time(made or Features(), dataset)
+    found = find_leaks(training, labels[train], task, features, leaks, known)
+    found += _noise(rows, labels, train, task, features, {finding.feature for finding in found})
     kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in features}
     truths = (name for name in features if pd.api.types.is_bool_dtype(feature_table[name].dtype))
     kinds |= dict.fromkeys(truths, "boolean")
     return FeatureReport(
         rows=len(training),
-        max_auc=_bound(leaks),
+        bound=_bound(leaks, task.strength),
         on_leak=leaks.on_leak,
         on_noise=leaks.on_noise,
         features=[
             FeatureAlone(
                 name,
                 kinds[name],
-                *(round(value, 4) for value in (alone.auc, *alone.interval, alone.missing)),
+                *(round(value, 4) for value in (alone.figure, *alone.interval, alone.missing)),
             )
             for name, alone in features.items()
         ],
         findings=found,
+        metric=task.strength.metric,
     )
 
 
@@ -138,7 +138,8 @@ def known_by_time(made: Features, dataset: Dataset) -> set[str]:
 
 def find_leaks(
     training: pd.DataFrame,
-    labels: Codes,
+    labels: Array,
+    task: Task,
     features: dict[str, Alone],
     leaks: Leaks,
     known: Collection[str] = (),
@@ -148,9 +149,10 @@ def find_leaks(
     `training` is a result of `plain_features`, `features` of `features_alone`; `known` features are known for
     certain when the model is used.
     """
-    rows = min(len(training), SAMPLED_ROWS)
+    rows, strength = min(len(training), SAMPLED_ROWS), task.strength
+    bound = _bound(leaks, strength)
     # A feature settles the target although so many rows contradict it.
-    handful = HANDFUL * min(labels.mean(), 1 - labels.mean()) * rows
+    handful = HANDFUL * (strength.cases(labels) / max(len(labels), 1)) * rows
     found = []
     for name, alone in features.items():
         if name in known:
@@ -160,49 +162,67 @@ def find_leaks(
             found.append(_finding(name, "duplicates the target", said))
         elif named := _distinct(training[name]):
             found.append(_finding(name, "an id", named))
-        elif alone.auc > (bound := _bound(leaks)) and name not in leaks.trusted:
-            guess = leaks.max_auc is None
-            limit = f"above {bound:g}, few honest ones are" if guess else f"leaks.max_auc is {bound:g}"
-            strong = _finding(name, "implausibly strong alone", f"{alone}; {limit}")
+        elif alone.figure > bound and name not in leaks.trusted:
+            guess = _declared(leaks, strength) is None
+            limit = (
+                f"above {bound:g}, few honest ones are" if guess else f"leaks.{strength.bound} is {bound:g}"
+            )
+            strong = _finding(name, "implausibly strong alone", f"{alone}; {limit}", strength.bound)
             found.append(replace(strong, severity="suspect") if guess else strong)
     suspects = {finding.feature for finding in found}
     honest = training[[name for name in features if name not in suspects]]
-    return found + _outshining(honest, labels, features, {*leaks.trusted, *known})
+    return found + _outshining(honest, labels, strength, features, {*leaks.trusted, *known})
 
 
-def _bound(leaks: Leaks) -> float:
-    return PLAUSIBLE if leaks.max_auc is None else leaks.max_auc
+def _declared(leaks: Leaks, strength: Strength) -> float | None:
+    declared: float | None = getattr(leaks, strength.bound)
+    return declared
+
+
+def _bound(leaks: Leaks, strength: Strength) -> float:
+    declared = _declared(leaks, strength)
+    return strength.plausible if declared is None else declared
 
 
 def _outshining(
-    training: pd.DataFrame, labels: Codes, features: dict[str, Alone], trusted: Collection[str]
+    training: pd.DataFrame,
+    labels: Array,
+    strength: Strength,
+    features: dict[str, Alone],
+    trusted: Collection[str],
 ) -> list[Finding]:
-    """Features stronger alone than all others together, the strongest first."""
-    if rarer_rows(labels) < LEARNABLE:
-        return []
-    bright = {
-        name: alone
-        for name, alone in features.items()
-        if alone.auc >= BRIGHT and alone.interval[0] >= SURELY and name not in trusted
-    }
-    found: list[Finding] = []
-    others = training.drop(columns=repeating(training)) if bright else training
-    for name, alone in bright.items():
-        if name in others and others.shape[1] > OTHERS:
-            rest = others.drop(columns=name)
-            auc, error = joint_auc(rest, labels)
-            if alone.auc - auc <= 2 * np.hypot(alone.error, error):
-                break
-            beside = f"a boosted model of the other {rest.shape[1]} features reaches {auc:.3f}"
-            found.append(_finding(name, "outshines all others", f"{alone}; {beside}"))
-            others = rest
-    return found
+    """Features stronger alone than all others together, of each class the strongest first."""
+    found: dict[str, Finding] = {}
+    useful: pd.DataFrame | None = None
+    for of, target in strength.targets(labels).items():
+        figures = {name: each.targets[of] for name, each in features.items() if of in each.targets}
+        bright = {
+            name: each
+            for name, each in figures.items()
+            if each[0] >= strength.bright and interval(*each)[0] >= strength.surely and name not in trusted
+        }
+        if not bright or strength.cases(target) < strength.learnable:
+            continue
+        useful = training.drop(columns=repeating(training)) if useful is None else useful
+        others = useful
+        for name, (figure, error) in sorted(bright.items(), key=lambda item: -item[1][0]):
+            if name in others and others.shape[1] > OTHERS:
+                rest = others.drop(columns=name)
+                joint, joint_error = joint_strength(rest, target, strength)
+                if figure - joint <= 2 * np.hypot(error, joint_error):
+                    break
+                beside = f"a boosted model of the other {rest.shape[1]} features {strength.said(joint)}"
+                said = f"{features[name].of_target(of)}; {beside}"
+                found.setdefault(name, _finding(name, "outshines all others", said))
+                others = rest
+    return list(found.values())
 
 
 def _noise(
     rows: pd.DataFrame,
-    labels: Codes,
+    labels: Array,
     train: npt.NDArray[np.bool_],
+    task: Task,
     features: dict[str, Alone],
     leaking: set[str],
 ) -> list[Finding]:
@@ -215,16 +235,17 @@ def _noise(
         name
         for name, alone in features.items()
         if name in rows
-        and alone.interval[0] <= 0.5
-        and alone.auc <= NEARLY_CHANCE
+        and alone.interval[0] <= alone.strength.chance[0]
+        and alone.figure <= alone.strength.nearly_chance
         and rows[name][train].value_counts(dropna=False).iloc[0] <= MOST_COMMON * train.sum()
     ]
-    useless = useless_features(rows[train], labels[train], rows[~train], labels[~train], weak)
+    judged = rows[~train], labels[~train]
+    useless = useless_features(rows[train], labels[train], *judged, weak, task)
     found = [_finding(name, "constant", "it has the same value in every training row") for name in constant]
     for name, first in equal.items():
         found.append(_finding(name, f"duplicate of {first}", f"it equals {first!r} in every training row"))
     for name, (rise, error) in useless.items():
-        permuted = f"permuting it raises the log loss of a boosted model by {rise:.5f} ± {error:.5f} in validation rows"
+        permuted = f"permuting it {task.strength.rise(rise, error)} in validation rows"
         found.append(_finding(name, "pure noise", f"{features[name]}; {permuted}"))
     return found
 
@@ -276,6 +297,6 @@ def _distinct(values: pd.Series) -> str:
     return f"{said}, whole numbers spread evenly over their range" if uneven <= UNEVEN else ""
 
 
-def _finding(feature: str, finding: str, evidence: str) -> Finding:
+def _finding(feature: str, finding: str, evidence: str, bound: str = "") -> Finding:
     severity, advice = _MEANING[finding.partition(" of ")[0]]
-    return Finding(feature, finding, severity, evidence, advice)
+    return Finding(feature, finding, severity, evidence, advice.format(bound=bound))

@@ -8,11 +8,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class FeatureAlone:
-    """A "number", "category" or "boolean", its AUC alone with 95 % interval, its share of missing values."""
+    """A "number", "category" or "boolean", its figure alone with 95 % interval, its share of missing values."""
 
     name: str
     kind: str
-    auc: float
+    figure: float
     low: float
     high: float
     missing: float
@@ -31,14 +31,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class FeatureReport:
-    """What the feature check found in `rows` training rows; features by falling AUC, settings as declared."""
+    """What the feature check found in `rows` training rows; features by falling figure, settings as declared.
+
+    Figures are of the `metric` "auc" or "r2" (see `statistics.strengths`); `bound` is the largest that is plausible.
+    """
 
     rows: int
-    max_auc: float
+    bound: float
     on_leak: str
     on_noise: str
     features: list[FeatureAlone]
     findings: list[Finding]
+    metric: str = "auc"
 
     @property
     def noise(self) -> list[Finding]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.intervals import normal_deviate
-from lepton_pipeline.statistics.losses import Floats, log_losses
-from lepton_pipeline.statistics.ranks import delong
+from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import AUC, Array, Figure, Strength, mean_figure
+from lepton_pipeline.tasks.task import Task
 
 SAMPLED_ROWS = 100_000
-# Numbers have a bin for every 20 rows of the rarer class, so that the rates of a small table mean something.
+# Numbers have a bin for every 20 cases, so that the rates of a small table mean something.
 FEWEST_BINS, MOST_BINS, ROWS_A_BIN = 8, 20, 20
-# Rates of small categories are drawn towards the base rate as by this many rows.
-SMOOTHING = 10
-# With fewer rows of the rarer class chance alone makes strong features.
-FEWEST, CHANCE = 8, (0.5, 0.25)
 SEED = 0
 MODEL_ROWS, JUDGED_ROWS = 20_000, 5_000
 # A wide table is judged on fewer rows, so that the check stays cheap.
@@ -34,72 +30,94 @@ Codes = npt.NDArray[np.intp]
 class Alone(NamedTuple):
     """How well a feature predicts the target alone."""
 
-    auc: float  # of cross-fitted scores; 0.5 where a class has too few rows
-    error: float  # standard error of the AUC
+    figure: float  # of cross-fitted scores, see `statistics.strengths`; the mean of several classes
+    error: float  # standard error of the figure
     missing: float  # fraction of rows without a value
-    contradicted: int  # rows whose label is not the one that the value stands for
+    contradicted: int  # rows whose label is not what the value stands for
+    strength: Strength
+    targets: Mapping[str, Figure]  # figure and error of each of `Strength.targets` that has enough cases
 
     @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval of the AUC."""
-        reach = normal_deviate(0.95) * self.error
-        return max(self.auc - reach, 0.0), min(self.auc + reach, 1.0)
+    def interval(self) -> Figure:
+        """The 95 % interval of the figure."""
+        return interval(self.figure, self.error)
 
     def __str__(self) -> str:
-        low, high = self.interval
-        return f"alone it reaches AUC {self.auc:.3f} ({low:.3f} to {high:.3f}) in training rows"
+        return f"alone it {self.strength.said(self.figure, self.interval)} in training rows"
+
+    def of_target(self, name: str) -> str:
+        """As the text of all, of one class."""
+        figure, error = self.targets[name]
+        return f"alone it {self.strength.said(figure, interval(figure, error), name)} in training rows"
 
 
-def features_alone(training: pd.DataFrame, labels: Codes) -> dict[str, Alone]:
+def interval(figure: float, error: float) -> Figure:
+    """95 % interval of a figure between 0 and 1."""
+    reach = normal_deviate(0.95) * error
+    return max(figure - reach, 0.0), min(figure + reach, 1.0)
+
+
+def features_alone(training: pd.DataFrame, labels: Array, task: Task) -> dict[str, Alone]:
     """Measure every feature alone on at most 100,000 rows, the strongest first.
 
-    Numbers are binned, categories are their own bins; the positive rates of one half score the other half, so
+    Numbers are binned, categories are their own bins; what the bins of one half show scores the other half, so
     that many categories do not look strong by chance and relations need not be monotone.
     """
     picked = sample_positions(len(training), SAMPLED_ROWS)
     labels = labels[picked]
-    halves = stratified_halves(labels)
-    features = {str(name): _alone(training[name].to_numpy()[picked], labels, halves) for name in training}
-    return dict(sorted(features.items(), key=lambda item: -item[1].auc))
+    strength = task.strength
+    cases = {name: (target, strength.cases(target)) for name, target in strength.targets(labels).items()}
+    targets = {
+        name: (target, _most_bins(count))
+        for name, (target, count) in cases.items()
+        if count >= strength.fewest
+    }
+    most = _most_bins(strength.cases(labels))
+    halves = stratified_halves(task.strata(pd.Series(labels)).to_numpy(np.intp))
+    features = {
+        str(name): _alone(training[name].to_numpy()[picked], labels, targets, most, halves, strength)
+        for name in training
+    }
+    return dict(sorted(features.items(), key=lambda item: -item[1].figure))
 
 
-def stratified_halves(labels: Codes) -> Codes:
-    """Assign a random half of each class to half 1, the rest to half 0."""
-    halves = np.zeros(len(labels), np.intp)
+def stratified_halves(strata: Codes) -> Codes:
+    """Assign a random half of each stratum to half 1, the rest to half 0."""
+    halves = np.zeros(len(strata), np.intp)
     rng = np.random.default_rng(SEED)
-    for label in (0, 1):
-        halves[rng.permutation(np.flatnonzero(labels == label))[::2]] = 1
+    for stratum in np.unique(strata):
+        halves[rng.permutation(np.flatnonzero(strata == stratum))[::2]] = 1
     return halves
 
 
-def _alone(values: np.ndarray, labels: Codes, halves: Codes) -> Alone:
-    """Score each half by the positive rates of the other half's bins."""
+def _most_bins(cases: int) -> int:
+    return min(max(cases // ROWS_A_BIN, FEWEST_BINS), MOST_BINS)
+
+
+def _alone(
+    values: np.ndarray,
+    labels: Array,
+    targets: dict[str, tuple[Array, int]],
+    most: int,
+    halves: Codes,
+    strength: Strength,
+) -> Alone:
+    """Score each half by what the other half's bins show, `most` of the labels and as many as each target has."""
     levels, numbers = _levels(values)
     missing = float((levels == 0).mean())
-    rarer = rarer_rows(labels)
-    if rarer < FEWEST:
-        return Alone(*CHANCE, missing, len(labels))
-    bins = _bins(levels, min(max(rarer // ROWS_A_BIN, FEWEST_BINS), MOST_BINS)) if numbers else levels
-    counts = _counts(bins, labels, halves)
-    auc, error = mean_of_halves([binned_auc(counts[half], _rates(counts[1 - half])) for half in (0, 1)])
-    contradicted = sum(_contradicted(counts[half], counts[1 - half]) for half in (0, 1))
+    if not targets:
+        return Alone(*strength.chance, missing, len(labels), strength, {})
+    figures = {}
+    for name, (target, most_of_target) in targets.items():
+        bins = _bins(levels, most_of_target) if numbers else levels
+        figures[name] = strength.of_values(bins, target, halves)
+        if numbers:
+            # In few rows the bins hide a relation that is monotone.
+            figures[name] = max(figures[name], strength.of_order(levels, target, halves))
+    contradicted = strength.contradicted(_bins(levels, most) if numbers else levels, labels, halves)
     if numbers:
-        counts = _counts(levels, labels, halves)
-        # In few rows the bins hide a relation that is monotone.
-        auc, error = max((auc, error), _monotone_auc(counts))
-        contradicted = min(contradicted, _across_threshold(counts.sum(axis=0)))
-    return Alone(auc, error, missing, contradicted)
-
-
-def rarer_rows(labels: Codes) -> int:
-    """Count the rows of the rarer class."""
-    return int(np.bincount(labels, minlength=2).min())
-
-
-def _counts(levels: Codes, labels: Codes, halves: Codes) -> Codes:
-    """Count rows by half, label and level [2, 2, levels]."""
-    width = int(levels.max()) + 1
-    return np.bincount(levels + width * (labels + 2 * halves), minlength=4 * width).reshape(2, 2, width)
+        contradicted = min(contradicted, strength.out_of_order(levels, labels))
+    return Alone(*mean_figure(list(figures.values())), missing, contradicted, strength, figures)
 
 
 def _levels(values: np.ndarray) -> tuple[Codes, bool]:
@@ -121,45 +139,6 @@ def _bins(levels: Codes, most: int) -> Codes:
     return np.concatenate([[0], (middles * most).astype(np.intp) + 1])[levels]
 
 
-def _rates(counts: Codes) -> Floats:
-    """Smoothed positive rate of each bin, from counts of negative and positive rows [2, bins]."""
-    prior = SMOOTHING * counts[1].sum() / counts.sum()
-    return np.asarray((counts[1] + prior) / (counts.sum(axis=0) + SMOOTHING))
-
-
-def binned_auc(counts: Codes, scores: Floats) -> tuple[float, float]:
-    """AUC and standard error from negative and positive counts by bin [2, bins], and a score of each bin."""
-    groups = np.unique(scores, return_inverse=True)[1]
-    return delong(np.stack([np.bincount(groups, each) for each in counts]))
-
-
-def _monotone_auc(counts: Codes) -> tuple[float, float]:
-    """AUC of the levels themselves, oriented by the other half."""
-    (first, error), (second, second_error) = (delong(each) for each in counts)
-    oriented = first if second >= 0.5 else 1 - first, second if first >= 0.5 else 1 - second
-    return mean_of_halves([(oriented[0], error), (oriented[1], second_error)])
-
-
-def mean_of_halves(halves: list[tuple[float, float]]) -> tuple[float, float]:
-    """Mean AUC and mean standard error of two halves that scored each other."""
-    # What one half shows by chance the other does not contradict, so that errors do not average out.
-    return sum(each[0] for each in halves) / 2, sum(each[1] for each in halves) / 2
-
-
-def _contradicted(counts: Codes, others: Codes) -> int:
-    """Rows whose label is not the majority of their bin in the other half."""
-    known = others.sum(axis=0) > 0
-    positive = np.where(known, others[1] > others[0], others[1].sum() > others[0].sum())
-    return int(np.where(positive, counts[0], counts[1]).sum())
-
-
-def _across_threshold(counts: Codes) -> int:
-    """Rows on the wrong side of the best threshold; missing values are a third side."""
-    below = np.pad(counts[:, 1:].cumsum(axis=1), ((0, 0), (1, 0)))
-    above = below[:, -1:] - below
-    return int(counts[:, 0].min() + min((below[0] + above[1]).min(), (below[1] + above[0]).min()))
-
-
 def sample_positions(rows: int, most: int) -> Codes:
     """Draw at most `most` of the positions 0 .. rows - 1, ascending, with a fixed seed."""
     if rows <= most:
@@ -167,35 +146,40 @@ def sample_positions(rows: int, most: int) -> Codes:
     return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
 
 
-def joint_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
-    """AUC of all features together and its standard error, by boosted models cross-fitted on two halves.
+def joint_strength(training: pd.DataFrame, target: Array, strength: Strength) -> Figure:
+    """Figure of all features together and its standard error, by boosted models cross-fitted on two halves.
 
-    At most 20,000 rows are used; 0.5 and 0.25 where a class has too few rows.
+    `target` is one of `Strength.targets`. At most 20,000 rows are used; chance where there are too few cases.
     """
     picked = sample_positions(len(training), _affordable(training, MODEL_ROWS))
     rows = training.iloc[picked]
-    return _cross_fitted(_matrix(rows, rows), labels[picked], _boost)
+
+    def boost(matrix: Floats, learnt: Array) -> Any:
+        return _boost(matrix, learnt, strength)
+
+    return _cross_fitted(_matrix(rows, rows), target[picked], boost, strength)
 
 
-def additive_auc(training: pd.DataFrame, labels: Codes) -> tuple[float, float]:
-    """As `joint_auc`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
+def additive_auc(training: pd.DataFrame, labels: Codes) -> Figure:
+    """As `joint_strength`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
     picked = sample_positions(len(training), MODEL_ROWS)
     ranks = [_as_ranks(training[name].iloc[picked]) for name in training]
-    return _cross_fitted(np.concatenate(ranks, axis=1), labels[picked], _regress)
+    return _cross_fitted(np.concatenate(ranks, axis=1), labels[picked], _regress, AUC)
 
 
-def _cross_fitted(matrix: Floats, labels: Codes, fit: Callable[[Floats, Codes], Any]) -> tuple[float, float]:
-    """AUC and standard error of two models, each scoring the half that the other was fitted on."""
-    if rarer_rows(labels) < FEWEST:
-        return CHANCE
-    halves, scored = stratified_halves(labels), []
+def _cross_fitted(
+    matrix: Floats, target: Array, fit: Callable[[Floats, Array], Any], strength: Strength
+) -> Figure:
+    """Mean figure and standard error of two models, each scoring the half that the other was fitted on."""
+    if strength.cases(target) < strength.fewest:
+        return strength.chance
+    halves, scored = stratified_halves(strength.strata(target)), []
     with _one_thread():
         for half in (0, 1):
-            model = fit(matrix[halves != half], labels[halves != half])
-            truth = labels[halves == half]
-            counts = np.stack([truth == 0, truth == 1]).astype(np.intp)
-            scored.append(binned_auc(counts, model.predict_proba(matrix[halves == half])[:, 1]))
-    return mean_of_halves(scored)
+            model = fit(matrix[halves != half], target[halves != half])
+            scores = strength.predict(model, matrix[halves == half])
+            scored.append(strength.of_scores(scores, target[halves == half]))
+    return mean_figure(scored)
 
 
 def _as_ranks(column: pd.Series) -> Floats:
@@ -214,30 +198,41 @@ def _regress(matrix: Floats, labels: Codes) -> Any:
 
 
 def useless_features(
-    training: pd.DataFrame, labels: Codes, judged: pd.DataFrame, judged_labels: Codes, candidates: list[str]
-) -> dict[str, tuple[float, float]]:
-    """Candidates without permutation importance, with the mean rise of the log loss and its standard error.
+    training: pd.DataFrame,
+    labels: Array,
+    judged: pd.DataFrame,
+    judged_labels: Array,
+    candidates: list[str],
+    task: Task,
+) -> dict[str, Figure]:
+    """Candidates without permutation importance, with the mean rise of the loss and its standard error.
 
     A boosted model learns from at most 20,000 training rows. On at most 5,000 judged (validation) rows the
     values of each candidate are permuted (Breiman, "Random Forests", 2001, section 10); it is useless if that
-    raises the log loss by at most two standard errors. More than 50 candidates are permuted in groups, and
-    useful groups are divided.
+    raises the loss by at most two standard errors. More than 50 candidates are permuted in groups, and useful
+    groups are divided. None is found where there are too many classes to boost.
     """
+    strength = task.strength
     learnt = sample_positions(len(training), _affordable(training, MODEL_ROWS))
-    if not candidates or judged.empty or rarer_rows(labels[learnt]) < FEWEST:
+    few = strength.cases(labels[learnt]) < strength.fewest_for_noise
+    if not candidates or judged.empty or few or not task.boosters:
         return {}
     picked = sample_positions(len(judged), _affordable(judged, JUDGED_ROWS))
-    matrix, truth = _matrix(judged.iloc[picked], training), judged_labels[picked]
+    matrix = _matrix(judged.iloc[picked], training)
+    truth = strength.scaled(judged_labels[picked], labels[learnt])
     size = -(-len(candidates) // GROUPS)
     groups = [candidates[start : start + size] for start in range(0, len(candidates), size)]
-    useless: dict[str, tuple[float, float]] = {}
+    useless: dict[str, Figure] = {}
     with _one_thread():
-        model = _boost(_matrix(training.iloc[learnt], training), labels[learnt])
-        losses = log_losses(model.predict_proba(matrix)[:, 1], truth)
+        scaled = strength.scaled(labels[learnt], labels[learnt])
+        model = _boost(_matrix(training.iloc[learnt], training), scaled, strength)
+        losses = strength.losses(model, matrix, truth)
         while groups:
             group = groups.pop()
             columns = training.columns.get_indexer(pd.Index(group))
-            rises = _permuted_losses(matrix, columns, truth, model) - losses
+            rises = (
+                _permuted_losses(matrix, columns, lambda rows: strength.losses(model, rows, truth)) - losses
+            )
             mean, error = float(rises.mean()), float(rises.std() / np.sqrt(len(rises)))
             if mean <= 2 * error:
                 useless |= dict.fromkeys(group, (mean, error))
@@ -272,16 +267,23 @@ def _one_thread() -> Any:
     return threadpool_limits(1)
 
 
-def _boost(matrix: Floats, labels: Codes) -> Any:
-    sizes: dict[str, Any] = {"max_iter": TREES, "max_leaf_nodes": 15, "min_samples_leaf": 30}
-    return fit_boosting(matrix, labels, l2_regularization=1.0, random_state=SEED, **sizes)
+def _boost(matrix: Floats, scaled: Array, strength: Strength) -> Any:
+    return strength.boost(
+        matrix,
+        scaled,
+        max_iter=TREES,
+        max_leaf_nodes=15,
+        min_samples_leaf=30,
+        l2_regularization=1.0,
+        random_state=SEED,
+    )
 
 
-def _permuted_losses(matrix: Floats, columns: Codes, labels: Codes, model: Any) -> Floats:
-    """Mean log loss of each row with some columns permuted together."""
+def _permuted_losses(matrix: Floats, columns: Codes, losses: Callable[[Floats], Floats]) -> Floats:
+    """Mean loss of each row with some columns permuted together."""
     rng = np.random.default_rng(SEED)
-    permuted, total = matrix.copy(), np.zeros(len(labels))
+    permuted, total = matrix.copy(), np.zeros(len(matrix))
     for _ in range(REPEATS):
         permuted[:, columns] = matrix[rng.permutation(len(matrix))][:, columns]
-        total += log_losses(model.predict_proba(permuted)[:, 1], labels)
+        total += losses(permuted)
     return total / REPEATS

@@ -33,6 +33,7 @@ from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
 from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS, Facts
 from lepton_pipeline.tracking.experiment_page import present_experiment
 from lepton_pipeline.tracking.flat import flatten
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
@@ -84,13 +85,12 @@ class RunHook:
             self._log = self._connect()
             self._held.enter_context(unwinding())
             installed = lineage.environment()
-            tags = {
-                **lineage.code_tags(self._context.project_path),
-                **lineage.machine_tags(),
+            facts = {
+                **lineage.code_facts(self._context.project_path),
+                **lineage.machine_facts(),
                 "code.sha256": lineage.package_sha256(),
                 "environment.sha256": lineage.sha256(installed),
                 "kedro.run": run_params["run_id"],
-                "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
             }
             only_missing = bool(run_params.get("only_missing_outputs"))
             for job in jobs:
@@ -99,9 +99,9 @@ class RunHook:
                     logger.info("%s: no output is missing, nothing to run", job.name)
                     self._log.close_orphans(job.name)
                     continue
-                self._open(job, _chosen(job.vertical, run_params), kind_of(job, own, self._all_exist), tags)
+                self._open(job, _chosen(job.vertical, run_params), kind_of(job, own, self._all_exist), facts)
                 self._log.client.log_text(self._runs[job].run_id, installed, "environment.txt")
-                if "git.diff.sha256" in tags:
+                if "git.diff.sha256" in facts:
                     diff = lineage.code_diff(self._context.project_path)
                     self._log.code_diff(self._runs[job].run_id, diff)
                 if self._runs[job].kind != PARTIAL:
@@ -149,8 +149,7 @@ class RunHook:
                     self._log.client.set_model_version_tag(
                         watched.name, str(watched.version), "monitoring.run_id", run.run_id
                     )
-                seconds = {f"seconds.{stage}": each for stage, each in run.seconds.items()}
-                self._log.metrics(run.run_id, seconds)
+                self._log.client.log_dict(run.run_id, run.seconds, SECONDS)
                 self._log.close(run.run_id, "FINISHED")
                 if run.kind == TRAINING:
                     metric = parameters[job.vertical]["gate"]["metric"]
@@ -200,16 +199,21 @@ class RunHook:
             if decision.promoted and champion_of(client, job.vertical) == version:
                 keep_champion_pages(client, job.vertical, version, self._context.project_path, run.run_id)
 
-    def _open(self, job: Job, name: str, kind: str, tags: dict[str, str]) -> None:
+    def _open(self, job: Job, name: str, kind: str, facts: Facts) -> None:
         declared = masked(self._context.config_loader["parameters"][job.vertical])
         # The present differs in every run.
         dataset = {key: each for key, each in declared["dataset"].items() if key != "present"}
-        own = {KIND: kind, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
-        if words := slice_words(os.environ):
-            own["slice"] = words
+        facts = {**facts, "configuration.sha256": lineage.sha256({**declared, "dataset": dataset})}
         if job.purpose == TRAINING:
-            own["seed"] = str(declared["training"]["seed"])
-        run_id = self._log.open(job.name, name, {**tags, **own}, PAGES[kind])
+            facts["seed"] = str(declared["training"]["seed"])
+        tags = {KIND: kind, "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]])}
+        if facts["git.commit"] != "none":
+            tags["mlflow.source.git.commit"] = facts["git.commit"]
+        if words := slice_words(os.environ):
+            tags["slice"] = words
+        tags |= {name: facts[name] for name in FILTERED if name in facts}
+        run_id = self._log.open(job.name, name, tags, PAGES[kind])
+        self._log.lineage(run_id, facts)
         self._runs[job] = _Run(run_id, name, kind)
         if job.purpose == TRAINING:
             self._catalog[f"{job.vertical}.run_id"] = run_id

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
-from lepton_pipeline.model.boosting.fit import boost_by_plan, code_columns
+from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan, code_columns
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.model.predictor import choose_plan, has_boosting
 from lepton_pipeline.parameters import Evaluation, Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.find import Target
-from lepton_pipeline.tasks.task import Task
+from lepton_pipeline.tasks.task import Task, mean
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -36,7 +36,8 @@ def score_baselines(
     """
     plan, labels = choose_plan(split, training), split["label"].to_numpy()
     task = target.task.fitted(labels[plan.everything])
-    targets, test = task.targets(labels), (split["part"] == "test").to_numpy()
+    weights = split["weight"].to_numpy() if "weight" in split else None
+    targets, test = Targets(task.targets(labels), weights), (split["part"] == "test").to_numpy()
     rows = _Rows(encoded, targets, labels, training.threads)
     parts = {task.linear: _regress_by_plan(task, rows, plan, holdout(split), encoded.loc[test])}
     if task.boosters and not has_boosting(training, task):
@@ -76,7 +77,7 @@ class _Rows:
     """Encoded rows with targets and labels, and the threads to fit on."""
 
     encoded: pd.DataFrame
-    targets: npt.NDArray[Any]
+    targets: Targets
     labels: npt.NDArray[Any]
     threads: int
 
@@ -94,15 +95,15 @@ def _regress_by_plan(
         # A fit of many classes is stopped before it has converged.
         warnings.filterwarnings("ignore", "lbfgs failed to converge")
         validation = encoded.iloc[fold.held_out]
-        tried = _regress(task, encoded.iloc[fold.train], targets[fold.train], task.strengths)
+        tried = _regress(task, encoded.iloc[fold.train], targets.of(fold.train), task.strengths)
         outputs = [_outputs(model, validation) for model in tried]
-        truth = rows.labels[fold.held_out]
-        best = int(np.argmin([task.row_losses(part, truth).mean() for part in outputs]))
+        truth, counts = rows.labels[fold.held_out], targets.of(fold.held_out).weights
+        best = int(np.argmin([mean(task.row_losses(part, truth), counts) for part in outputs]))
         kept = tried[best]
         if plan.kind != "holdout":
             everything = plan.everything
             strength = task.strengths[best : best + 1]
-            (kept,) = _regress(task, encoded.iloc[everything], targets[everything], strength)
+            (kept,) = _regress(task, encoded.iloc[everything], targets.of(everything), strength)
         held_out = np.full((len(encoded), *outputs[best].shape[1:]), np.nan)
         held_out[fold.held_out] = outputs[best]
         return _outputs(kept, test), held_out
@@ -116,7 +117,7 @@ def _outputs(model: Pipeline, rows: pd.DataFrame) -> Floats:
 
 
 def _regress(
-    task: Task, rows: pd.DataFrame, targets: npt.NDArray[Any], strengths: tuple[float, ...]
+    task: Task, rows: pd.DataFrame, targets: Targets, strengths: tuple[float, ...]
 ) -> list[Pipeline]:
     """Regress on standardised numbers and one-hot codes, once for each strength."""
     from sklearn.compose import make_column_transformer
@@ -130,5 +131,6 @@ def _regress(
     )
     inputs = columns.fit_transform(rows)
     return [
-        make_pipeline(columns, task.linear_model(strength).fit(inputs, targets)) for strength in strengths
+        make_pipeline(columns, task.linear_model(strength).fit(inputs, targets.numbers, targets.weights))
+        for strength in strengths
     ]

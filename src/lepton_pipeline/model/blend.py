@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.tasks.task import Task
+from lepton_pipeline.tasks.task import Task, mean
 
 EQUAL = 0.5
 # Neither part is ever left out: what held-out rows like least may be what later rows need.
@@ -16,18 +16,24 @@ WEIGHTS = tuple(tenths / 10 for tenths in range(2, 9))
 STANDARD_ERRORS = 2
 
 
-def weigh(task: Task, network: Floats, boosting: Floats, labels: np.ndarray) -> float:
+Weights = np.ndarray | None  # how much rows count, [n]; None for equal ones
+
+
+def weigh(task: Task, network: Floats, boosting: Floats, labels: np.ndarray, rows: Weights = None) -> float:
     """Choose the weight of boosting, one of `WEIGHTS`, with the lowest loss of out-of-fold outputs.
 
     Ties go to the weight nearest to equal ones. See `weigh_by_time` for rows that stopped all fits.
     """
     losses = {
-        weight: float(task.row_losses(_mean(network, boosting, weight), labels).mean()) for weight in WEIGHTS
+        weight: float(mean(task.row_losses(_mean(network, boosting, weight), labels), rows))
+        for weight in WEIGHTS
     }
     return min(WEIGHTS, key=lambda weight: (losses[weight], abs(weight - EQUAL)))
 
 
-def weigh_by_time(task: Task, network: Floats, boosting: Floats, labels: np.ndarray) -> float:
+def weigh_by_time(
+    task: Task, network: Floats, boosting: Floats, labels: np.ndarray, rows: Weights = None
+) -> float:
     """Choose a weight from 0.35 to 0.65 on later validation rows, which stopped the fits.
 
     The target is the weight nearest to equal ones within two (paired) standard errors of the lowest loss,
@@ -36,9 +42,11 @@ def weigh_by_time(task: Task, network: Floats, boosting: Floats, labels: np.ndar
     rows, whose level says little about the next stretch.
     """
     losses = {
-        weight: task.row_losses(task.levelled(_mean(network, boosting, weight), labels), labels)
+        weight: task.row_losses(task.levelled(_mean(network, boosting, weight), labels, rows), labels)
         for weight in WEIGHTS
     }
+    if rows is not None:
+        losses = {weight: each * rows / rows.mean() for weight, each in losses.items()}
     best = min(WEIGHTS, key=lambda weight: losses[weight].mean())
     excess = {weight: losses[weight] - losses[best] for weight in WEIGHTS}
     unsure = {weight: STANDARD_ERRORS * excess[weight].std() / len(labels) ** 0.5 for weight in WEIGHTS}

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
-from lepton_pipeline.model.boosting.fit import boost_by_plan
+from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
 from lepton_pipeline.model.networks.estimator import TorchNetworks
@@ -46,22 +47,25 @@ def train_model(
     labels = split["label"].to_numpy()
     task: Any = target.task.fitted(labels[plan.everything])
     network = TorchNetworks(training, task)
-    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch))}
+    weights = split["weight"].to_numpy() if "weight" in split else None
+    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch, weights))}
     boosting: Sequence[Trees] = ()
     if has_boosting(training, task):
-        boosting, outputs["boosting"] = boost_by_plan(encoded, task.targets(labels), plan, training, task)
+        targets = Targets(task.targets(labels), weights)
+        boosting, outputs["boosting"] = boost_by_plan(encoded, targets, plan, training, task)
     held_out = np.isfinite(outputs["network"].reshape(len(labels), -1)).all(axis=1)
     parts, truth = {name: part[held_out] for name, part in outputs.items()}, labels[held_out]
+    counts = None if weights is None else weights[held_out]
     weight = EQUAL if boosting else 0.0
     if boosting and plan.kind != "holdout":
         choose = weigh_by_time if plan.refit else weigh
-        weight = choose(task, parts["network"], parts["boosting"], truth)
+        weight = choose(task, parts["network"], parts["boosting"], truth, counts)
     calibration = Calibration()
     # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
     # test rows of every vertical that was tried were calibrated worse by it.
     if training.calibrate and not plan.refit:
-        calibration = task.calibrate(mix(parts, weight), truth)
-    task = task.with_intervals(calibration.correct(mix(parts, weight)), truth)
+        calibration = task.calibrate(mix(parts, weight), truth, counts)
+    task = task.with_intervals(calibration.correct(mix(parts, weight)), truth, counts)
     model = Predictor(task, network, boosting, weight, calibration)
     return model, network.history, pd.DataFrame(model.blend(parts), index=split.index[held_out])
 
@@ -137,7 +141,7 @@ class Predictor:
             outputs["boosting"] = each[0] if len(each) == 1 else np.column_stack(each)
         return outputs
 
-    def _arrays(self) -> dict[str, Any]:
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays of all trees; those of a single output have bare names."""
         if len(self.boosting) == 1:
             return self.boosting[0].arrays()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.registry.champion import champion_of
+from lepton_pipeline.reporting.report.formats import metric_name
+from lepton_pipeline.statistics.metric_table import BINARY
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 
@@ -23,19 +26,19 @@ _NONE = "–"
 
 @dataclass(frozen=True)
 class LastRun:
-    """The latest MLflow run of a vertical; `auc` is of the test rows, None if it got no further."""
+    """The latest MLflow run of a vertical; `figure` is of the test rows, None if it got no further."""
 
     status: str
     started: datetime
-    auc: float | None
+    figure: float | None
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model version with the alias `champion`, and its AUC on the test rows."""
+    """The model version with the alias `champion`, and its figure on the test rows."""
 
     version: int
-    auc: float | None
+    figure: float | None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class VerticalOverview:
     """A vertical's declaration and results.
 
     Attributes:
+        metric: the gate's, of which the figures are.
         target: column and rule of the positive class, such as "churn = 'Yes'"; empty if unreadable.
         split: strategy, with label delay and gap; empty if unreadable.
         problem: errors of the declaration, one line a key.
@@ -57,6 +61,7 @@ class VerticalOverview:
     problem: str = ""
     rows: int | None = None
     base_rate: float | None = None
+    metric: str = BINARY[0].name
     last_run: LastRun | None = None
     champion: Champion | None = None
 
@@ -72,7 +77,7 @@ def overview(base: Path, tracking: Tracking, project: Path) -> list[VerticalOver
     client = existing_store(tracking, project, "view")
     if client is None:
         return declared
-    return [replace(_with_runs(client, each), champion=_promoted(client, each.name)) for each in declared]
+    return [replace(_with_runs(client, each), champion=_promoted(client, each)) for each in declared]
 
 
 def print_overview(rows: Sequence[VerticalOverview]) -> None:
@@ -81,10 +86,11 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
     first = fixed("vertical", style="bold")
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
     for row in rows:
+        title = metric_name(row.metric)
         split = Text(row.split.replace(", ", "\n") or _NONE)
         rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
         rows_and_rate = Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
-        run, champion = _last_run(row.last_run), _champion(row.champion)
+        run, champion = _last_run(row.last_run, title), _champion(row.champion, title)
         shown.add_row(Text(row.name), rows_and_rate, _target(row), split, run, champion)
     out.print(shown)
     for row in rows:
@@ -101,7 +107,8 @@ def _declared(base: Path, name: str) -> VerticalOverview:
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
     shown = [split.strategy, *(f"{key} {wait}" for key, wait in waits.items() if wait != 0)]
     positive = dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
-    return VerticalOverview(name, positive, ", ".join(shown), vertical.about.caution)
+    caution, metric = vertical.about.caution, vertical.gate.metric
+    return VerticalOverview(name, positive, ", ".join(shown), caution, metric=metric)
 
 
 def _with_runs(client: Any, row: VerticalOverview) -> VerticalOverview:
@@ -114,25 +121,37 @@ def _with_runs(client: Any, row: VerticalOverview) -> VerticalOverview:
     if not runs:
         return row
     # A run may have failed before its table was read.
-    tags: dict[str, str] = next((run.data.tags for run in runs if "data.rows" in run.data.tags), {})
-    rows, rate = _number(tags.get("data.rows")), _number(tags.get("data.base_rate"))
+    told = next((told for run in runs if (told := _table_of(run)) is not None), (None, None))
+    rows, rate = map(_number, told)
     info = runs[0].info
     started = datetime.fromtimestamp(info.start_time / 1000, UTC)
-    last = LastRun(info.status, started, runs[0].data.metrics.get("test.auc"))
+    last = LastRun(info.status, started, runs[0].data.metrics.get(f"test.{row.metric}"))
     return replace(row, rows=None if rows is None else int(rows), base_rate=rate, last_run=last)
 
 
-def _promoted(client: Any, name: str) -> Champion | None:
-    version = champion_of(client, name)
+def _table_of(run: Any) -> tuple[object, object] | None:
+    """Rows and base rate of a run's table by its data set in MLflow, or by its tags in earlier releases."""
+    tags = run.data.tags
+    if "data.rows" in tags:
+        return tags["data.rows"], tags.get("data.base_rate")
+    for read in run.inputs.dataset_inputs if run.inputs else ():
+        profile = json.loads(read.dataset.profile)
+        return profile.get("num_rows"), profile.get("base_rate")
+    return None
+
+
+def _promoted(client: Any, row: VerticalOverview) -> Champion | None:
+    version = champion_of(client, row.name)
     if version is None:
         return None
-    return Champion(version, _number(client.get_model_version(name, str(version)).tags.get("test.auc")))
+    tags = client.get_model_version(row.name, str(version)).tags
+    return Champion(version, _number(tags.get(f"test.{row.metric}")))
 
 
-def _number(text: str | None) -> float | None:
-    """Parse a tag, whose text anyone can edit."""
+def _number(given: Any) -> float | None:
+    """A number of the store, or of a tag, whose text anyone can edit."""
     try:
-        number = None if text is None else float(text)
+        number = None if given is None else float(given)
     except ValueError:
         return None
     return number if number is not None and isfinite(number) else None
@@ -146,17 +165,17 @@ def _target(row: VerticalOverview) -> Text:
     return text.append(f"\n{row.caution}", style="yellow") if row.caution else text
 
 
-def _last_run(run: LastRun | None) -> Text:
+def _last_run(run: LastRun | None, title: str) -> Text:
     if run is None:
         return Text("never run", style="dim")
     status = Text(run.status.lower(), style="" if run.status in ("FINISHED", "RUNNING") else "red")
-    if run.auc is not None:
-        status.append(f", AUC {run.auc:.4f}")
+    if run.figure is not None:
+        status.append(f", {title} {run.figure:.4f}")
     return status.append(f"\n{run.started.astimezone():%Y-%m-%d %H:%M}", style="dim")
 
 
-def _champion(champion: Champion | None) -> Text:
+def _champion(champion: Champion | None, title: str) -> Text:
     if champion is None:
         return Text(_NONE)
-    quality = "" if champion.auc is None else f"\nAUC {champion.auc:.4f}"
+    quality = "" if champion.figure is None else f"\n{title} {champion.figure:.4f}"
     return Text(f"version {champion.version}{quality}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
-from lepton_pipeline.parameters.evaluation import Bound, Costs, Evaluation, Gate
+from lepton_pipeline.parameters.evaluation import Bound, ClassCosts, Costs, ErrorCosts, Evaluation, Gate
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
 from lepton_pipeline.parameters.table import (
@@ -23,12 +23,14 @@ __all__ = [
     "About",
     "Alerts",
     "Bound",
+    "ClassCosts",
     "Contract",
     "Costs",
     "Dataset",
     "Decay",
     "Declaration",
     "Duration",
+    "ErrorCosts",
     "Evaluation",
     "Expectation",
     "Features",

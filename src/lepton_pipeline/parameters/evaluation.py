@@ -53,6 +53,47 @@ class Costs(Declaration):
         return list(dict.fromkeys(cost for cost in costs if isinstance(cost, str)))
 
 
+class ClassCosts(Declaration):
+    """Cost of deciding on a class, and of leaving the decision to somebody; a gain is negative."""
+
+    wrong: float = Field(1.0, allow_inf_nan=False, description="cost of a wrong class")
+    right: float = Field(0.0, allow_inf_nan=False, description="cost of the right class")
+    matrix: dict[str, dict[str, Annotated[float, Field(allow_inf_nan=False)]]] = Field(
+        {}, description="costs that differ: by class, and by the class decided on"
+    )
+    hand_over: float | None = Field(
+        None, allow_inf_nan=False, description="cost of a case that is left to somebody; None: none is"
+    )
+    unit: str = Field("", description="what costs are counted in, such as EUR")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_decide(self) -> ClassCosts:
+        if self.right >= self.wrong:
+            raise ValueError(
+                f"wrong {self.wrong:g} must cost more than right {self.right:g}; a gain is negative"
+            )
+        if self.hand_over is not None and not self.right < self.hand_over:
+            raise ValueError(
+                f"hand_over {self.hand_over:g} must cost more than right {self.right:g}, or all cases are handed over"
+            )
+        return self
+
+
+class ErrorCosts(Declaration):
+    """Cost of each unit by which a number is too low, or too high; the decision is a quantile."""
+
+    under: float = Field(
+        gt=0, allow_inf_nan=False, description="cost of a unit that was decided on too little"
+    )
+    over: float = Field(gt=0, allow_inf_nan=False, description="cost of a unit that was decided on too much")
+    unit: str = Field("", description="what costs are counted in, such as EUR")
+
+    @property
+    def quantile(self) -> float:
+        """The quantile of least expected cost: under / (under + over)."""
+        return self.under / (self.under + self.over)
+
+
 # Columns of scores that a baseline in use cannot be named after.
 MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
 OWN_BASELINES = ("logistic_regression", "hist_gradient_boosting")
@@ -64,6 +105,13 @@ class Evaluation(Declaration):
     resamples: int = Field(1000, ge=100, description="bootstrap resamples behind every 95 % interval")
     seed: int = Field(7, ge=0, description="seed of the resamples")
     costs: Costs | None = Field(None, description="costs of outcomes, for a threshold of least cost")
+    # Excluded if absent, to keep recorded declarations of others.
+    class_costs: ClassCosts | None = Field(
+        None, exclude_if=lambda costs: costs is None, description="costs of deciding on classes"
+    )
+    error_costs: ErrorCosts | None = Field(
+        None, exclude_if=lambda costs: costs is None, description="costs of a number too low or too high"
+    )
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
     # Excluded if empty, to keep recorded declarations of others.
     baselines: dict[str, str] = Field(
@@ -77,6 +125,12 @@ class Evaluation(Declaration):
         exclude_if=lambda coverage: coverage == 0.9,
         description="share of a regression's targets that its prediction intervals shall hold",
     )
+
+    @property
+    def decision_unit(self) -> str:
+        """What the declared costs are counted in."""
+        declared = self.costs or self.class_costs or self.error_costs
+        return declared.unit if declared else ""
 
     @model_validator(mode="after")
     def _baselines_have_names_of_their_own(self) -> Evaluation:

@@ -59,6 +59,14 @@ class Leaks(Declaration):
         le=1,
         description="largest AUC of one feature alone; more stops a run. Not declared: more than 0.95 warns",
     )
+    # Excluded if absent, to keep recorded declarations of others.
+    max_r2: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        exclude_if=lambda bound: bound is None,
+        description="largest share of the variance of a number's ranks that one feature alone explains, likewise",
+    )
     trusted: list[str] = Field([], description="features that may exceed it, because it is known why")
     on_leak: Literal["stop", "warn"] = Field("stop", description="what a leak does")
     on_noise: Literal["warn", "drop"] = Field("warn", description="what to do with features that are noise")

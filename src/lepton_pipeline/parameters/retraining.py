@@ -42,7 +42,7 @@ class Decay(Declaration):
         exclude_if=lambda most: most is None,
         description="the same, of a metric that is better if lower",
     )
-    windows: int = Field(2, ge=1, description="windows below it, of the last `of`")
+    windows: int = Field(2, ge=1, description="windows wholly worse than it, of the last `of`")
     of: int = Field(3, ge=1, description="last windows that are looked at")
 
 

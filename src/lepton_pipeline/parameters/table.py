@@ -59,6 +59,11 @@ class Dataset(Declaration):
         exclude_if=lambda transform: transform is None,
         description="log: learn the logarithm of a positive target, whose errors grow with it",
     )
+    weight: str | None = Field(
+        None,
+        exclude_if=lambda weight: weight is None,
+        description="column of how much a row counts, 0 or more; never a feature",
+    )
     id: str | None = Field(None, description="column that names a row; never a feature")
     time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
     group: str | None = Field(None, description="column of what several rows belong to; never a feature")
@@ -126,6 +131,8 @@ class Dataset(Declaration):
     def roles(self) -> dict[str, list[str]]:
         """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
+        # Only where it is declared, as records of others list the roles.
+        single |= {} if self.weight is None else {"weight": self.weight}
         several = {"exclude": self.exclude, "sensitive": self.sensitive}
         several |= {"numeric": self.numeric, "categorical": self.categorical}
         return {role: [] if column is None else [column] for role, column in single.items()} | several

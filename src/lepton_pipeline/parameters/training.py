@@ -83,7 +83,9 @@ class Scoring(Declaration):
     input: str | None = Field(None, description="file or folder of the rows; None: the entry scoring_input")
     version: int | None = Field(None, ge=1, description="model version; None: the champion")
     reasons: int = Field(3, ge=0, description="columns that speak most for a row's score, named beside it")
-    reasons_for: Literal["positive", "all"] = Field("positive", description="rows with reasons (all: slower)")
+    reasons_for: Literal["positive", "all"] = Field(
+        "positive", description="rows with reasons: those decided as positive, or all (slower)"
+    )
     unseen: Literal["stop", "warn"] = Field("stop", description="what to do with a batch of unseen values")
     unseen_share: Fraction = Field(0.5, description="share of such values, in a batch of at least 50 rows")
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")

@@ -123,21 +123,29 @@ class Vertical(Declaration):
             yield f"gate.bounds.{unknown[0]}: no metric of {task}; there are {', '.join(BOUNDED[task])}"
         lower = gate.metric in LOWER_IS_BETTER
         wrong, right = ("at_least", "at_most") if lower else ("at_most", "at_least")
+        better = "lower" if lower else "higher"
         for prefix in ("", "slice_"):
             if getattr(gate, prefix + wrong) is not None:
-                better = "lower" if lower else "higher"
                 yield f"gate.{prefix}{wrong}: {gate.metric} is better if {better}; declare {prefix}{right}"
         for key in ("slice_at_least", "slice_at_most"):
             if getattr(gate, key) is not None and gate.metric not in SLICED[task]:
                 measured = ", ".join(SLICED[task])
                 yield f"gate.{key}: no slice is measured by {gate.metric}; decide by {measured}, or leave it out"
+
+        decay = self.retraining.on_decay
+        if decay is not None and getattr(decay, wrong) is not None:
+            yield f"retraining.on_decay.{wrong}: {gate.metric} is better if {better}; declare {right}"
         if task == "binary" and gate.at_least is not None and not 0 <= gate.at_least <= 1:
             yield f"gate.at_least: {gate.at_least!r} must be between 0 and 1"
         others = {
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
+            "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",
+            "evaluation.error_costs": self.evaluation.error_costs is not None and task != "regression",
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",
+            "leaks.max_auc": self.leaks.max_auc is not None and task == "regression",
+            "leaks.max_r2": self.leaks.max_r2 is not None and task != "regression",
             "training.class_weight": training.class_weight != "none" and task == "regression",
         }
         for key, declared in others.items():

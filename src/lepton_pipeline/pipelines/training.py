@@ -85,7 +85,7 @@ _SPLIT = stages(
     (identify_test_rows, "feature_table split params:features", "test_rows"),
     (
         find_copies,
-        "feature_table split params:dataset params:features params:split",
+        "feature_table split target params:dataset params:features params:split",
         "copy_marks copies_found",
     ),
     (price_outcomes, "feature_table split params:evaluation", "outcome_costs"),
@@ -94,8 +94,12 @@ _SPLIT = stages(
 )
 _FEATURES = stages(
     "features",
-    (check_features, "feature_table split params:dataset params:leaks params:features", "feature_report"),
-    (encode_rows, "feature_table split params:dataset feature_report params:leaks", "encoder encoded"),
+    (
+        check_features,
+        "feature_table split target params:dataset params:leaks params:features",
+        "feature_report",
+    ),
+    (encode_rows, "feature_table split target params:dataset feature_report params:leaks", "encoder encoded"),
 )
 _TRAINING = stages(
     "training",
@@ -107,7 +111,7 @@ _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
     (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
-    (measure_costs, "scores metrics outcome_costs params:evaluation units", "costs"),
+    (measure_costs, "scores target metrics outcome_costs params:evaluation units", "costs"),
     (
         measure_slices,
         "scores target metrics slice_labels params:dataset params:evaluation units",
@@ -125,7 +129,7 @@ _REGISTRATION = stages(
         "encoder model metrics feature_table split params:features params:ingestion params:dataset",
         "artefact",
     ),
-    (describe_reference, "feature_table split scores encoder params:dataset", "reference"),
+    (describe_reference, "feature_table split scores target encoder params:dataset", "reference"),
     (
         register_model,
         "artefact metrics feature_table split params:dataset params:about reference copies params:split run_id",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -15,16 +14,24 @@ from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Vertical
-from lepton_pipeline.registry.versions import find_version, load_artefact, load_training_rows
+from lepton_pipeline.registry.versions import (
+    find_version,
+    load_artefact,
+    load_training_rows,
+    registered_figures,
+    run_of,
+)
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better
+from lepton_pipeline.tasks.find import find_task
+from lepton_pipeline.tracking.artefacts import read_facts
 from lepton_pipeline.tracking.experiment_page import PRESENT
-from lepton_pipeline.tracking.flat import tagged_figure
+from lepton_pipeline.tracking.runs import HEADLINE
 
 _DATA = (
     *("data.sha256", "data.rows", "trained.rows", "trained.until", "configuration.sha256", "git.commit"),
     *("environment.sha256", "seed", "device", "weights.sha256", "gate.decision"),
 )
-_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _NONE = "–"
 
 
@@ -70,8 +77,14 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     subtracted. Raises ConfigurationError if a version does not exist.
     """
     versions = [find_version(client, name, each) for each in (a, b)]
-    tags = [version.tags for version in versions]
-    ours, theirs = (_parameters(client, version.run_id) for version in versions)
+    runs = [run_of(client, version) for version in versions]
+    ours, theirs = ({} if run is None else run.data.params for run in runs)
+    facts = [
+        {**({} if run is None else read_facts(client, run)), **version.tags}
+        for run, version in zip(runs, versions, strict=True)
+    ]
+    figures = [registered_figures(client, *pair) for pair in zip(versions, runs, strict=True)]
+    headline = next(filter(None, (params.get(HEADLINE) for params in (theirs, ours))), "")
     differing = sorted(key for key in {*ours, *theirs} - {PRESENT} if ours.get(key) != theirs.get(key))
     numbers = int(versions[0].version), int(versions[1].version)
     same_rows, remark = None, "no test rows on disk; run the vertical to have some"
@@ -83,9 +96,12 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
     return VersionDiff(
         name,
         numbers,
-        [(key, tags[0].get(key, _NONE), tags[1].get(key, _NONE)) for key in _DATA],
+        [(key, facts[0].get(key, _NONE), facts[1].get(key, _NONE)) for key in _DATA],
         [(key, ours.get(key, _NONE), theirs.get(key, _NONE)) for key in differing],
-        [(metric, _registered(tags[0], metric), _registered(tags[1], metric)) for metric in _METRICS],
+        [
+            (metric, _registered(figures[0].get(metric)), _registered(figures[1].get(metric)))
+            for metric in headline_first(headline, {*figures[0], *figures[1]})
+        ],
         same_rows,
         remark and f"not compared on the same rows: {remark}",
     )
@@ -95,6 +111,7 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
     """Score both versions on the test rows that neither was trained on."""
     dataset, declared = held.declared.dataset, held.declared.split
     unseen = pd.Series(True, held.split.index[held.split["part"] == "test"])
+    task = find_task(held.table, dataset, held.declared.training, held.declared.evaluation)
     artefacts = {}
     for model, version in zip("ab", versions, strict=True):
         try:
@@ -103,37 +120,37 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
             unseen &= unseen_rows(learnt, held.table, held.split, dataset, declared)
         except LeptonError as error:
             raise LeptonError(f"version {version} cannot be scored: {error}") from error
+    for artefact, version in zip(artefacts.values(), versions, strict=True):
+        if problem := task.differs_from(artefact.task):
+            raise LeptonError(f"version {version} cannot be scored: {problem}")
     rows = unseen.index[unseen]
-    one, other = artefacts["a"].task, artefacts["b"].task
-    if problem := one.differs_from(other):
-        raise LeptonError(problem)
-    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), one)
+    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), task)
     if problem := too_few(sample):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
     scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, artefact in artefacts.items():
-        scored = scored.assign(**one.columns(model, artefact.scores(held.table.loc[rows])))
+        scored = scored.assign(**task.columns(model, artefact.scores(held.table.loc[rows])))
     cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
-    a, b = (measure_once(one, scored, model, cut) for model, cut in cuts.items())
+    a, b = (measure_once(task, scored, model, cut) for model, cut in cuts.items())
+    ahead = paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample)
     return SameRows(
         len(rows),
-        {metric: (value, b[metric]) for metric, value in a.items() if metric in b},
-        paired_differences(scored, "b", "a", cuts, held.declared.evaluation, sample),
+        {
+            metric: (a[metric], b[metric])
+            for metric in headline_first(held.declared.gate.metric, a.keys() & b.keys())
+        },
+        {metric: each if higher_is_better(metric) else _reversed(each) for metric, each in ahead.items()},
     )
 
 
-def _parameters(client: Any, run_id: str) -> dict[str, str]:
-    from mlflow import MlflowException
-
-    try:
-        return dict(client.get_run(run_id).data.params)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return {}
+def _reversed(figure: Estimate) -> Estimate:
+    """The difference the other way round."""
+    if figure.low is None:
+        return replace(figure, value=0 - figure.value)
+    low, high = figure.ends
+    return replace(figure, value=0 - figure.value, low=0 - high, high=0 - low)
 
 
-def _registered(tags: Mapping[str, str], metric: str) -> str:
-    figure = tagged_figure(tags, metric)
+def _registered(figure: Estimate | None) -> str:
     return _NONE if figure is None else f"{figure.value:.4f} {bracket(figure)}"

@@ -13,11 +13,9 @@ from lepton_pipeline.registry.versions import (
     load_artefact,
     load_reference,
     load_training_rows,
+    registered_figures,
+    run_of,
 )
-from lepton_pipeline.tracking.flat import tagged_figure
-
-# Metrics of a gate.
-_METRICS = ("auc", "average_precision", "f1")
 
 
 def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelVersion]:
@@ -70,7 +68,8 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
 
     client = mlflow.MlflowClient()
     artefact, version = fetch_model(name)
-    tags = client.get_model_version(name, str(version.version)).tags
+    registered = client.get_model_version(name, str(version.version))
+    figures = registered_figures(client, registered, run_of(client, registered))
     learnt = load_training_rows(client, name, version.version)
     try:
         reference, seen = load_reference(client, name, version.version) or ({}, learnt)
@@ -79,7 +78,6 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
             f"version {version.version} of {name} cannot be monitored: {error} "
             f"Restore the folder in MLflow's artifacts, or train again: kedro run --pipelines {name}"
         ) from error
-    figures = {metric: figure for metric in _METRICS if (figure := tagged_figure(tags, metric))}
     watched = WatchedVersion(
         **vars(version),
         trained_until=learnt.until,

@@ -26,7 +26,9 @@ from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
 
 _DECISION = "gate/decision.json"
-_TAGS = ("decision", "reason", "rows", "difference", "difference.low", "difference.high", "run_id")
+_TAGS = ("decision", "reason", "run_id")
+# Tags of earlier releases; all is in the decision.
+_FORMER_TAGS = ("rows", "difference", "difference.low", "difference.high")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ def gate_model(
     reason = checks[0].text if same else gate_checks.first_reason(checks, metrics, gate)
     decision = GateDecision(promoted, alias, reason, version, champion, checks)
     client.log_text(run_id, to_json(decision), _DECISION)
-    _tag(client, name, version, run_id, decision, len(scores[scores["part"] == "test"]))
+    _tag(client, name, version, run_id, decision)
     if promoted:
         move_champion(client, name, version, "gate", reason, run_id=run_id)
     elif not same:
@@ -135,9 +137,11 @@ def compare_with_champion(
         return replace(gate_checks.incomparable(champion, str(error).rstrip(".")), next=way_past)
     labels = challenger.split.loc[rows, "label"]
     ours = task.columns("challenger", task.scores(challenger.scores.loc[rows], "model"))
-    compared = pd.DataFrame({"label": labels, **ours, **theirs}, index=rows)
+    weights = challenger.scores.loc[rows].get("weight")
+    counted = {} if weights is None else {"weight": weights}
+    compared = pd.DataFrame({"label": labels, **counted, **ours, **theirs}, index=rows)
     thresholds = {"challenger": challenger.threshold, "champion": artefact.threshold}
-    sample = Sample.of(labels, resampling_units(table.loc[rows], dataset), task)
+    sample = Sample.of(labels, resampling_units(table.loc[rows], dataset), task, weights)
     new = gate_checks.NEW if dataset.id is not None else gate_checks.NEW_BY_VALUES
     check = gate_checks.check_champion(compared, thresholds, champion, gate, evaluation, sample, new)
     if check.passed:
@@ -166,21 +170,13 @@ def _standing_decision(client: Any, name: str, version: int) -> GateDecision:
     return replace(stored, promoted=True, alias=CHAMPION, reason=reason, version=version)
 
 
-def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision, test_rows: int) -> None:
-    values = {"decision": verdict(decision.promoted), "reason": decision.reason}
-    values |= {"rows": str(test_rows), "run_id": run_id}
-    rival = decision.against_champion
-    if rival is not None and rival.rows is not None:
-        values["rows"] = str(rival.rows)
-    if rival is not None and rival.value is not None:
-        values["difference"] = f"{rival.value:.6g}"
-        values |= {"difference.low": f"{rival.low:.6g}", "difference.high": f"{rival.high:.6g}"}
+def _tag(client: Any, name: str, version: int, run_id: str, decision: GateDecision) -> None:
+    values = (verdict(decision.promoted), decision.reason, run_id)
+    for key, value in zip(_TAGS, values, strict=True):
+        client.set_model_version_tag(name, str(version), f"gate.{key}", value)
+        if key != "run_id":
+            client.set_tag(run_id, f"gate.{key}", value)
     before = client.get_model_version(name, str(version)).tags
-    for key in _TAGS:
-        if key in values:
-            client.set_model_version_tag(name, str(version), f"gate.{key}", values[key])
-            if key != "run_id":
-                client.set_tag(run_id, f"gate.{key}", values[key])
-        elif f"gate.{key}" in before:
-            # From an earlier decision.
+    for key in _FORMER_TAGS:
+        if f"gate.{key}" in before:
             client.delete_model_version_tag(name, str(version), f"gate.{key}")

@@ -25,7 +25,10 @@ from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import seal
 from lepton_pipeline.system.file_hashes import record_files
 from lepton_pipeline.system.markdown import as_markdown
-from lepton_pipeline.tracking.flat import flat_metrics, interval_tags
+from lepton_pipeline.tasks.task import Task
+from lepton_pipeline.tracking.artefacts import read_facts
+from lepton_pipeline.tracking.flat import interval_tags, logged_metrics
+from lepton_pipeline.tracking.runs import HEADLINE
 
 # The packages that the served model imports.
 _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
@@ -33,8 +36,7 @@ _SERVING = ("mlflow", "numpy", "pandas", "pydantic", "safetensors", "torch")
 _DESCRIPTION_CHARACTERS = 5000
 _ISO = "%Y-%m-%dT%H:%M:%S"
 _LONG = 2**63
-_HASHES = ("configuration.sha256", "data.sha256", "environment.sha256")
-_LINEAGE = (*_HASHES, "data.rows", "git.commit", "git.dirty", "seed")
+_LINEAGE = ("configuration.sha256", "data.sha256", "data.rows", "git.commit", "seed")
 
 
 def register_model(
@@ -52,7 +54,7 @@ def register_model(
     """Log the model to its run and make it a version of the vertical's registered model, without an alias.
 
     `reference` is the result of `describe_reference`, `copies` that of `measure_copies`; the run's experiment
-    names the vertical, its tags are the lineage. Raises DataError if copies decide the result and are not
+    names the vertical, its lineage is the version's. Raises DataError if copies decide the result and are not
     allowed.
     """
     enforce_copies(copies, declared_split)
@@ -61,7 +63,7 @@ def register_model(
 
     client = mlflow.MlflowClient()
     run = client.get_run(run_id)
-    experiment, kind = run.info.experiment_id, "classifier"
+    experiment, kind = run.info.experiment_id, artefact.task.model_type
     name, model = client.get_experiment(experiment).name, artefact.predictor
     learnt_from = TrainingRows.of(feature_table, split, artefact.inputs, dataset)
     schema = input_schema(artefact, feature_table)
@@ -91,7 +93,7 @@ def register_model(
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent), *own_code],
-            signature=signature_of(schema),
+            signature=signature_of(schema, artefact.task),
             input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[
                 f"{package}=={version(package).partition('+')[0]}" for package in (*_SERVING, *packages)
@@ -104,11 +106,11 @@ def register_model(
     except mlflow.MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    facts, figures = read_facts(client, run), logged_metrics(metrics, run.data.params.get(HEADLINE))
     tags = {
-        **{key: run.data.tags[key] for key in _LINEAGE if key in run.data.tags},
-        **{key: f"{value:.6g}" for key, value in flat_metrics(metrics).items() if key.startswith("test.")},
+        **{key: facts[key] for key in _LINEAGE if key in facts},
+        **{key: f"{value:.6g}" for key, value in figures.items() if key.startswith("test.")},
         **interval_tags(metrics),
-        "device": model.trained["device"],
         "weights.sha256": model.weights_sha256,
         versions.CHECKSUM: checksum,
         versions.FILES: flavour.sha256,
@@ -127,9 +129,6 @@ def register_model(
         model_id=info.model_id,
         description=as_markdown(" ".join(filter(None, [about.question, about.caution]))),
     )
-    for key in (versions.CHECKSUM, "device", "weights.sha256", "trained.until"):
-        if key in tags:
-            client.set_tag(run_id, key, tags[key])
     return Registration(
         name=name,
         version=int(registered.version),
@@ -173,14 +172,13 @@ def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
     return {name: types.get(kinds[name]) or _number_type(table[name]) for name in artefact.inputs}
 
 
-def signature_of(schema: dict[str, str]) -> Any:
-    """MLflow's signature of a model with such inputs."""
+def signature_of(schema: dict[str, str], task: Task) -> Any:
+    """MLflow's signature of a model of `task` with such inputs."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     outputs = [
-        ColSpec("double", "probability"),
-        ColSpec("boolean", "decision"),
+        *(ColSpec(kind, name) for name, kind in task.prediction_types().items()),
         # Only on request.
         ColSpec("string", "reasons", required=False),
         ColSpec("string", "unseen", required=False),

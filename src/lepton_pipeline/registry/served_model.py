@@ -71,7 +71,7 @@ with _only_source():
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is untyped
-    """Raw rows in, probability and decision out."""
+    """Raw rows in, predictions out."""
 
     reads_requests = True
 
@@ -85,7 +85,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Score rows and return `probability` and `decision`, indexed as the input.
+        """Score rows and return the columns of `Task.predictions`, indexed as the input.
 
         `model_input` is a frame, a list of dictionaries or a dictionary of columns. `params` may ask for
         `reasons` (how many per row; default 0) and `unseen` ("code = 1.0; city = Atlantis", values that no

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,8 +12,12 @@ from typing import Any
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS
 from lepton_pipeline.system.descriptions import open_sealed
 from lepton_pipeline.system.file_hashes import find_altered
+from lepton_pipeline.tracking.artefacts import read_metrics
+from lepton_pipeline.tracking.flat import tagged_figure
 from lepton_pipeline.tracking.store import pages
 
 StoredReference = dict[str, Any]  # counts of training rows as JSON, which monitoring makes and reads
@@ -140,6 +145,26 @@ def load_reference(client: Any, name: str, version: int) -> tuple[StoredReferenc
             return stored, TrainingRows.load(files)
     except (OSError, mlflow.MlflowException) as error:
         raise DataError(f"{REFERENCE}/ of run {registered.run_id} cannot be read: {error}") from error
+
+
+def run_of(client: Any, version: Any) -> Any:
+    """The run that made a version; None if it is gone."""
+    from mlflow import MlflowException
+
+    try:
+        return client.get_run(version.run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+
+
+def registered_figures(client: Any, version: Any, run: Any) -> Mapping[str, Estimate]:
+    """Metrics of a version on its own test rows, by the record of its run (see `run_of`), else by its tags."""
+    if run is not None and (measured := read_metrics(client, run)) is not None:
+        return measured.model
+    found = {name: tagged_figure(version.tags, name) for name in METRICS}
+    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def model_versions(client: Any, name: str) -> dict[str, tuple[int, tuple[str, ...]]]:

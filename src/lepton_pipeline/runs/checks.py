@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.parameters.jobs import is_partial
+from lepton_pipeline.tracking.artefacts import (
+    COSTS,
+    HISTORY,
+    read_artifact,
+    read_facts,
+    read_metrics,
+    read_record,
+)
+from lepton_pipeline.tracking.flat import flat_intervals, flat_metrics
 
-# Metrics that depend on more than the model.
 Declared = dict[str, Any]  # a declaration as its run recorded it
+# Metrics that depend on more than the model, of earlier releases.
 _NOT_OF_THE_MODEL = ("seconds.", "gate.", "champion.", "system/")
 _BY_EPOCH = (".loss", "validation.auc", "validation.log_loss")
 _SHORT = 12
@@ -61,7 +69,7 @@ def check_run(run: Any) -> Check:
 
 
 def check_code(then: Mapping[str, str], now: Mapping[str, str], run_id: str) -> Check:
-    """Compare the code of a run with the current code, by tags of the run and the same tags made now.
+    """Compare the code of a run with the current code, by the lineage of the run and the same facts now.
 
     The same package is the same code, whatever else of the project has changed; a run without its hash needs
     equal commit and difference.
@@ -107,7 +115,7 @@ def check_environment(then: str | None, now: str, tags: Mapping[str, str], pytho
 
 
 def check_data(then: Mapping[str, str], now: Mapping[str, str] | None, problem: str = "") -> Check:
-    """Compare table and test rows by tags of the run and of a run now, None if that failed by `problem`."""
+    """Compare table and test rows by the lineage of the run and of one now, None if that failed by `problem`."""
     was = then.get("data.sha256")
     remedy = "restore the raw data of that time (its place: the vertical's raw entry in the catalog)"
     if was is None:
@@ -143,7 +151,7 @@ def check_processor(then: Mapping[str, str], now: str) -> Check:
 
 def read_parameters(client: Any, run: Any) -> Declared:
     """The declaration of a run with its overrides; raises ConfigurationError if missing or malformed."""
-    text = read_artifact(client, run.info.run_id, "parameters.json")
+    text = read_artifact(client, run, "parameters.json")
     file = f"parameters.json of run {run.info.run_id}"
     if text is None:
         raise ConfigurationError(
@@ -159,44 +167,73 @@ def read_parameters(client: Any, run: Any) -> Declared:
     return declared
 
 
-def read_artifact(client: Any, run_id: str, name: str) -> str | None:
-    """A text stored by a run; None if it is gone."""
-    from mlflow import MlflowException
-
-    with TemporaryDirectory() as folder:
-        try:
-            return Path(client.download_artifacts(run_id, name, folder)).read_text(encoding="utf-8")
-        except (OSError, MlflowException):
-            return None
-
-
 def compare_values(then: tuple[Any, str], now: tuple[Any, str]) -> list[Value]:
-    """Compare every metric at every epoch, and hashes of configuration, test rows and weights, of two runs.
+    """Compare every figure, every epoch, and hashes of configuration, test rows and weights, of two runs.
 
-    Each run is a client and an id. Times and what the gate found in the registry are left out, since they do
-    not depend on the model alone.
+    Each run is a client and an id. Figures and epochs are those of its JSON artefacts; where an earlier
+    release stored none, those that it logged. Times and what the gate found in the registry are left out,
+    since they do not depend on the model alone.
     """
-    one, other = (client.get_run(run_id).data for client, run_id in (then, now))
+    runs = [(client, client.get_run(run_id)) for client, run_id in (then, now)]
+    one, other = (read_facts(*run) for run in runs)
     values = [
-        Value(key, one.tags[key], other.tags.get(key))
+        Value(key, one[key], other.get(key))
         for key in ("configuration.sha256", "rows.sha256", "weights.sha256")
-        if key in one.tags
+        if key in one
     ]
-    for name in sorted(one.metrics.keys() | other.metrics.keys()):
-        if name.startswith(_NOT_OF_THE_MODEL):
-            continue
-        if not name.endswith(_BY_EPOCH) or name.startswith(("test.", "baseline.", "network.")):
-            values.append(Value(name, one.metrics.get(name), other.metrics.get(name)))
-            continue
-        before, after = (
-            {point.step: point.value for point in client.get_metric_history(run_id, name)}
-            for client, run_id in (then, now)
-        )
-        values += [
-            Value(f"{name} [epoch {step}]", before.get(step), after.get(step))
-            for step in sorted(before.keys() | after.keys())
-        ]
-    return values
+    histories = [read_artifact(*run, HISTORY) for run in runs]
+    # What was logged of epochs lacks those without validation rows.
+    whole = None not in histories
+    before, after = (
+        _figures(*run) | _epochs(*run, history, whole=whole)
+        for run, history in zip(runs, histories, strict=True)
+    )
+    names = sorted({name for name, _ in (*before, *after)})
+    steps = {name: sorted(step for key, step in {*before, *after} if key == name) for name in names}
+    return values + [
+        Value(f"{name} [epoch {step}]" if step else name, before.get((name, step)), after.get((name, step)))
+        for name in names
+        for step in steps[name]
+    ]
+
+
+_Figures = dict[tuple[str, int], float]  # by name and epoch, 0 where there are no epochs
+
+
+def _figures(client: Any, run: Any) -> _Figures:
+    found = {
+        name: value
+        for name, value in run.data.metrics.items()
+        if not name.startswith(_NOT_OF_THE_MODEL) and not _is_by_epoch(name)
+    }
+    if (metrics := read_metrics(client, run)) is not None:
+        found |= flat_metrics(metrics)
+    if (costs := read_record(client, run, COSTS, Costs)) is not None:
+        found |= flat_intervals("cost", costs.policies)
+    return {(name, 0): value for name, value in found.items()}
+
+
+def _epochs(client: Any, run: Any, history: str | None, *, whole: bool) -> _Figures:
+    """Losses of all networks by epoch; not `whole` means without epochs that lack validation rows."""
+    if history is None:
+        names = filter(_is_by_epoch, run.data.metrics)
+        points = ((name, client.get_metric_history(run.info.run_id, name)) for name in names)
+        return {(name, point.step): point.value for name, found in points for point in found}
+    columns = json.loads(history)
+    measured = [name for name in columns if name not in ("network", "epoch")]
+    found: _Figures = {}
+    for row, (network, epoch) in enumerate(zip(columns["network"], columns["epoch"], strict=True)):
+        values = {name: columns[name][row] for name in measured}
+        if whole or None not in values.values():
+            prefix = "" if network == 1 else f"network_{network}."
+            for name, value in values.items():
+                shown = f"{prefix}{name.replace('_', '.', 1)}"
+                found[shown, epoch] = float("nan") if value is None else value
+    return found
+
+
+def _is_by_epoch(name: str) -> bool:
+    return name.endswith(_BY_EPOCH) and not name.startswith(("test.", "baseline.", "network."))
 
 
 def _code(tags: Mapping[str, str]) -> str:

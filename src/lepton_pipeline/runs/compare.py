@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import isfinite, isnan
 from typing import Any
 
 from lepton_pipeline.reporting.pages.frame import render
-from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import BINARY, METRICS, headline_first, higher_is_better
 from lepton_pipeline.system.readable import span_text
+from lepton_pipeline.tracking.artefacts import Facts, read_facts, read_metrics
 from lepton_pipeline.tracking.experiment_page import differing_parameters
 from lepton_pipeline.tracking.flat import INTERVALS
+from lepton_pipeline.tracking.runs import HEADLINE
 
-METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 _ROWS = "rows.sha256"
 _BASELINE = "hist_gradient_boosting"
+_AT_ONCE = 8
 _COMMIT_CHARACTERS = 8
 _Version = tuple[int, tuple[str, ...]]
 # Shown elsewhere, or without effect.
@@ -29,6 +33,7 @@ _ROOM = 0.04  # of the axis, free beside the outermost interval
 class ComparedRun:
     """One run; `figures` are of the model on the test rows, `baseline` of gradient boosting on the same rows.
 
+    `rows` are those of its table, "" if unknown.
     `decision` is "promoted", "refused" or "" if the gate was not reached; `commit` ends in "+" if the tree
     differed from it; `parameters` are those that differ between the runs shown.
     """
@@ -46,6 +51,7 @@ class ComparedRun:
     aliases: tuple[str, ...]
     parameters: dict[str, str]
     seed: str
+    rows: str
     commit: str
     resumed: bool
     error: str
@@ -84,30 +90,64 @@ class Comparison:
 
     `metric` is the gate's, as the latest run declares it. `groups` are by test rows, those of the latest run
     first; `others` are runs without test figures; `differing` names the parameters that differ between the
-    rest.
+    rest. `metrics` are those of any run, `metric` first.
     """
 
     vertical: str
     metric: str
+    metrics: list[str]
     groups: list[ComparableRuns]
     others: list[ComparedRun]
     differing: list[str]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What a run stored as JSON: its lineage, and the record of its figures, None if there is none."""
+
+    facts: Facts
+    metrics: Metrics | None
+
+
+def read_stored(client: Any, runs: Sequence[Any]) -> dict[str, Stored]:
+    """The JSON artefacts of runs, by run id."""
+
+    def read(run: Any) -> Stored:
+        return Stored(read_facts(client, run), read_metrics(client, run))
+
+    # A server's answers are waited for together.
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip([run.info.run_id for run in runs], pool.map(read, runs), strict=True))
+
+
 def compare_runs(
-    vertical: str, runs: Sequence[Any], versions: Mapping[str, _Version] | None = None
+    vertical: str,
+    runs: Sequence[Any],
+    versions: Mapping[str, _Version] | None = None,
+    stored: Mapping[str, Stored] | None = None,
 ) -> Comparison:
     """Group runs (of MLflow, the newest first) by test rows and rank each group by the metric of the gate.
 
-    `versions` holds, by run id, the version that the run made and its aliases.
+    `versions` holds, by run id, the version that the run made and its aliases, `stored` its JSON artefacts.
+    Runs without them show what is in the database: those of earlier releases all of it, others the intervals
+    of the metric alone.
     """
-    declared = (run.data.params.get("gate.metric") for run in runs)
-    metric = next(filter(None, declared), METRICS[0])
+    declared = (run.data.params.get(HEADLINE) for run in runs)
+    metric = next(filter(None, declared), BINARY[0].name)
     ended = [run for run in runs if run.info.status == "FINISHED" and f"test.{metric}" in run.data.metrics]
     varied = differing_parameters([run.data.params for run in ended])
     differing = [name for name in varied if not name.startswith(_SAID_APART)]
-    versions = versions or {}
-    made = {run.info.run_id: _compared(run, metric, differing, versions.get(run.info.run_id)) for run in runs}
+    versions, stored = versions or {}, stored or {}
+    made = {
+        run.info.run_id: _compared(
+            run,
+            metric,
+            differing,
+            versions.get(run.info.run_id),
+            stored.get(run.info.run_id) or Stored(run.data.tags, None),
+        )
+        for run in runs
+    }
     groups: dict[tuple[Any, ...], list[Any]] = {}
     # A run without a hash of its test rows joins the latest with equal data and split.
     alike: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -120,7 +160,8 @@ def compare_runs(
     known = {run.info.run_id for run in ended}
     others = [made[run.info.run_id] for run in runs if run.info.run_id not in known]
     grouped = [_group(members, made, metric) for members in groups.values()]
-    return Comparison(vertical, metric, grouped, others, differing)
+    metrics = headline_first(metric, {name for each in made.values() for name in each.figures})
+    return Comparison(vertical, metric, metrics, grouped, others, differing)
 
 
 def _cut(run: Any) -> tuple[Any, ...]:
@@ -132,19 +173,21 @@ def _cut(run: Any) -> tuple[Any, ...]:
 def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
     data, *split = _cut(runs[0])
     members = [made[run.info.run_id] for run in runs]
-    values = {run.run_id: run.figures[metric].value for run in members}
-    best_first = sorted(members, key=lambda run: (isnan(values[run.run_id]), -values[run.run_id]))
+    sign = -1 if higher_is_better(metric) else 1
+    values = {run.run_id: sign * run.figures[metric].value for run in members}
+    best_first = sorted(members, key=lambda run: (isnan(values[run.run_id]), values[run.run_id]))
     shown = {key.removeprefix("split."): value for key, value in split}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
-    return ComparableRuns(data, runs[0].data.tags.get("data.rows", ""), shown, best_first, assumed)
+    return ComparableRuns(data, members[0].rows, shown, best_first, assumed)
 
 
-def _compared(run: Any, metric: str, differing: Sequence[str], version: _Version | None) -> ComparedRun:
-    info, tags, params = run.info, run.data.tags, run.data.params
-    dirty = "+" if tags.get("git.dirty") == "true" else ""
-    commit = tags.get("git.commit", "none")
-    rough = tags.get(INTERVALS) == "approximate"
-    figures = {name: _figure(run.data.metrics, f"test.{name}", rough) for name in METRICS}
+def _compared(
+    run: Any, metric: str, differing: Sequence[str], version: _Version | None, stored: Stored
+) -> ComparedRun:
+    info, tags, params, facts = run.info, run.data.tags, run.data.params, stored.facts
+    dirty = "+" if facts.get("git.dirty") == "true" else ""
+    commit = facts.get("git.commit", "none")
+    figures = {name: _figure(run, f"test.{name}", stored, "model", name) for name in METRICS}
     return ComparedRun(
         run_id=info.run_id,
         name=info.run_name or "",
@@ -152,23 +195,31 @@ def _compared(run: Any, metric: str, differing: Sequence[str], version: _Version
         started=datetime.fromtimestamp(info.start_time / 1000, UTC),
         seconds=None if info.end_time is None else (info.end_time - info.start_time) / 1000,
         figures={name: figure for name, figure in figures.items() if figure is not None},
-        baseline=_figure(run.data.metrics, f"baseline.{_BASELINE}.{metric}", rough),
+        baseline=_figure(run, f"baseline.{_BASELINE}.{metric}", stored, _BASELINE, metric),
         decision=tags.get("gate.decision", ""),
         reason=tags.get("gate.reason", ""),
         version=version[0] if version else None,
         aliases=version[1] if version else (),
         parameters={name: params[name] for name in differing if name in params},
         seed=tags.get("seed", params.get("training.seed", "")),
+        rows=facts.get("data.rows", ""),
         commit="" if commit == "none" else f"{commit[:_COMMIT_CHARACTERS]}{dirty}",
         resumed=tags.get("resumed") == "true",
         error=tags.get("error", ""),
     )
 
 
-def _figure(metrics: Mapping[str, float], name: str, approximate: bool) -> Estimate | None:
-    if name not in metrics:
+def _figure(run: Any, logged: str, stored: Stored, model: str, metric: str) -> Estimate | None:
+    """A figure as the run recorded it, or as it logged it."""
+    recorded = {} if stored.metrics is None else stored.metrics.test.get(model, {})
+    if metric in recorded:
+        return recorded[metric]
+    metrics = run.data.metrics
+    if logged not in metrics:
         return None
-    return Estimate(metrics[name], metrics.get(f"{name}.low"), metrics.get(f"{name}.high"), approximate)
+    # A tag of earlier releases.
+    rough = run.data.tags.get(INTERVALS) == "approximate"
+    return Estimate(metrics[logged], metrics.get(f"{logged}.low"), metrics.get(f"{logged}.high"), rough)
 
 
 def compare_page(comparison: Comparison) -> str:
@@ -176,7 +227,6 @@ def compare_page(comparison: Comparison) -> str:
     return render(
         "compare.html",
         comparison=comparison,
-        metrics=[comparison.metric, *(name for name in METRICS if name != comparison.metric)],
         axes=[_axis(comparison, group.runs) for group in comparison.groups],
         version=version_text,
         duration=duration_text,

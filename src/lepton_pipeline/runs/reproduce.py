@@ -28,6 +28,7 @@ from lepton_pipeline.runs import checks
 from lepton_pipeline.runs.checks import Check, Value
 from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
+from lepton_pipeline.tracking.artefacts import Facts, read_artifact, read_facts
 from lepton_pipeline.tracking.store import find_run, recent_runs
 
 # Variables that would lead the child process to the caller's store.
@@ -85,7 +86,7 @@ def reproduce_run(
     outputs = pipelines[vertical].all_outputs()
     with scratch_project(project, env, vertical, parameters, outputs, keep=keep) as folder:
         origin = _check_origin(client, run, project, parameters)
-        found = [checks.check_run(run), *origin, _check_data(folder, vertical, run)]
+        found = [checks.check_run(run), *origin, _check_data(folder, vertical, read_facts(client, run))]
         show(run.info.run_id, found)
         differing = [check.name for check in found if check.decisive and not check.same]
         if differing and not anyway:
@@ -107,10 +108,10 @@ def reproduce_run(
 
 
 def _check_origin(client: Any, run: Any, project: Path, parameters: checks.Declared) -> list[Check]:
-    then, run_id = run.data.tags, run.info.run_id
-    machine = lineage.machine_tags()
-    code = {**lineage.code_tags(project), "code.sha256": lineage.package_sha256()}
-    installed = checks.read_artifact(client, run_id, "environment.txt")
+    then, run_id = read_facts(client, run), run.info.run_id
+    machine = lineage.machine_facts()
+    code = {**lineage.code_facts(project), "code.sha256": lineage.package_sha256()}
+    installed = read_artifact(client, run, "environment.txt")
     return [
         checks.check_code(then, code, run_id),
         checks.check_environment(installed, lineage.environment(), then, machine["python"], run_id),
@@ -128,16 +129,16 @@ def _device(parameters: checks.Declared) -> str:
         return "no CUDA card"
 
 
-def _check_data(folder: Path, vertical: str, run: Any) -> Check:
+def _check_data(folder: Path, vertical: str, then: Facts) -> Check:
     """Read the raw data in the scratch folder and compare table and test rows with the run's."""
-    wanted = "test_rows" if "rows.sha256" in run.data.tags else "ingestion_record"
+    wanted = "test_rows" if "rows.sha256" in then else "ingestion_record"
     done = _kedro_run(folder, vertical, "--to-outputs", f"{vertical}.{wanted}", watched=False)
     found = _own_run(folder, vertical)
     if found is not None and found.info.status == "FINISHED":
-        return checks.check_data(run.data.tags, found.data.tags)
+        return checks.check_data(then, read_facts(_own_client(folder), found))
     problem = found.data.tags.get("error") if found is not None else None
     said = done.stderr.rpartition("error: ")[2].strip() or f"exit code {done.returncode}"
-    return checks.check_data(run.data.tags, None, problem or said)
+    return checks.check_data(then, None, problem or said)
 
 
 def _kedro_run(folder: Path, vertical: str, *options: str, watched: bool) -> subprocess.CompletedProcess[str]:

@@ -200,7 +200,9 @@ def _needed(model: Artefact, declared: Declared) -> dict[str, list[str]]:
     # Windows are computed here, of the rows' own columns.
     needed = {_SIGNATURE: [name for name in model.inputs if name not in features.windows]}
     roles = dataset.roles()
-    unneeded = {name for role in ("target", "group", "exclude", "sensitive") for name in roles[role]}
+    unneeded = {
+        name for role in ("target", "group", "exclude", "sensitive", "weight") for name in roles.get(role, ())
+    }
     unneeded |= set(features.names())
     named = {f"dataset.{role}": roles[role] for role in ("id", "time")}
     named |= {

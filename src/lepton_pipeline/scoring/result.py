@@ -8,6 +8,8 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.unseen import Unseen
 from lepton_pipeline.model.version import ModelVersion
+from lepton_pipeline.system.records import Omitted
+from lepton_pipeline.tasks.summary import Summary
 
 
 @dataclass(frozen=True)
@@ -28,26 +30,24 @@ class ScoringContract(ContractResult):
     reading: Reading | None = None
 
 
-@dataclass(frozen=True)
-class ScoringRecord:
+@dataclass(frozen=True, kw_only=True)
+class ScoringRecord(Summary):
     """Result of a scoring.
 
     Attributes:
+        threshold: of a positive decision; None in tasks without one.
         rows: rows handed in.
-        share_positive: `positives` as a fraction of `scored`.
+        remark: what was left out, and how to have it.
         unseen: by column, values that no training row had.
         without_history: by window, rows without earlier rows.
     """
 
     model: ModelVersion
-    threshold: float
+    threshold: Omitted[float] = None
     files: list[dict[str, str]]
     rows: int
     quarantined: int
-    scored: int
-    positives: int
-    share_positive: float
-    mean_score: float
     seconds: float
+    remark: Omitted[str] = None
     unseen: dict[str, Unseen] = field(default_factory=dict)
     without_history: dict[str, int] = field(default_factory=dict)

@@ -28,10 +28,11 @@ from lepton_pipeline.scoring.result import ScoringRecord
 from lepton_pipeline.system.files import replacing, write_text
 from lepton_pipeline.tracking.lineage import package_sha256
 
-_OWN = [ROW, "probability", "decision", "reasons", "model_version"]
-# Sums of whole numbers do not depend on how the rows were divided.
-_UNITS = 1 << 40
 _ROWS_AT_ONCE = 100_000
+_WITHOUT_REASONS = (
+    "no row has reasons, which stand beside positive decisions, and no class is the positive one; "
+    "scoring.reasons_for: all gives every row some"
+)
 
 
 def score_input(
@@ -49,8 +50,8 @@ def score_input(
     `on_rows` is called with the number of rows done.
 
     Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
-    files), the columns of `dataset.id` and `dataset.time` if present, `probability` (float64), `decision`
-    (bool), `reasons` (text, if asked for; else empty), `model_version` (int64).
+    files), the columns of `dataset.id` and `dataset.time` if present, those of `Task.predictions`, `reasons`
+    (text, if asked for and there are positive decisions; else empty), `model_version` (int64).
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
@@ -66,27 +67,32 @@ def score_input(
     if source.fingerprints() != checked.files:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
-    if taken := [name for name in names if name in _OWN]:
+    task = model.task
+    if taken := [
+        name for name in names if name in (ROW, *task.prediction_types(), "reasons", "model_version")
+    ]:
         raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     done = FinishedRows.resume(folder, manifest)
     windows = features if features.windows and not declared.ready else None
     kept = _KeptRows(source, checked.kinds, rows.left_out[ROW].to_numpy(), dataset, windows)
-    scored = positives = units = 0
-    for number, chunk in enumerate(source.chunks(scoring.chunk_rows)):
-        path = done.path(number)
-        if not path.exists():
-            made = _scored(kept.of(chunk), model, version.version, names, scoring)
-            with replacing(path, alone=True) as temporary:
-                made.to_parquet(temporary, index=False)
-        table = pd.read_parquet(path)
-        scored += len(table)
-        positives += int(table["decision"].sum())
-        units += sum(np.rint(table["probability"].to_numpy() * _UNITS).astype(np.int64).tolist())
-        if on_rows is not None:
-            on_rows(chunk.stop)
+
+    def chunks() -> Iterator[pd.DataFrame]:
+        for number, chunk in enumerate(source.chunks(scoring.chunk_rows)):
+            path = done.path(number)
+            if not path.exists():
+                made = _scored(kept.of(chunk), model, version.version, names, scoring)
+                with replacing(path, alone=True) as temporary:
+                    made.to_parquet(temporary, index=False)
+            yield pd.read_parquet(path)
+            if on_rows is not None:
+                on_rows(chunk.stop)
+
+    summary = task.summarise(chunks())
+    without_reasons = scoring.reasons and scoring.reasons_for == "positive" and summary.positives is None
     return done, ScoringRecord(
+        **vars(summary),
         model=version,
         threshold=model.threshold,
         files=checked.files,
@@ -94,10 +100,7 @@ def score_input(
         quarantined=checked.quarantined,
         unseen=checked.unseen,
         without_history=kept.without_history(),
-        scored=scored,
-        positives=positives,
-        share_positive=positives / max(scored, 1),
-        mean_score=units / _UNITS / max(scored, 1),
+        remark=_WITHOUT_REASONS if without_reasons else None,
         seconds=round(perf_counter() - started, 1),
     )
 
@@ -105,12 +108,13 @@ def score_input(
 def _scored(
     rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
 ) -> pd.DataFrame:
-    scores = model.predict(rows)
+    predictions, task = model.predict(rows), model.task
     columns: dict[str, object] = {ROW: rows.index.to_numpy(np.int64)}
     columns |= {name: rows[name].array for name in names}
-    columns |= {name: scores[name].to_numpy() for name in ("probability", "decision")}
-    if scoring.reasons:
-        wanted = np.full(len(rows), True) if scoring.reasons_for == "all" else scores["decision"].to_numpy()
+    columns |= {name: predictions[name].array for name in task.prediction_types()}
+    acted_on = task.acted_on(predictions)
+    wanted = acted_on if scoring.reasons_for == "positive" else np.full(len(rows), True)
+    if scoring.reasons and wanted is not None:
         texts = np.full(len(rows), "", dtype=object)
         if wanted.any():
             texts[wanted] = model.reasons(rows[wanted], scoring.reasons)

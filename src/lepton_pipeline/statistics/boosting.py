@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def fit_boosting(
     features: pd.DataFrame | npt.NDArray[Any],
     labels: npt.NDArray[Any],
-    given: Mapping[str, npt.NDArray[Any] | pd.DataFrame] | None = None,
+    given: Mapping[str, npt.NDArray[Any] | pd.DataFrame | None] | None = None,
     threads: int | None = None,
     **parameters: Any,
 ) -> Boosting:

@@ -87,7 +87,8 @@ def measure(ranked: RankedRows, threshold: float, weights: np.ndarray) -> dict[s
     false_above, false_through = called[:, ranked.above] - found_above, called_through - found_through
     outranked = (total - positives)[:, None] - (false_above + false_through) / 2
     # A resample may leave out the first rows: nothing called, nothing found.
-    precision = found_through / np.maximum(called_through, 1)
+    nothing = np.zeros_like(found_through)
+    precision = np.divide(found_through, called_through, out=nothing, where=called_through > 0)
 
     cut = np.count_nonzero(ranked.scores >= threshold)
     residuals = ranked.scores - ranked.labels

@@ -185,3 +185,13 @@ def headline_first(headline: str, names: Collection[str]) -> list[str]:
 def higher_is_better(name: str) -> bool:
     """Whether the larger of two values of a metric is ahead; so it is of a metric that no table has."""
     return name not in METRICS or METRICS[name].higher_is_better
+
+
+def wholly_worse(name: str, ends: tuple[float, float], bound: float) -> bool:
+    """Whether the whole interval of a metric lies on the worse side of a bound.
+
+    >>> wholly_worse("auc", (0.6, 0.69), 0.7), wholly_worse("rmse", (0.6, 0.69), 0.7)
+    (True, False)
+    """
+    low, high = ends
+    return high < bound if higher_is_better(name) else low > bound

@@ -109,6 +109,16 @@ def close_output(stream: IO[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def figure_text(value: float, sign: str = "") -> str:
+    """A figure with four decimals, or fewer if it is large; `sign` is as in format strings.
+
+    >>> figure_text(0.7654321), figure_text(1234.5678), figure_text(65432.1, "+")
+    ('0.7654', '1,234.57', '+65,432')
+    """
+    digits = 4 if abs(value) < 100 else 2 if abs(value) < 10_000 else 0
+    return f"{value:{sign},.{digits}f}"
+
+
 def span_text(span: timedelta) -> str:
     """A duration: with seconds below an hour, minutes below two days, then days.
 

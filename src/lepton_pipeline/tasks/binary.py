@@ -18,9 +18,11 @@ from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibra
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 from lepton_pipeline.statistics.ranks import delong_variance, placements
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration, fit_line, fit_temperature
 from lepton_pipeline.tasks.positive import positive_labels
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, numbers, units_of
+from lepton_pipeline.tasks.summary import Mean, Summary
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers, units_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,8 +40,10 @@ class Binary(Task):
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
     page: ClassVar = "decisions"
+    label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]
+    strength: ClassVar = Auc()
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """See `positive_labels`."""
@@ -77,7 +81,7 @@ class Binary(Task):
         """Mean probability of the members."""
         return outputs.squeeze(3).double().sigmoid().mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss and AUC, on one network's held-out rows."""
         import torch
 
@@ -88,8 +92,8 @@ class Binary(Task):
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.clamp(SMALLEST, 1 - SMALLEST)
             # Torch's function ends the process's use of the card where a diverged network gives no number.
-            loss = -torch.where(labels == 1, own, 1 - own).log().mean()
-            return loss, _auc(own[positive], own[negative])
+            losses = -torch.where(labels == 1, own, 1 - own).log()
+            return mean(losses, weights), _auc(own[positive], own[negative])
 
         return judged
 
@@ -112,21 +116,21 @@ class Binary(Task):
         """Log losses."""
         return log_losses(sigmoid(outputs), labels)
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Shift logits by Newton's method until their probabilities have the mean of the labels."""
         for _ in range(50):
             probabilities = sigmoid(outputs)
-            slope = (probabilities * (1 - probabilities)).mean().clip(1e-6)
-            step = (labels.mean() - probabilities.mean()) / slope
+            slope = mean(probabilities * (1 - probabilities), weights).clip(1e-6)
+            step = (mean(labels, weights) - mean(probabilities, weights)) / slope
             outputs = outputs + np.clip(step, -0.5, 0.5)
             if abs(step) < 1e-9:
                 break
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, a temperature, or a line; see `choose_calibration`."""
         fits = (fit_temperature, partial(fit_line, with_intercept=True))
-        return choose_calibration(outputs, labels, fits, self.row_losses)
+        return choose_calibration(outputs, labels, fits, self.row_losses, weights)
 
     def linear_model(self, strength: float) -> Any:
         """Logistic regression."""
@@ -225,7 +229,7 @@ class Binary(Task):
         return float(np.mean(placements(scores, labels)[0]))
 
     def worsening(
-        self, labels: Array, scores: Floats, permuted: Floats, z: float, codes: Array | None
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
     ) -> Interval:
         """Fall of the AUC, with DeLong's interval of placements averaged over `permuted`; see `Task.worsening`."""
         before, after = placements(scores, labels), [placements(each, labels) for each in permuted]
@@ -246,6 +250,24 @@ class Binary(Task):
         if not above.all():
             cases["just below the threshold"] = int(np.where(above, -np.inf, scores).argmax())
         return cases | {"lowest probability": int(scores.argmin())}
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """As `read` does."""
+        return self.read(table, dataset)
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array:
+        """By the decision."""
+        decided: Array = predictions["decision"].to_numpy()
+        return decided
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """How many are positive, and the mean probability."""
+        positives, score = 0, Mean()
+        for each in predictions:
+            positives += int(each["decision"].sum())
+            score.add(each["probability"].to_numpy())
+        share = positives / max(score.count, 1)
+        return Summary(scored=score.count, positives=positives, share_positive=share, mean_score=score.value)
 
 
 @dataclass(frozen=True)

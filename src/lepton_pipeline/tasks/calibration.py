@@ -27,8 +27,9 @@ class Calibration:
 def choose_calibration(
     outputs: Floats,
     labels: np.ndarray,
-    fits: Sequence[Callable[[Floats, np.ndarray], Calibration]],
+    fits: Sequence[Callable[..., Calibration]],
     row_losses: Callable[[Floats, np.ndarray], Floats],
+    weights: np.ndarray | None = None,
 ) -> Calibration:
     """Choose between no correction and `fits`, ever more parameters, by held-out outputs, [n] or [n, K].
 
@@ -40,20 +41,25 @@ def choose_calibration(
     for fit in fits:
         corrected = np.empty_like(outputs)
         for side in range(_HALVES):
-            fitted = fit(outputs[half != side], labels[half != side])
+            others = () if weights is None else (weights[half != side],)
+            fitted = fit(outputs[half != side], labels[half != side], *others)
             corrected[half == side] = fitted.correct(outputs[half == side])
         gains = losses - row_losses(corrected, labels)
-        if gains.mean() > gains.std() / len(gains) ** 0.5:
-            best, losses = fit(outputs, labels), losses - gains
+        scaled = gains if weights is None else gains * weights / weights.mean()
+        if scaled.mean() > scaled.std() / len(gains) ** 0.5:
+            best = fit(outputs, labels, *(() if weights is None else (weights,)))
+            losses = losses - gains
     return best
 
 
-def fit_temperature(logits: Floats, labels: np.ndarray) -> Calibration:
+def fit_temperature(logits: Floats, labels: np.ndarray, weights: np.ndarray | None = None) -> Calibration:
     """Scale logits [n] by minimal log loss (Guo et al., "On calibration of modern neural networks", ICML 2017)."""
-    return fit_line(logits, labels, with_intercept=False)
+    return fit_line(logits, labels, weights, with_intercept=False)
 
 
-def fit_line(logits: Floats, labels: np.ndarray, with_intercept: bool = True) -> Calibration:
+def fit_line(
+    logits: Floats, labels: np.ndarray, weights: np.ndarray | None = None, *, with_intercept: bool = True
+) -> Calibration:
     """Minimise the log loss by Newton's method; the slope stays positive.
 
     Platt, "Probabilistic outputs for support vector machines", 1999.
@@ -64,9 +70,12 @@ def fit_line(logits: Floats, labels: np.ndarray, with_intercept: bool = True) ->
     line = np.array([1.0, 0.0])[: 1 + with_intercept]
     for _ in range(50):
         probabilities = sigmoid(columns @ line)
-        gradient = columns.T @ (probabilities - labels)
+        errors, spread = probabilities - labels, probabilities * (1 - probabilities)
+        if weights is not None:
+            errors, spread = errors * weights, spread * weights
+        gradient = columns.T @ errors
         # The ridge keeps the step finite where the rows are separated.
-        curvature = (columns * (probabilities * (1 - probabilities))[:, None]).T @ columns
+        curvature = (columns * spread[:, None]).T @ columns
         step = np.linalg.solve(curvature + 1e-3 * np.eye(len(line)), gradient)
         line = line - np.clip(step, -0.5, 0.5)
         if np.abs(step).max() < 1e-9:

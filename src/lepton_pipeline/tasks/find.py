@@ -11,13 +11,15 @@ from pydantic import Field
 
 from lepton_pipeline.data.as_of import label_known
 from lepton_pipeline.data.labels import label_missing
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Evaluation, Training
 from lepton_pipeline.tasks.binary import Binary
-from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.multiclass import Multiclass, class_texts
 from lepton_pipeline.tasks.regression import Regression
 from lepton_pipeline.tasks.task import Task
 
 AnyTask = Annotated[Binary | Multiclass | Regression, Field(discriminator="task")]
+_TASKS: dict[str, type[Task]] = {"binary": Binary, "multiclass": Multiclass, "regression": Regression}
 
 
 @dataclass(frozen=True)
@@ -47,25 +49,41 @@ def find_task(
 ) -> Binary | Multiclass | Regression:
     """The task that is declared; see `find_target`."""
     if dataset.task == "multiclass":
-        return Multiclass.find(table, dataset)
+        return Multiclass.find(table, dataset, None if evaluation is None else evaluation.class_costs)
     if dataset.task == "binary":
         return Binary()
     training, evaluation = training or Training(), evaluation or Evaluation()
-    robust = training.loss == "robust"
-    return Regression(dataset.transform, robust, training.quantiles, evaluation.coverage)
+    robust, costs = training.loss == "robust", evaluation.error_costs
+    return Regression(dataset.transform, robust, training.quantiles, evaluation.coverage, costs=costs)
 
 
 def known_labels(table: pd.DataFrame, dataset: Dataset, task: Task | None = None) -> pd.Series:
     """Labels known at the present (see `label_known`) as float64, NaN where not known.
 
-    Without a task, that of these rows is taken.
+    With the task of a model, they are read as that model's, see `Task.later_labels`; without one, the task of
+    these rows is taken. Raises a DataError where the target cannot be read, or is another task's.
     """
+    if task is not None and not isinstance(task, _TASKS[dataset.task]):
+        raise DataError(
+            f"the model was trained for another task, {task}, than {dataset.task}, which is declared now; train again."
+        )
     known, missing = label_known(table, dataset), label_missing(table, dataset)
     rows = table[known] if dataset.task == "binary" else table[known & ~missing]
     if rows.empty:
         return pd.Series(float("nan"), index=table.index)
-    labels = (task or find_task(rows, dataset)).read(rows, dataset)
+    labels = (
+        find_task(rows, dataset).read(rows, dataset) if task is None else task.later_labels(rows, dataset)
+    )
     return labels.reindex(table.index).astype("float64").mask(missing)
+
+
+def unread_targets(table: pd.DataFrame, dataset: Dataset, labels: pd.Series) -> pd.Series:
+    """Targets, as texts, that are known and that a model's task could not read; missing elsewhere.
+
+    `labels` are those of `known_labels` with the model's task.
+    """
+    unread = label_known(table, dataset) & ~label_missing(table, dataset) & labels.isna()
+    return class_texts(table.loc[unread, dataset.target]).reindex(table.index)
 
 
 def base_rate(table: pd.DataFrame, dataset: Dataset) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.errors import DataError, did_you_mean
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
+from lepton_pipeline.parameters import ClassCosts, Dataset
 from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
@@ -22,9 +24,11 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.strengths import Auc
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task
+from lepton_pipeline.tasks.summary import Mean, Summary
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +39,11 @@ MOST_BOOSTED, MOST_CLASSES = 30, 1000
 FEWEST_OF_A_CLASS = 10
 # The class of all rare classes.
 RARE = "(rare)"
+# The decision to leave a case to somebody.
+HAND_OVER = "(hand over)"
 _EXAMPLES = 5
+# Predictions of more classes have no column for each, but one text with the likeliest.
+MOST_COLUMNS, LIKELIEST = 50, 5
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Multiclass(Task):
     """Labels are the places of `classes`, outputs logits [n, K], scores probabilities [n, K]."""
 
     classes: Sequence[str] = ()  # names, in the order of their values; texts as `class_texts` writes them
+    costs: ClassCosts | None = None  # those that decide; None: the likeliest class is decided on
     task: Literal["multiclass"] = "multiclass"
 
     shown: ClassVar = ("log_loss", "macro_f1")
@@ -50,9 +59,12 @@ class Multiclass(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
     page: ClassVar = "classes"
+    label_type: ClassVar = "int16"
+    level_name: ClassVar = "probability of the likeliest class"
+    unread: ClassVar = "a class that the champion does not know"
 
     @classmethod
-    def find(cls, table: pd.DataFrame, dataset: Dataset) -> Multiclass:
+    def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
         """Find the classes of labelled rows; a DataError says why there are too few, too many or too rare ones."""
         target = table[dataset.target].dropna()
         texts = class_texts(target)
@@ -77,7 +89,15 @@ class Multiclass(Task):
                 f"dataset.rare_classes: group to make one class {RARE!r} of them."
             )
         kept = [name for name in names if name not in rare]
-        return cls([*kept, *[RARE] * bool(rare)])
+        classes = [*kept, *[RARE] * bool(rare)]
+        named = {} if costs is None else costs.matrix
+        for key in dict.fromkeys([*named, *(decided for row in named.values() for decided in row)]):
+            if key not in classes:
+                raise ConfigurationError(
+                    f"evaluation.class_costs.matrix: {key!r} is no class; {did_you_mean(key, classes)}there are "
+                    f"{_listed(classes)}."
+                )
+        return cls(classes, costs)
 
     @property
     def outputs(self) -> int:
@@ -147,13 +167,13 @@ class Multiclass(Task):
         """Mean probabilities of the members."""
         return outputs.double().softmax(dim=3).mean(dim=2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Log loss, and share of rows whose likeliest class is theirs."""
 
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.gather(1, targets[:, None]).squeeze(1)
             hits = probabilities.argmax(dim=1) == targets
-            return -own.clamp(SMALLEST, 1).log().mean(), hits.double().mean()
+            return mean(-own.clamp(SMALLEST, 1).log(), weights), mean(hits.double(), weights)
 
         return judged
 
@@ -176,15 +196,15 @@ class Multiclass(Task):
         """Log losses."""
         return -log_softmax(outputs)[np.arange(len(labels)), labels.astype(np.intp)]
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs as they are: shares of many classes in one stretch of time are mostly chance."""
         return outputs
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None, or a temperature; see `choose_calibration`."""
         places = labels.astype(np.intp)
         return choose_calibration(
-            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses
+            outputs, places, [lambda *rows: Calibration(fit_temperature(*rows))], self.row_losses, weights
         )
 
     @property
@@ -226,18 +246,77 @@ class Multiclass(Task):
             "log_loss": class_log_losses(scores, places),
         }
 
+    @cached_property
+    def _matrix(self) -> Floats:
+        """Cost of each class, by the class decided on, [K, K]."""
+        costs = self.costs or ClassCosts.model_validate({})
+        matrix = np.full((self.outputs, self.outputs), costs.wrong)
+        np.fill_diagonal(matrix, costs.right)
+        for place, name in enumerate(self.classes):
+            for decided, cost in costs.matrix.get(name, {}).items():
+                matrix[place, self._places[decided]] = cost
+        return matrix
+
+    def decide(self, scores: Floats) -> Array:
+        """Places of the classes decided on, [n]: the likeliest, or those of least expected cost; -1 is handed over.
+
+        Chow 1970, "On optimum recognition error and reject tradeoff".
+        """
+        if self.costs is None:
+            likeliest: Array = scores.argmax(axis=1)
+            return likeliest
+        # A row's bits do not depend on other rows, as those of a matrix product might.
+        expected = np.einsum("nk,kd->nd", scores, self._matrix)
+        least: Array = expected.argmin(axis=1)
+        if self.costs.hand_over is not None:
+            least = np.where(expected.min(axis=1) > self.costs.hand_over, -1, least)
+        return least
+
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Of deciding as declared, of the likeliest class, and of handing every case over."""
+        if self.costs is None:
+            return {}
+        places, decided, likeliest = labels.astype(np.intp), self.decide(scores), scores.argmax(axis=1)
+        handed = np.full(len(scores), np.inf if self.costs.hand_over is None else self.costs.hand_over)
+        found = {
+            "model": np.where(decided < 0, handed, self._matrix[places, decided]),
+            "likeliest": self._matrix[places, likeliest],
+        }
+        return found if self.costs.hand_over is None else {**found, "hand_over": handed}
+
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """The likeliest class, its probability, and that of each class."""
-        names = np.array(self.classes, dtype=object)
-        each = {f"probability_{name}": scores[:, place] for place, name in enumerate(self.classes)}
-        decided = pd.array(names[scores.argmax(axis=1)], dtype="str")
+        """The class decided on, the probability of the likeliest one, and that of each, or the likeliest as JSON."""
+        # The last is where -1 points.
+        names = np.array([*self.classes, HAND_OVER], dtype=object)
+        decided = pd.array(names[self.decide(scores)], dtype="str")
+        each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=True))
+        if self.outputs > MOST_COLUMNS:
+            each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
         return {"decision": decided, "probability": scores.max(axis=1), **each}
 
     def prediction_types(self) -> dict[str, str]:
         """Of the likeliest class and the probabilities."""
-        return {"decision": "string", "probability": "double"} | {
-            f"probability_{name}": "double" for name in self.classes
-        }
+        types = {"decision": "string", "probability": "double"}
+        if self.outputs > MOST_COLUMNS:
+            return types | {"likeliest": "string"}
+        return types | dict.fromkeys(self._columns, "double")
+
+    @property
+    def _columns(self) -> list[str]:
+        return [f"probability_{name}" for name in self.classes]
+
+    def _likeliest(self, scores: Floats) -> list[str]:
+        """By row, the likeliest classes and their probabilities, the first of equal ones first."""
+        left, rows, places = scores.copy(), np.arange(len(scores)), []
+        for _ in range(LIKELIEST):
+            places.append(left.argmax(axis=1))
+            left[rows, places[-1]] = -1
+        return [
+            json.dumps(
+                {self.classes[place]: float(scores[row, place]) for place in of_row}, ensure_ascii=False
+            )
+            for row, of_row in enumerate(np.transpose(places).tolist())
+        ]
 
     def explained(self, outputs: Floats, place: int) -> Floats:
         """Log-odds of one class against all others."""
@@ -267,8 +346,9 @@ class Multiclass(Task):
         return list(self.classes)
 
     def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
-        """The rows decided with the highest and the lowest probability, and the most certain wrong decision."""
-        certain, wrong = scores.max(axis=1), scores.argmax(axis=1) != labels
+        """The rows with the highest and the lowest probability of a class, and the most certain wrong decision."""
+        certain, decided = scores.max(axis=1), self.decide(scores)
+        wrong = (decided != labels) & (decided >= 0)
         cases = {"most certain": int(certain.argmax()), "least certain": int(certain.argmin())}
         if wrong.any():
             cases["most certain wrong decision"] = first = int(np.where(wrong, certain, -np.inf).argmax())
@@ -282,6 +362,37 @@ class Multiclass(Task):
         if self.boosters:
             return ""
         return f"gradient boosting is left out of more than {MOST_BOOSTED} classes, and here are {self.outputs:,}"
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Places of the classes; missing where a class is none of them, unless rare ones are one class."""
+        texts = class_texts(table[dataset.target])
+        places = texts.map(self._places).astype("float64")
+        rest = self._places.get(RARE)
+        return places if rest is None else places.mask(places.isna() & texts.notna(), rest)
+
+    def level(self, scores: Floats) -> Floats:
+        """Probability of the likeliest class."""
+        highest: Floats = scores.max(axis=1)
+        return highest
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """The class decided on, see `predictions`."""
+        return pd.Series(self.predictions(scores, None)["decision"], name="decision", dtype="str")
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """How many are decided for each class or handed over, and the mean probability of the likeliest one."""
+        counts, probability = Counter[str](), Mean()
+        for each in predictions:
+            counts.update(each["decision"].tolist())
+            probability.add(each["probability"].to_numpy())
+        handed = self.costs is not None and self.costs.hand_over is not None
+        decided = {name: counts[name] for name in (*self.classes, *[HAND_OVER] * handed)}
+        return Summary(scored=probability.count, decided=decided, mean_probability=probability.value)
+
+    @property
+    def strength(self) -> Auc:
+        """AUC of each class against all others."""
+        return Auc(self.classes)
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.parameters.evaluation import SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.tasks.calibration import Calibration
-from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, numbers
+from lepton_pipeline.tasks.summary import Mean, Summary
+from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean, numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,6 +52,8 @@ class Regression(Task):
     centre: float = 0.0
     spread: float = 1.0
     conformal: Conformal | None = None  # of outputs; None before it is fitted
+    costs: ErrorCosts | None = None  # those that decide; None: there is a prediction, and no decision
+    decided: float = 0.0  # what a decision adds to outputs, so that it is the quantile of least expected cost
     task: Literal["regression"] = "regression"
 
     shown: ClassVar = ("rmse", "mae")
@@ -58,6 +62,10 @@ class Regression(Task):
     case: ClassVar = "with a known target"
     page: ClassVar = "errors"
     explains_probability: ClassVar = False
+    label_type: ClassVar = "float64"
+    has_intervals: ClassVar = True
+    level_name: ClassVar = "prediction"
+    strength: ClassVar = RSquared()
 
     @property
     def outputs(self) -> int:
@@ -82,15 +90,7 @@ class Regression(Task):
 
     def read(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Numbers as float64; a DataError says where the target is none, or has no logarithm."""
-        target = table[dataset.target]
-        if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-            texts = [value for value in target.dropna() if isinstance(value, str)]
-            held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
-            raise DataError(
-                f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
-                "to find the rows, or dataset.classes for classes."
-            )
-        labels = target.astype("float64")
+        labels = _as_floats(table, dataset)
         finite = np.isfinite(labels.to_numpy())
         for wrong, what in (
             (~finite, "no finite number"),
@@ -160,14 +160,14 @@ class Regression(Task):
         mean = outputs.double().mean(dim=2)
         return mean if self.quantiles else mean.squeeze(2)
 
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Mean squared (or Huber's, with quantiles also pinball) loss, and mean absolute error."""
         own = targets.double()
 
         def judged(outputs: Tensor) -> tuple[Tensor, Tensor]:
             several = outputs if self.quantiles else outputs.unsqueeze(1)
-            losses = self.losses(several[None, :, None], own[None])
-            return losses.mean(), (own - several[:, 0]).abs().mean()
+            losses = self.losses(several[None, :, None], own[None])[0, :, 0]
+            return mean(losses, weights), mean((own - several[:, 0]).abs(), weights)
 
         return judged
 
@@ -195,21 +195,28 @@ class Regression(Task):
         errors = self._standardised(labels) - (outputs if outputs.ndim == 1 else outputs[:, 0])
         return np.abs(errors) if self.robust else errors**2
 
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs whose mean error is 0."""
-        mean = outputs if outputs.ndim == 1 else outputs[:, 0]
-        return outputs + float((self._standardised(labels) - mean).mean())
+        centre = outputs if outputs.ndim == 1 else outputs[:, 0]
+        return outputs + float(mean(self._standardised(labels) - centre, weights))
 
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """None: intervals are what is calibrated, see `with_intervals`."""
         return Calibration()
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
-        truth = self._standardised(labels)
+        truth, centre = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
+        decided = 0.0
+        if self.costs is not None:
+            # The upper end of an interval that is missed above by so many.
+            level = 2 * self.costs.quantile - 1
+            decided = fit_residuals(truth, centre, level, weights).above
         if outputs.ndim == 1:
-            return replace(self, conformal=fit_residuals(truth, outputs, self.coverage))
-        return replace(self, conformal=fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage))
+            conformal = fit_residuals(truth, centre, self.coverage, weights)
+        else:
+            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
+        return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:
         """Not fitted."""
@@ -267,13 +274,31 @@ class Regression(Task):
             values["coverage"] = ((labels >= scores[:, 1]) & (labels <= scores[:, 2])).astype(np.float64)
         return values
 
+    def decide(self, predicted: Floats) -> Floats:
+        """The quantile of least expected cost, [n], for predictions [n]."""
+        return self._restored((self._scaled(predicted) - self.centre) / self.spread + self.decided)
+
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Of deciding on the quantile, and on the prediction itself."""
+        if self.costs is None:
+            return {}
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+
+        def cost(decided: Floats, under: float, over: float) -> Floats:
+            short = labels - decided
+            return np.maximum(under * short, -over * short)
+
+        both = {"model": self.decide(predicted), "prediction": predicted}
+        return {name: cost(decided, self.costs.under, self.costs.over) for name, decided in both.items()}
+
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """Prediction and interval."""
-        return dict(zip(self.score_names, scores.T, strict=True))
+        """Prediction and interval, and where errors have costs the decision."""
+        named = dict(zip(self.score_names, scores.T, strict=True))
+        return named if self.costs is None else {**named, "decision": self.decide(scores[:, 0])}
 
     def prediction_types(self) -> dict[str, str]:
         """Numbers."""
-        return dict.fromkeys(self.score_names, "double")
+        return dict.fromkeys([*self.score_names, *["decision"] * (self.costs is not None)], "double")
 
     def explained(self, outputs: Floats, place: int) -> Floats:
         """The prediction."""
@@ -312,7 +337,32 @@ class Regression(Task):
 
     def effect_text(self, effect: float) -> str:
         """In the target's unit, with four significant digits."""
-        return ("-" if effect < 0 else "+") + four_digits(abs(effect))
+        return ("-" if effect < 0 else "+") + four_digits(float(f"{abs(effect):.4g}"))
+
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Finite numbers; those without a logarithm are missing where it is declared."""
+        labels = _as_floats(table, dataset)
+        return labels.where(np.isfinite(labels) & ((labels > 0) | (self.transform is None)))
+
+    model_type: ClassVar = "regressor"
+
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Mean and median of the predictions, which are held (8 bytes a row), and mean width of the intervals."""
+        centre, beside = self._restored(np.array([0.0, 1.0]))
+        mean, width, held = Mean(beside - centre), Mean(beside - centre), [np.empty(0)]
+        for each in predictions:
+            held.append(each["prediction"].to_numpy())
+            mean.add(held[-1])
+            width.add((each["high"] - each["low"]).to_numpy())
+        if not mean.count:
+            return Summary(scored=0)
+        median = float(np.median(np.concatenate(held)))
+        return Summary(
+            scored=mean.count,
+            mean_prediction=mean.value,
+            median_prediction=median,
+            mean_width=width.value,
+        )
 
     @property
     def loss(self) -> str:
@@ -339,6 +389,18 @@ class Regression(Task):
     def _restored(self, outputs: Floats) -> Floats:
         scaled = outputs * self.spread + self.centre
         return np.exp(scaled) if self.transform else scaled
+
+
+def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+    target = table[dataset.target]
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        texts = [value for value in target.dropna() if isinstance(value, str)]
+        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        raise DataError(
+            f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
+            "to find the rows, or dataset.classes for classes."
+        )
+    return target.astype("float64")
 
 
 @dataclass(frozen=True)

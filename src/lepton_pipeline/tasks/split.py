@@ -49,8 +49,9 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
       training and validation rows are used as by time, else as at random.
 
     Returns, indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for unused rows),
-    `label` (as the task reads it, see `Task`) and `fold` (int8): under a random strategy, and for a column
-    of parts without `dataset.time`, training and validation rows lie in folds 0 to 4; all others have -1.
+    `label` (as the task reads it, see `Task`), with `dataset.weight` also `weight` (float64), and `fold`
+    (int8): under a random strategy, and for a column of parts without `dataset.time`, training and validation
+    rows lie in folds 0 to 4; all others have -1.
 
     Raises:
         SplitError: a part would lack a class, times are missing or too few, the gap leaves no
@@ -60,6 +61,10 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
     """
     task = target.task
     labels = task.read(feature_table, dataset)
+    if dataset.weight is not None:
+        weight = row_weights(feature_table, dataset.weight)
+        bare = dataset.model_copy(update={"weight": None})
+        return split_rows(feature_table, target, bare, split).assign(weight=weight)
     if split.rows is not None and split.rows < len(feature_table):
         spaced = np.linspace(0, len(feature_table) - 1, split.rows).round().astype(np.int64)
         some = split_rows(
@@ -313,3 +318,25 @@ def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Sp
                 f"part {name!r} has {task.counted(labels[part == name])} ({others}, gap {int((part == GAP).sum()):,} "
                 f"rows), but needs {lacking}; {_REMEDIES[split.strategy]}."
             )
+
+
+def row_weights(table: pd.DataFrame, name: str) -> pd.Series:
+    """How much each row counts, float64; a DataError names a row whose weight is none."""
+    check_columns([str(column) for column in table.columns], {"dataset.weight": [name]}, "the table")
+    column = table[name]
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        raise DataError(
+            f"column {name!r} (dataset.weight) holds {column.dropna().iloc[:1].to_list()}, no number; list it in "
+            "dataset.numeric to find the rows, or derive a number."
+        )
+    weights = column.astype("float64")
+    wrong = ~(np.isfinite(weights.to_numpy(na_value=np.nan)) & (weights.to_numpy() >= 0))
+    if wrong.any():
+        row = column.index[wrong][0]
+        raise DataError(
+            f"column {name!r} (dataset.weight) holds {column[row]} in row {row}, one of {int(wrong.sum()):,} rows "
+            "without a weight of 0 or more; correct them, or quarantine them in contract.expectations."
+        )
+    if not weights.any():
+        raise DataError(f"column {name!r} (dataset.weight) is 0 in every row; name another column.")
+    return weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,9 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.statistics.estimates import FEWEST_CASES
 from lepton_pipeline.statistics.intervals import Interval, mean_interval, share_interval
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.strengths import Strength
 from lepton_pipeline.tasks.calibration import Calibration
+from lepton_pipeline.tasks.summary import Summary
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,6 +80,12 @@ class Task(ABC):
     explains_probability: ClassVar[bool] = True
     # Whether decisions are taken by a threshold, chosen on validation rows.
     has_threshold: ClassVar[bool] = False
+    # Type of labels, and whether scores have intervals, which hold as often as they promise.
+    label_type: ClassVar[Literal["int8", "int16", "float64"]]
+    has_intervals: ClassVar[bool] = False
+    # What `level` is, and what later rows without a label have (see `later_labels`), in words.
+    level_name: ClassVar[str] = "probability"
+    unread: ClassVar[str] = "a target that the champion cannot predict"
 
     @property
     @abstractmethod
@@ -130,7 +138,7 @@ class Task(ABC):
         """Scores of the members' mean, float64 [networks, n], or [networks, n, K] where K is not 1."""
 
     @abstractmethod
-    def judge(self, targets: Tensor) -> Judge:
+    def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
         """Prepare held-out rows [n] for the two figures of every epoch; see `curves`."""
 
     @abstractmethod
@@ -150,14 +158,14 @@ class Task(ABC):
         """Loss of each row, [n], by which parts are weighed."""
 
     @abstractmethod
-    def levelled(self, outputs: Floats, labels: Array) -> Floats:
+    def levelled(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Floats:
         """Outputs shifted so that their mean is right on these rows."""
 
     @abstractmethod
-    def calibrate(self, outputs: Floats, labels: Array) -> Calibration:
+    def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array) -> Self:
+    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
         """The task with intervals fitted on held-out rows, where it has some."""
         return self
 
@@ -232,6 +240,10 @@ class Task(ABC):
     def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Metrics that are means over rows, as values of rows [n]: what slices and columns are compared by."""
 
+    def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
+        """Cost of each row, [n], by policy of deciding: `model` first; none without declared costs."""
+        return {}
+
     # Predictions
 
     def differs_from(self, other: Task) -> str | None:
@@ -296,18 +308,21 @@ class Task(ABC):
         return float(self.row_values(labels, scores)[self.explained_by].mean())
 
     def worsening(
-        self, labels: Array, scores: Floats, permuted: Floats, z: float, codes: Array | None
+        self, labels: Array, scores: Floats, permuted: Floats, places: Array, z: float, codes: Array | None
     ) -> Interval:
-        """How much worse the metric `explained_by` is with other scores, on average of `permuted` [times, n, …].
+        """How much worse the metric `explained_by` is with a column permuted, on average over permutations.
 
-        The interval is that of the mean of paired row differences; of a single row or unit, whose variance is not
-        known, it reaches as far as they do. `z` and `codes` as in `statistics.intervals.share_interval`.
+        `permuted` are scores [permutations, n, …] of rows with the value of the row at `places` [permutations, n].
+        A row counts as one that got others' values, and as one whose value others got: the variance is that of
+        the projection of a U-statistic of both (Hoeffding 1948), that of the first alone is too small. Of a single
+        row or unit it is not known, and the interval reaches as far as the rows' differences. `z` and `codes` as
+        in `statistics.intervals.share_interval`.
         """
-        metric = self.explained_by
-        after = np.mean([self.row_values(labels, each)[metric] for each in permuted], axis=0)
-        rises = after - self.row_values(labels, scores)[metric]
+        before = self.row_values(labels, scores)[self.explained_by]
+        rises = np.array([self.row_values(labels, each)[self.explained_by] - before for each in permuted])
         if units_of(labels, codes) > 1:
-            return mean_interval(rises, z, codes)
+            lent = np.bincount(places.ravel(), rises.ravel(), minlength=len(labels)) / len(rises)
+            return mean_interval(rises.mean(axis=0) + (lent - lent.mean()), z, codes)
         value, reach = float(rises.mean()), float(np.abs(rises).max())
         return Interval(value, value - reach, value + reach)
 
@@ -350,10 +365,49 @@ class Task(ABC):
         """Metrics of logarithms, where they are what is learnt and all scores have one; else empty."""
         return {}
 
+    # Later rows
+
+    @abstractmethod
+    def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
+        """Labels of rows with a target that came after the training; missing where none of the task's own fits."""
+
+    def level(self, scores: Floats) -> Floats:
+        """One number a row, [n]: the probability of the positive or the likeliest class, or the prediction."""
+        return scores if scores.ndim == 1 else scores[:, 0]
+
+    def watched(self, scores: Floats) -> pd.Series:
+        """What later scores are compared by: numbers, or the decided classes as texts."""
+        return pd.Series(self.level(scores), name=self.level_name)
+
+    # Use
+
+    # What MLflow calls such a model.
+    model_type: ClassVar[str] = "classifier"
+
+    def acted_on(self, predictions: pd.DataFrame) -> Array | None:
+        """Which rows of `predictions` are decided as positive, [n]; None where no class is the positive one."""
+        return None
+
+    @abstractmethod
+    def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
+        """Summarise predictions that come in parts; how rows are divided changes no bit."""
+
+    # Features
+
+    @property
+    @abstractmethod
+    def strength(self) -> Strength:
+        """How the leak guard measures what features tell of the target."""
+
 
 def units_of(labels: Array, codes: Array | None) -> int:
     """Number of units, or of rows that are their own."""
     return len(labels) if codes is None else len(np.unique(codes))
+
+
+def mean(values: Any, weights: Any) -> Any:
+    """Mean of values [n], tensors or arrays, by weights [n]; None for equal ones."""
+    return values.mean() if weights is None else (values * weights).sum() / weights.sum()
 
 
 def numbers(column: pd.Series, key: str, what: str) -> Floats:

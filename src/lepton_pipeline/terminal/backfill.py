@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.evaluation.interval_text import bracket
@@ -10,7 +11,9 @@ from lepton_pipeline.operations.backfill.realised import BackfillResult
 from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, DatedDecision
 from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import higher_is_better
 from lepton_pipeline.system.markdown import as_markdown, fact_list
+from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
 _NOTHING = "–"
@@ -72,8 +75,10 @@ def _facts(found: BackfillResult) -> list[tuple[str, str]]:
         facts.append(("mean", f"{means}, over the {summary.periods} periods in which all were measured"))
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
         for other, figure in summary.difference.items():
-            signed = f"{figure.value:+.4f} {bracket(figure, '{:+.4f}'.format)}"
-            facts.append(("difference", f"{signed} against {words[other]}"))
+            ahead = partial(figure_text, sign="+")
+            signed = f"{ahead(figure.value)} {bracket(figure, ahead)}"
+            better = "" if higher_is_better(found.metric) else " (above 0: the policy is better)"
+            facts.append(("difference", f"{signed} against {words[other]}{better}"))
     facts.extend(("note", note) for note in found.notes)
     return facts
 
@@ -83,4 +88,4 @@ def _result(version: int | None, promoted: bool | None) -> str:
 
 
 def _figure(figure: Estimate | None) -> str:
-    return _NOTHING if figure is None else f"{figure.value:.4f} {bracket(figure)}"
+    return _NOTHING if figure is None else f"{figure_text(figure.value)} {bracket(figure, figure_text)}"

@@ -10,6 +10,8 @@ from math import isnan
 from time import monotonic
 from typing import Any
 
+from lepton_pipeline.statistics.metric_table import METRICS
+
 logger = logging.getLogger(__name__)
 _SECONDS_A_LINE = 20
 
@@ -17,7 +19,7 @@ _SECONDS_A_LINE = 20
 @contextmanager
 def show_epochs(curves: tuple[str, str]) -> Iterator[Callable[[Any], None]]:
     """Yield a function to call with the result of every epoch; `curves` name its two figures."""
-    loss_name, figure_name = (name.replace("_", " ") for name in curves)
+    loss_name, figure_name = map(_words, curves)
     with _bar("training  {task.description}") as update:
         if update is not None:
             yield lambda epoch: update(description=_text(epoch, loss_name, figure_name))
@@ -78,6 +80,12 @@ def _bar(
     columns = (spinner, TextColumn(text), *([BarColumn()] if counted else []), TimeElapsedColumn())
     with Progress(*columns, console=out, transient=True) as bar:
         yield partial(bar.update, bar.add_task(what, total=total))
+
+
+def _words(curve: str) -> str:
+    """A figure's name within a line: "log loss", "AUC"."""
+    title = METRICS[curve].title if curve in METRICS else curve.replace("_", " ")
+    return title if title.isupper() else title.lower()
 
 
 def _text(epoch: Any, loss_name: str, figure_name: str) -> str:

@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lepton_pipeline.errors import NotReproducedError
-from lepton_pipeline.reporting.report.formats import interval, metric_inside
+from lepton_pipeline.reporting.report.formats import exact, interval, metric_inside
 from lepton_pipeline.runs import compare
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS
 from lepton_pipeline.system.readable import clipped
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
 # Shown although they are equal.
-_SHOWN = {f"test.{metric}" for metric in compare.METRICS}
+_SHOWN = {f"test.{metric}" for metric in METRICS}
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
 
 
@@ -36,7 +37,7 @@ def print_comparison(comparison: compare.Comparison) -> None:
             which = "other test rows, not comparable with those above" if position else "the latest test rows"
             out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
         out.print(Text("; ".join(filter(None, [_rows(group), group.remark])), style="dim"), soft_wrap=False)
-        out.print(_figures(group, comparison.metric))
+        out.print(_figures(group, comparison))
         out.print(_origins(group))
     if comparison.others:
         out.print(Text(f"{_count(len(comparison.others))} without figures", style="bold"))
@@ -53,13 +54,13 @@ def _rows(group: compare.ComparableRuns) -> str:
     return f"{rows}data {group.data[:12] or 'not known'}{'; split ' if split else ''}{split}"
 
 
-def _figures(group: compare.ComparableRuns, decisive: str) -> Table:
-    metrics = [decisive, *(metric for metric in compare.METRICS if metric != decisive)]
+def _figures(group: compare.ComparableRuns, comparison: compare.Comparison) -> Table:
+    decisive, metrics = comparison.metric, comparison.metrics
     names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
     rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
     for run in group.runs:
-        cells = [_figure(run.figures.get(metric)) for metric in metrics]
-        rows.add_row(_named(run), *cells, _figure(run.baseline))
+        cells = [_figure(metric, run.figures.get(metric)) for metric in metrics]
+        rows.add_row(_named(run), *cells, _figure(decisive, run.baseline))
     return rows
 
 
@@ -97,12 +98,11 @@ def _named(run: compare.ComparedRun) -> Text:
     return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
 
 
-def _figure(figure: Estimate | None) -> Text:
+def _figure(metric: str, figure: Estimate | None) -> Text:
     if figure is None:
         return Text("–")
-    return Text(f"{figure.value:.4f}").append(
-        f"\n{interval('auc', figure).replace(' to ', '–')}", style="dim"
-    )
+    ends = interval(metric, figure).replace(" to ", "–")
+    return Text(exact(metric, figure.value)).append(f"\n{ends}", style="dim")
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:

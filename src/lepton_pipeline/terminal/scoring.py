@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
+from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.terminal.console import print_facts
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lepton_pipeline.features.unseen import Unseen
     from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
 
-_SHOWN_COLUMNS = 10
+_SHOWN_COLUMNS, _SHOWN_CLASSES = 10, 5
 
 
 def print_scoring(name: str, results: Mapping[str, Any], seconds: Mapping[str, float], where: str) -> None:
@@ -44,20 +45,45 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     reading = None if contract is None else contract.reading
     facts += reading_facts(reading, record or contract)
     if record:
-        shown = f"{record.positives:,} of {record.scored:,} ({record.share_positive:.1%})"
-        shown += f" at or above {record.threshold:.3f}"
-        facts.append(("positive", f"{shown}; mean score {record.mean_score:.4f}"))
+        facts += _predicted(record)
     facts += note_facts({} if reading is None else reading.notes)
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)
     if record and (lone := _without_history(record)):
         facts.append(("warning", lone))
+    if record and record.remark:
+        facts.append(("note", record.remark))
     if contract:
         facts.extend(("warning", message) for message in _unseen(contract.unseen))
     if contract and contract.left_out:
         facts.append(("not checked", f"{'; '.join(contract.left_out)}: nothing to compare with yet"))
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts
+
+
+def _predicted(record: ScoringRecord) -> list[tuple[str, str]]:
+    """The figures that the record's task has."""
+    if record.positives is not None:
+        shown = f"{record.positives:,} of {record.scored:,} ({record.share_positive:.1%})"
+        shown += f" at or above {record.threshold:.3f}"
+        return [("positive", f"{shown}; mean score {record.mean_score:.4f}")]
+    if record.decided is not None:
+        counts = sorted(record.decided.items(), key=lambda each: -each[1])
+        shown = ", ".join(
+            f"{name!r} {count:,} ({count / max(record.scored, 1):.1%})"
+            for name, count in counts[:_SHOWN_CLASSES]
+        )
+        others = len(counts) - _SHOWN_CLASSES
+        more = f" and {others:,} more classes {sum(count for _, count in counts[_SHOWN_CLASSES:]):,}"
+        shown += more if others > 0 else ""
+        return [("decided", f"{shown}; mean probability {record.mean_probability:.4f}")]
+    figures = {
+        "mean": record.mean_prediction,
+        "median": record.median_prediction,
+        "mean width of intervals": record.mean_width,
+    }
+    shown = ", ".join(f"{name} {four_digits(value)}" for name, value in figures.items() if value is not None)
+    return [("predicted", shown)] if shown else []
 
 
 def _without_history(record: ScoringRecord) -> str:

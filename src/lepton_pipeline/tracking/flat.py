@@ -9,8 +9,9 @@ from time import time
 from typing import Any
 
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import headline_first
 
-# Tag of a run and its version: "approximate" if few cases, groups or blocks are behind the intervals.
+# Tag of a version: "approximate" if few cases, groups or blocks are behind the intervals.
 INTERVALS = "intervals"
 # Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
 _FREE_KEYS = {"dates", "derive", "tables", "windows"}
@@ -42,23 +43,36 @@ def log_epoch(
     figures: Sequence[float],
     curves: Sequence[str],
 ) -> None:
-    """Log an epoch as it ends; metrics of further networks are prefixed `network_2.` and so on.
+    """Log an epoch of the first network as it ends; those of further ones are in `training/history.json`.
 
     Epochs without held-out rows (the final fit on all rows) are not logged.
     """
     import mlflow
 
-    if isnan(figures[1]):
+    if network != 1 or isnan(figures[1]):
         return
-    prefix = "" if network == 1 else f"network_{network}."
     names = ("train.loss", *(f"validation.{curve}" for curve in curves))
-    values = dict(zip(names, figures, strict=True))
-    prefixed = {f"{prefix}{name}": value for name, value in values.items()}
-    log_metrics(mlflow.MlflowClient(), run_id, prefixed, number)
+    log_metrics(mlflow.MlflowClient(), run_id, dict(zip(names, figures, strict=True)), number)
+
+
+def logged_metrics(metrics: Metrics, headline: str | None) -> dict[str, float]:
+    """The figures of `evaluate` that a run logs, by name in MLflow: those by which people compare runs.
+
+    `test.<metric>`, the headline metric first and with `.low` and `.high`; of baselines and network only the
+    headline. Without a `headline`, the first metric is it. All others are in the record of the figures.
+    """
+    names = headline_first(headline or "", metrics.model.keys())
+    headline = names[0]
+    own = {name: metrics.model[name] for name in names}
+    flat = flat_intervals("test", {headline: own[headline]}) | _values("test", own)
+    for model, figures in metrics.test.items():
+        if model != "model" and headline in figures:
+            flat |= _values(_prefix(model), {headline: figures[headline]})
+    return flat
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:
-    """The figures of `evaluate` by metric name in MLflow.
+    """All figures of `evaluate` by name, as `logged_metrics` names them.
 
     `threshold`, `test.<metric>`, `network.<metric>` where the model is more than its networks, and
     `baseline.<model>.<metric>`, each metric also with `.low` and `.high`; `uncalibrated.<metric>`.
@@ -66,9 +80,16 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
     flat = {} if metrics.threshold is None else {"threshold": metrics.threshold}
     flat |= {f"uncalibrated.{name}": value for name, value in metrics.uncalibrated.items()}
     for model, figures in metrics.test.items():
-        prefix = {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
-        flat |= flat_intervals(prefix, figures)
+        flat |= flat_intervals(_prefix(model), figures)
     return flat
+
+
+def _prefix(model: str) -> str:
+    return {"model": "test", "network": "network"}.get(model, f"baseline.{model}")
+
+
+def _values(prefix: str, figures: Mapping[str, Estimate]) -> dict[str, float]:
+    return {f"{prefix}.{name}": figure.value for name, figure in figures.items()}
 
 
 def interval_tags(metrics: Metrics) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import lepton_pipeline
 from lepton_pipeline.system.file_hashes import hash_files
+from lepton_pipeline.tracking.artefacts import Facts, read_facts
 
 # What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
@@ -27,23 +28,18 @@ _OPTIONS = (
     *("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
     *("--unified=3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/"),
 )
-# Lineage of a run.
-TAGS = (
-    *("git.commit", "git.dirty", "data.sha256", "data.rows", "rows.sha256", "configuration.sha256"),
-    *("environment.sha256", "weights.sha256", "device", "seed"),
-)
 
 
-def code_tags(project: Path) -> dict[str, str]:
+def code_facts(project: Path) -> Facts:
     """Commit of the project and whether its tree differs; "none" outside a git checkout."""
     commit = _git(project, "rev-parse", "HEAD") if _is_checkout(project) else None
     if commit is None:
         return {"git.commit": "none", "git.dirty": "unknown"}
     dirty = bool(_git(project, "status", "--porcelain", "--", "."))
-    tags = {"git.commit": commit.decode(), "git.dirty": str(dirty).lower()}
+    facts = {"git.commit": commit.decode(), "git.dirty": str(dirty).lower()}
     if dirty:
-        tags["git.diff.sha256"] = hashlib.sha256(code_diff(project)).hexdigest()
-    return tags | {"mlflow.source.git.commit": commit.decode()}
+        facts["git.diff.sha256"] = hashlib.sha256(code_diff(project)).hexdigest()
+    return facts
 
 
 def code_diff(project: Path) -> bytes:
@@ -79,7 +75,7 @@ def environment() -> str:
     return "\n".join(sorted(names)) + "\n"
 
 
-def machine_tags() -> dict[str, str]:
+def machine_facts() -> Facts:
     """Interpreter and processor, which may change the last bits."""
     try:
         found = re.search(r"(?m)^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
@@ -101,7 +97,7 @@ class Lineage:
 
     run_id: str
     started: str  # UTC, ISO 8601, to the second
-    tags: dict[str, str]  # those of `TAGS` that it has
+    facts: Facts  # of its lineage.json
     parameters: dict[str, Any]  # the declaration with all defaults
     packages: dict[str, str]  # version by name
 
@@ -110,13 +106,14 @@ def read_run(run_id: str) -> Lineage:
     """The lineage of a run."""
     import mlflow
 
-    run = mlflow.MlflowClient().get_run(run_id)
+    client = mlflow.MlflowClient()
+    run = client.get_run(run_id)
     installed = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/environment.txt")
     started = datetime.fromtimestamp(run.info.start_time // 1000, UTC)
     return Lineage(
         run_id,
         started.isoformat(),
-        tags={key: run.data.tags[key] for key in TAGS if key in run.data.tags},
+        facts=read_facts(client, run),
         parameters=mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
         packages=dict(line.split("==", 1) for line in installed.split()),
     )

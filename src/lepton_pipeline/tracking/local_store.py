@@ -111,7 +111,7 @@ class LocalStore:
             if "no such table" in str(error):
                 return []
             raise
-        return [(name, path) for name, location in found if (path := _as_path(location)) is not None]
+        return [(name, path) for name, location in found if (path := as_path(location)) is not None]
 
 
 def local_store(tracking_uri: str, artifact_root: str | None, project: Path) -> LocalStore | None:
@@ -128,7 +128,7 @@ def existing_database(file: Path, mode: str = "ro") -> closing[sqlite3.Connectio
     )
 
 
-def _as_path(location: str) -> Path | None:
+def as_path(location: str) -> Path | None:
     """The folder of a local address, else None."""
     if location.startswith("file:"):
         return Path(unquote(urlsplit(location).path))

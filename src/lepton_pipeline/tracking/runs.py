@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -27,9 +27,13 @@ from lepton_pipeline.system.readable import readable_logs
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.system.signals import ignore_sigterm
 from lepton_pipeline.tracking import flat
+from lepton_pipeline.tracking.artefacts import HISTORY, LINEAGE, Facts
 from lepton_pipeline.tracking.database import damaged, first_contact, may_pass, require_database
 from lepton_pipeline.tracking.experiment_page import EXPERIMENT, run_link, run_page
 from lepton_pipeline.tracking.local_store import SQLITE, local_store
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Access = Literal["write", "load", "view"]
 _Texts = Mapping[str, str]
@@ -40,6 +44,8 @@ PAGES = {
     "Data Docs": "data_docs/index.html",
     "pictures": "evaluation/roc.svg",
 }
+# Parameter of a run that names the metric which decides.
+HEADLINE = "gate.metric"
 VANISHED = "the process ended without closing its run"
 _ERROR_CHARACTERS = 2000
 _DIGEST_CHARACTERS = 16
@@ -98,6 +104,7 @@ class RunLog:
         # A database server, or read access, needs no lock of ours.
         self._lock_needed = access == "write" and file is not None
         self.uri = uri
+        self._facts: dict[str, Facts] = {}
         with self._alone(), first_contact():
             try:
                 require_database(uri)
@@ -175,6 +182,12 @@ class RunLog:
 
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in masked(dict(tags)).items()])
 
+    def lineage(self, run_id: str, facts: _Texts) -> None:
+        """Add facts to the `lineage.json` of a run of this process."""
+        known = self._facts.setdefault(run_id, {})
+        known |= masked(dict(facts))
+        self.client.log_dict(run_id, known, LINEAGE)
+
     def parameters(self, run_id: str, declared: Mapping[str, Any]) -> None:
         """Log a declaration flat (`training.epochs`), and whole as `parameters.json`."""
         from mlflow.entities import Param
@@ -194,7 +207,7 @@ class RunLog:
         """Store the difference of tree and commit as `code.diff`; if it is large, only its size."""
         diff = masked(diff)
         if len(diff) > _DIFF_BYTES:
-            self.client.set_tag(run_id, "git.diff.bytes", str(len(diff)))
+            self.lineage(run_id, {"git.diff.bytes": str(len(diff))})
             return
         with TemporaryDirectory() as folder:
             Path(folder, "code.diff").write_bytes(diff)
@@ -240,37 +253,41 @@ class RunLog:
             self.attach(run_id, dataset.path, marks["artifact"])
         if "tags" in marks:
             self.tag(run_id, {tag: str(data[key]) for tag, key in marks["tags"].items()})
+        if "lineage" in marks:
+            self.lineage(run_id, {fact: str(data[key]) for fact, key in marks["lineage"].items()})
         if marks.get("dataset"):
             self._log_dataset(run_id, record)
         if marks.get("metrics") is True:
-            self.metrics(run_id, flat.flat_metrics(record))
-            if tags := flat.interval_tags(record):
-                self.tag(run_id, tags)
+            headline = self.client.get_run(run_id).data.params.get(HEADLINE)
+            self.metrics(run_id, flat.logged_metrics(record, headline))
         elif "metrics" in marks:
-            self.metrics(run_id, {metric: data[key] for metric, key in marks["metrics"].items()})
-        for name, key in marks.get("intervals", {}).items():
+            figures = {metric: getattr(record, key) for metric, key in marks["metrics"].items()}
+            self.metrics(run_id, {metric: value for metric, value in figures.items() if value is not None})
+        for name, key in marks.get("of_model", {}).items():
             if figures := getattr(record, key):
-                self.metrics(run_id, flat.flat_intervals(name, figures))
+                self.metrics(run_id, {f"{name}.model": figures["model"].value})
         if "figures" in marks:
             self.metrics(run_id, data[marks["figures"]])
         if "series" in marks:
             for step, figures in enumerate(data[marks["series"]]):
                 self.metrics(run_id, figures, step)
-        if marks.get("epochs") and earlier:
+        if marks.get("epochs"):
+            self.client.log_text(run_id, _as_json(data), HISTORY)
             curves = [name.removeprefix("validation_") for name in data.columns[3:]]
-            for network, number, *figures in data.itertuples(index=False):
+            for network, number, *figures in data.itertuples(index=False) if earlier else ():
                 flat.log_epoch(run_id, network, number, figures, curves)
 
     def _log_dataset(self, run_id: str, record: IngestionRecord) -> None:
         """Log the table of `ingest_table` as the run's data set."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
+        profile = {"num_rows": record.rows, "num_columns": len(record.columns), "base_rate": record.base_rate}
         dataset = Dataset(
             name=", ".join(record.files) or "table",
             digest=record.sha256[:_DIGEST_CHARACTERS],
             source_type="local" if record.files else "catalog",
             source=json.dumps({"files": record.files}),
-            profile=json.dumps({"num_rows": record.rows, "num_columns": len(record.columns)}),
+            profile=json.dumps(profile),
         )
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
@@ -318,6 +335,12 @@ def existing_store(tracking: Tracking, project: Path, access: Access = "load") -
     if file is not None and not file.is_file():
         return None
     return RunLog(tracking, project, access).client
+
+
+def _as_json(table: pd.DataFrame) -> str:
+    """The columns of a table as JSON, floats to the last bit; missing values are null."""
+    columns = table.astype("object").where(table.notna(), None)
+    return json.dumps(columns.to_dict("list"))
 
 
 def _short(text: str) -> str:

@@ -16,6 +16,7 @@ from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.estimator import TorchNetworks
 from lepton_pipeline.model.networks.network import Network, check_architecture, find_architecture
 from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.tasks.binary import Binary
 
 COLUMNS = [1, 10, 25, 100, 400, 500, 1600, 2000, 10_000]
 ROWS = [10, 300, 31_999, 32_000, 50_000, 50_001, 108_000, 108_001, 1_000_000]
@@ -46,10 +47,10 @@ class OneNumber(Network):
 
     def __init__(self, shape, networks=1):
         super().__init__(shape, networks)
-        self.slope = nn.Parameter(torch.zeros(networks, 1, 1))
+        self.slope = nn.Parameter(torch.zeros(networks, 1, 1, shape.outputs))
 
     def forward(self, numeric, codes):
-        return numeric[:, :, :1] * self.slope
+        return numeric[:, :, :1, None] * self.slope
 
     def decaying(self):
         yield self.slope
@@ -60,12 +61,12 @@ def test_an_architecture_is_added_by_its_class(tmp_path):
     encoded = pd.DataFrame({"a": numbers, "b": numbers[::-1]})
     plan = Plan([Fold(np.arange(0, 100, 2), np.arange(1, 100, 2))], refit=False)
     training = Training(model=f"{__name__}:OneNumber", epochs=5, learning_rate=0.1, device="cpu")
-    model = TorchNetworks(training)
+    model = TorchNetworks(training, Binary())
     scores = model.fit(encoded, (numbers > 0).astype(np.int8), plan)
     assert (np.diff(scores[1::2]) > 0).all()
     assert model.trained["code_sha256"] == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     model.save(tmp_path)
-    assert np.array_equal(TorchNetworks.load(tmp_path).predict_proba(encoded), model.predict_proba(encoded))
+    assert np.array_equal(TorchNetworks.load(tmp_path, Binary()).predict(encoded), model.predict(encoded))
 
 
 class NoNetwork:
@@ -77,7 +78,7 @@ class OneForAll(OneNumber):
 
     def __init__(self, shape, networks=1):
         super().__init__(shape, networks)
-        self.slope = nn.Parameter(torch.zeros(1, 1, 1))
+        self.slope = nn.Parameter(torch.zeros(1, 1, 1, shape.outputs))
 
 
 class NoMembers(OneNumber):
@@ -85,23 +86,31 @@ class NoMembers(OneNumber):
         return super().forward(numeric, codes)[:, :, 0]
 
 
+class NoOutputs(OneNumber):
+    """Of several outputs it gives one."""
+
+    def forward(self, numeric, codes):
+        return super().forward(numeric, codes)[..., :1]
+
+
 class Eavesdropper(OneNumber):
     """Networks see each other."""
 
     def forward(self, numeric, codes):
-        return (numeric[:, :, :1] * self.slope).sum(dim=0, keepdim=True).expand(self.networks, -1, -1)
+        together = super().forward(numeric, codes).sum(dim=0, keepdim=True)
+        return together.expand(self.networks, -1, -1, -1)
 
 
 class Crowd(OneNumber):
     """Rows see each other."""
 
     def forward(self, numeric, codes):
-        return super().forward(numeric, codes) - numeric[:, :, :1].mean(dim=1, keepdim=True)
+        return super().forward(numeric, codes) - numeric[:, :, :1, None].mean(dim=1, keepdim=True)
 
 
 class Dice(OneNumber):
     def forward(self, numeric, codes):
-        return super().forward(numeric, codes) + torch.rand(numeric.shape[:2]).unsqueeze(2)
+        return super().forward(numeric, codes) + torch.rand(numeric.shape[:2])[:, :, None, None]
 
 
 class Deaf(OneNumber):
@@ -119,10 +128,10 @@ class Forgetful(OneNumber):
 
     def __init__(self, shape, networks=1):
         super().__init__(shape, networks)
-        self.slope = nn.Parameter(torch.zeros(networks, networks, 1))
+        self.slope = nn.Parameter(torch.zeros(networks, networks, 1, shape.outputs))
 
     def forward(self, numeric, codes):
-        return numeric[:, :, :1] * self.slope.mean(dim=1, keepdim=True)
+        return numeric[:, :, :1, None] * self.slope.mean(dim=1, keepdim=True)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +144,10 @@ class Forgetful(OneNumber):
         ("NoClass", "cannot be imported: module .* has no attribute 'NoClass'"),
         ("NoNetwork", "is no network; derive the class from lepton_pipeline.model.networks.network:Network"),
         ("OneForAll", "has a parameter 'slope' of another first dimension than the networks"),
-        ("NoMembers", r"gives logits of shape \[2, 6\], not \[networks, rows, members\]"),
+        ("NoMembers", r"gives outputs of shape \[2, 6, 3\], not \[networks, rows, members, outputs\]"),
+        ("NoOutputs", r"gives outputs of shape \[2, 6, 1, 1\], not \[networks, rows, members, outputs\]"),
         ("Eavesdropper", "lets one network learn from another"),
-        ("Crowd", "lets a row's logits depend on other rows outside training"),
+        ("Crowd", "lets a row's outputs depend on other rows outside training"),
         ("Dice", "draws numbers outside training"),
         ("Deaf", "learns nothing: no parameter has a gradient"),
         ("Broken", "fails with IndexError: no third column"),

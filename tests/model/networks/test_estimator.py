@@ -16,6 +16,7 @@ from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.estimator import DESCRIPTION, WEIGHTS, TorchNetworks
 from lepton_pipeline.parameters import MODELS, Dataset, Training
+from lepton_pipeline.tasks.binary import Binary
 
 SMALL = {"epochs": 12, "width": 24, "batch_size": 32, "learning_rate": 1e-2, "device": "cpu"}
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
@@ -48,7 +49,7 @@ def five_folds(n):
 
 
 def fit(encoded, labels, plan, on_epoch=None, **changes):
-    model = TorchNetworks(Training(**SMALL | changes))
+    model = TorchNetworks(Training(**SMALL | changes), Binary())
     return model, model.fit(encoded, labels, plan, on_epoch)
 
 
@@ -84,7 +85,7 @@ def test_overfits_32_rows(model):
     fitted, _ = fit(
         encoded, labels, Plan([Fold(everything, everything)], refit=False), model=model, **changes
     )
-    assert log_loss(fitted.predict_proba(encoded)[:, 1], labels) < 0.02
+    assert log_loss(fitted.predict(encoded), labels) < 0.02
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -93,14 +94,14 @@ def test_a_signal_without_noise_is_found(model):
     labels = (encoded["a"] + 2 * (encoded["c"] == 3) > 0.3).to_numpy(np.int8)
     fitted, _ = fit(encoded, labels, holdout(600), model=model, learning_rate=3e-2)
     test = slice(480, 600)
-    scores, base_rate = fitted.predict_proba(encoded[test])[:, 1], labels[:480].mean()
+    scores, base_rate = fitted.predict(encoded[test]), labels[:480].mean()
     assert log_loss(scores, labels[test]) < 0.4 * log_loss(np.full(120, base_rate), labels[test])
     assert auc(scores, labels[test]) > 0.97
 
 
 def test_what_no_single_column_shows_is_found(trained, rows):
     encoded, labels = rows
-    assert auc(trained[0].predict_proba(encoded[480:])[:, 1], labels[480:]) > 0.75
+    assert auc(trained[0].predict(encoded[480:]), labels[480:]) > 0.75
 
 
 def test_labels_without_any_signal_leave_little_more_than_the_base_rate():
@@ -108,7 +109,7 @@ def test_labels_without_any_signal_leave_little_more_than_the_base_rate():
     encoded, _ = make_rows()
     labels = np.random.default_rng(1).integers(0, 2, 600).astype(np.int8)
     fitted, _ = fit(encoded, labels, holdout(600), epochs=6)
-    assert log_loss(fitted.predict_proba(encoded[480:])[:, 1], labels[480:]) < 0.8
+    assert log_loss(fitted.predict(encoded[480:]), labels[480:]) < 0.8
 
 
 def test_the_best_epoch_is_restored_and_the_history_is_true(trained, rows):
@@ -129,7 +130,7 @@ def test_the_best_epoch_is_restored_and_the_history_is_true(trained, rows):
         best["validation_log_loss"], rel=1e-6
     )
     assert auc(scores[held_out], labels[held_out]) == pytest.approx(best["validation_auc"], rel=1e-9)
-    assert np.array_equal(model.predict_proba(encoded[held_out])[:, 1], scores[held_out])
+    assert np.array_equal(model.predict(encoded[held_out]), scores[held_out])
 
 
 def test_it_stops_when_patience_is_spent(rows):
@@ -148,8 +149,8 @@ def test_the_model_is_the_mean_of_its_networks(folded, rows):
     assert model.trained["networks"] == 5
     assert model.history["network"].unique().tolist() == [1, 2, 3, 4, 5]
     parts = [model._build(slice(index, index + 1)) for index in range(5)]
-    each = np.stack([model._probabilities(encoded, part)[0] for part in parts])
-    assert np.allclose(model.predict_proba(encoded)[:, 1], each.mean(axis=0))
+    each = np.stack([model._combined(encoded, part)[0] for part in parts])
+    assert np.allclose(model.predict(encoded), each.mean(axis=0))
     for index, fold in enumerate(five_folds(600).folds):
         assert np.array_equal(scores[fold.held_out], each[index, fold.held_out])
 
@@ -205,7 +206,7 @@ def test_by_time_it_is_fitted_again_on_everything_for_the_median_of_the_best_epo
     seen = []
     model, scores = fit(encoded, labels, holdout(600, refit=True), seen.append, networks=networks, patience=3)
     best = model.trained["best_epochs"]
-    again = [epoch for epoch in seen if math.isnan(epoch.validation_log_loss)]
+    again = [epoch for epoch in seen if math.isnan(epoch.validation_loss)]
     assert len(best) == model.trained["networks"] == networks
     assert model.trained["refit"]
     assert [(epoch.network, epoch.number) for epoch in again] == [
@@ -217,7 +218,7 @@ def test_by_time_it_is_fitted_again_on_everything_for_the_median_of_the_best_epo
     # What is scored while fitting has not learnt from the row; what is kept has.
     if networks == 1:
         assert np.array_equal(scores, fit(encoded, labels, holdout(600), patience=3)[1], equal_nan=True)
-    kept = model.predict_proba(encoded[360:480])[:, 1]
+    kept = model.predict(encoded[360:480])
     assert log_loss(kept, labels[360:480]) < log_loss(scores[360:480], labels[360:480])
 
 
@@ -242,7 +243,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_another_model(rows, 
     again, same = fit(*rows, five_folds(600), model=model, epochs=1)
     assert again.weights_sha256 == one.weights_sha256
     assert np.array_equal(same, scores, equal_nan=True)
-    assert np.array_equal(again.predict_proba(encoded), one.predict_proba(encoded))
+    assert np.array_equal(again.predict(encoded), one.predict(encoded))
     other, _ = fit(*rows, five_folds(600), model=model, epochs=1, seed=8)
     assert other.weights_sha256 != one.weights_sha256
 
@@ -272,8 +273,8 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(which, rows, request
     model.save(tmp_path)
     for module, name in ((pickle, "load"), (pickle, "loads"), (pickle, "Unpickler"), (torch, "load")):
         monkeypatch.setattr(module, name, refuse)
-    loaded = TorchNetworks.load(tmp_path)
-    assert np.array_equal(loaded.predict_proba(encoded), model.predict_proba(encoded))
+    loaded = TorchNetworks.load(tmp_path, Binary())
+    assert np.array_equal(loaded.predict(encoded), model.predict(encoded))
     assert loaded.weights_sha256 == model.weights_sha256
     assert (loaded.training, loaded.trained, loaded.shape) == (model.training, model.trained, model.shape)
     pd.testing.assert_frame_equal(loaded.history, model.history)
@@ -281,7 +282,7 @@ def test_it_loads_without_pickle_and_predicts_the_same_bits(which, rows, request
 
 def test_it_saves_the_same_bytes_again(trained, tmp_path):
     trained[0].save(tmp_path / "a")
-    TorchNetworks.load(tmp_path / "a").save(tmp_path / "b")
+    TorchNetworks.load(tmp_path / "a", Binary()).save(tmp_path / "b")
     for name in (DESCRIPTION, WEIGHTS):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -292,7 +293,7 @@ def test_weights_of_another_model_are_refused(trained, rows, tmp_path):
     other.save(tmp_path / "b")
     (tmp_path / "b" / WEIGHTS).replace(tmp_path / "a" / WEIGHTS)
     with pytest.raises(DataError, match="not of one model"):
-        TorchNetworks.load(tmp_path / "a")
+        TorchNetworks.load(tmp_path / "a", Binary())
 
 
 def test_files_of_another_format_are_refused(trained, tmp_path):
@@ -300,30 +301,30 @@ def test_files_of_another_format_are_refused(trained, tmp_path):
     description = json.loads((tmp_path / DESCRIPTION).read_text())
     (tmp_path / DESCRIPTION).write_text(json.dumps(description | {"format": 99}))
     with pytest.raises(DataError, match="has format 99, this version reads"):
-        TorchNetworks.load(tmp_path)
+        TorchNetworks.load(tmp_path, Binary())
 
 
 @pytest.mark.parametrize("which", ["trained", "folded"])
 def test_a_row_has_the_same_bits_alone_and_among_others(which, rows, request):
     model, _ = request.getfixturevalue(which)
     encoded, _ = rows
-    together = model.predict_proba(encoded)
+    together = model.predict(encoded)
     assert np.array_equal(
-        np.vstack([model.predict_proba(encoded.iloc[[i]]) for i in range(80)]), together[:80]
+        np.concatenate([model.predict(encoded.iloc[[i]]) for i in range(80)]), together[:80]
     )
-    assert np.array_equal(model.predict_proba(encoded.iloc[::-1])[::-1], together)
-    assert np.array_equal(model.predict_proba(encoded[["c", "b", "a"]]), together)
-    assert model.predict_proba(encoded.iloc[:0]).shape == (0, 2)
+    assert np.array_equal(model.predict(encoded.iloc[::-1])[::-1], together)
+    assert np.array_equal(model.predict(encoded[["c", "b", "a"]]), together)
+    assert model.predict(encoded.iloc[:0]).shape == (0,)
     assert together.dtype == np.float64
-    assert np.allclose(together.sum(axis=1), 1)
+    assert ((together > 0) & (together < 1)).all()
 
 
 def test_codes_beyond_training_count_as_unseen(trained, rows):
     model, few = trained[0], rows[0].head(5)
-    unseen = model.predict_proba(few.assign(c=np.int32(1)))
-    assert np.array_equal(model.predict_proba(few.assign(c=np.int32(99))), unseen)
-    assert not np.array_equal(model.predict_proba(few.assign(c=np.int32(3))), unseen)
-    assert np.isfinite(model.predict_proba(few.assign(c=np.int32(0)))).all()
+    unseen = model.predict(few.assign(c=np.int32(1)))
+    assert np.array_equal(model.predict(few.assign(c=np.int32(99))), unseen)
+    assert not np.array_equal(model.predict(few.assign(c=np.int32(3))), unseen)
+    assert np.isfinite(model.predict(few.assign(c=np.int32(0)))).all()
 
 
 def test_codes_that_only_held_out_rows_have_are_known_after_the_refit(rows):
@@ -334,12 +335,12 @@ def test_codes_that_only_held_out_rows_have_are_known_after_the_refit(rows):
 
 def test_other_columns_are_refused_by_name(trained, rows):
     with pytest.raises(DataError, match=r"missing \['b'\], unknown \['d'\]"):
-        trained[0].predict_proba(rows[0].rename(columns={"b": "d"}))
+        trained[0].predict(rows[0].rename(columns={"b": "d"}))
 
 
 def test_an_unfitted_classifier_says_so(tmp_path):
     with pytest.raises(DataError, match="call fit or load first"):
-        TorchNetworks(Training()).save(tmp_path)
+        TorchNetworks(Training(), Binary()).save(tmp_path)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -347,7 +348,7 @@ def test_an_unfitted_classifier_says_so(tmp_path):
 def test_numbers_alone_and_categories_alone_are_enough(rows, columns, model):
     encoded, labels = rows
     fitted, _ = fit(encoded[columns], labels, holdout(600), model=model, epochs=2)
-    assert np.isfinite(fitted.predict_proba(encoded[columns])).all()
+    assert np.isfinite(fitted.predict(encoded[columns])).all()
 
 
 def test_a_last_batch_of_one_row_is_used(rows):
@@ -363,7 +364,7 @@ def test_every_epoch_is_reported(rows):
     seen = []
     model, _ = fit(*rows, holdout(600), seen.append, epochs=3)
     assert [epoch.number for epoch in seen] == [1, 2, 3]
-    assert [epoch.validation_auc for epoch in seen] == model.history["validation_auc"].tolist()
+    assert [epoch.validation_figure for epoch in seen] == model.history["validation_auc"].tolist()
     assert seen[0].best
 
 
@@ -378,7 +379,7 @@ def test_fitting_leaves_its_arguments_and_torch_as_they_were(rows):
     encoded, labels = (each.copy() for each in rows)
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     model, _ = fit(encoded, labels, holdout(600, refit=True), epochs=1)
-    model.predict_proba(encoded)
+    model.predict(encoded)
     pd.testing.assert_frame_equal(encoded, rows[0])
     assert np.array_equal(labels, rows[1])
     assert torch.equal(torch.get_rng_state(), state)
@@ -459,11 +460,11 @@ def test_hard_columns_give_numbers(raw):
     assert auc(scores[360:480], labels[360:480]) > 0.9
     for value in (np.nan, np.inf, -np.inf, 1.7e308, 5e-324):
         worst = table[480:500].assign(**dict.fromkeys(table.columns[:9], value))
-        probabilities = model.predict_proba(encoder.transform(worst))
+        probabilities = model.predict(encoder.transform(worst))
         assert np.isfinite(probabilities).all()
         assert ((probabilities >= 0) & (probabilities <= 1)).all()
     unknown = table[480:500].assign(city=None, same="other", **{"city or none": "Paris"})
-    assert np.isfinite(model.predict_proba(encoder.transform(unknown))).all()
+    assert np.isfinite(model.predict(encoder.transform(unknown))).all()
 
 
 def test_a_city_never_seen_is_scored_as_unseen_and_every_such_city_the_same(raw):
@@ -472,7 +473,7 @@ def test_a_city_never_seen_is_scored_as_unseen_and_every_such_city_the_same(raw)
     model, _ = fit(encoder.transform(table), labels, holdout(600), epochs=4)
 
     def score(city):
-        return model.predict_proba(encoder.transform(table[480:].assign(city=city)))[:, 1]
+        return model.predict(encoder.transform(table[480:].assign(city=city)))
 
     assert np.array_equal(score("Paris"), score("Tokyo"))
     assert score("Lima").mean() < score("Paris").mean() < score("Rome").mean()
@@ -486,7 +487,7 @@ def test_a_rising_function_of_a_column_changes_little(raw, transform):
         given = table[["city"]].assign(x=x)
         encoder = Encoder.fit(given[:360], DATASET)
         model, _ = fit(encoder.transform(given), labels, holdout(600))
-        scores.append(model.predict_proba(encoder.transform(given[480:]))[:, 1])
+        scores.append(model.predict(encoder.transform(given[480:])))
     assert np.abs(scores[0] - scores[1]).mean() < 0.01
     assert abs(auc(scores[0], labels[480:]) - auc(scores[1], labels[480:])) < 0.01
 
@@ -510,8 +511,8 @@ def test_a_card_trains_what_a_cpu_trains(many, precision):
     on_cpu, _ = on("cpu", many)
     on_cuda, scores = on("cuda", many, precision=precision)
     assert (on_cuda.trained["device"], on_cuda.trained["precision"]) == ("cuda", precision)
-    assert auc(on_cuda.predict_proba(encoded[test])[:, 1], labels[test]) == pytest.approx(
-        auc(on_cpu.predict_proba(encoded[test])[:, 1], labels[test]), abs=0.01
+    assert auc(on_cuda.predict(encoded[test]), labels[test]) == pytest.approx(
+        auc(on_cpu.predict(encoded[test]), labels[test]), abs=0.01
     )
     assert np.isfinite(scores[:3200]).all()
 

@@ -6,14 +6,17 @@ import torch
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.networks import fit as module
-from lepton_pipeline.model.networks.fit import Part, fit
-from lepton_pipeline.model.networks.network import block_probabilities
+from lepton_pipeline.model.networks.fit import Lesson, Part, fit
+from lepton_pipeline.model.networks.network import combine_blocks
 from lepton_pipeline.model.networks.perceptron import Perceptron
 from lepton_pipeline.model.networks.shape import Shape
-from lepton_pipeline.model.networks.step import Rows, Step, class_weights
+from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks import binary
+from lepton_pipeline.tasks.binary import Binary
 
 SHAPE = Shape(numeric=2, category_levels=(), members=1, bins=1, embedding=1, layers=1, width=8, dropout=0.0)
+BINARY = Binary()
 NOTHING = torch.empty(0, dtype=torch.int64)
 
 
@@ -43,10 +46,10 @@ def parts(*ends):
 def log_loss_and_auc(network, rows, held_out, number=0):
     from sklearn.metrics import log_loss, roc_auc_score
 
-    labels = rows.labels[held_out].numpy()
-    scores = block_probabilities(network, rows.numeric[None, held_out], rows.codes[None, held_out])[
-        number
-    ].numpy()
+    labels = rows.targets[held_out].numpy()
+    scores = combine_blocks(
+        network, rows.numeric[None, held_out], rows.codes[None, held_out], BINARY.combine
+    )[number].numpy()
     return log_loss(labels, scores), roc_auc_score(labels, scores)
 
 
@@ -72,16 +75,16 @@ def test_each_network_ends_with_its_best_epoch_by_its_own_held_out_rows():
     """The held-out rows differ in number, so those of two networks are padded."""
     rows, network = make_rows(), make_network(3)
     own = parts((100, 120), (80, 250), (200, 300))
-    epochs = fit(network, rows, own, training(learning_rate=0.2), 16)
+    epochs = fit(network, Lesson(BINARY, rows, own), training(learning_rate=0.2), 16)
     assert len({(epoch.network, epoch.number) for epoch in epochs}) == len(epochs) == 36
     ended = []
     for number, part in enumerate(own):
         mine = [epoch for epoch in epochs if epoch.network == number + 1]
-        best = min(mine, key=lambda epoch: epoch.validation_log_loss)
+        best = min(mine, key=lambda epoch: epoch.validation_loss)
         assert [epoch.number for epoch in mine] == list(range(1, 13))
         assert [epoch for epoch in mine if epoch.best][-1] == best
         seen = log_loss_and_auc(network, rows, part.held_out, number)
-        assert seen == pytest.approx((best.validation_log_loss, best.validation_auc), rel=1e-6)
+        assert seen == pytest.approx((best.validation_loss, best.validation_figure), rel=1e-6)
         ended.append(best.number)
     assert len(set(ended)) > 1, "the example must have networks that end in different epochs"
     assert min(ended) < 12
@@ -91,11 +94,11 @@ def test_a_network_stops_when_its_patience_is_spent_and_the_others_go_on():
     rows, network = make_rows(), make_network(2)
     # With 20 rows the second soon knows them by heart.
     own = [Part(torch.arange(200), torch.arange(200, 300)), Part(torch.arange(20), torch.arange(200, 300))]
-    epochs = fit(network, rows, own, training(epochs=60, patience=3, learning_rate=2e-2), 16)
+    epochs = fit(network, Lesson(BINARY, rows, own), training(epochs=60, patience=3, learning_rate=2e-2), 16)
     lengths = []
     for number in (1, 2):
         mine = [epoch for epoch in epochs if epoch.network == number]
-        best = min(mine, key=lambda epoch: epoch.validation_log_loss)
+        best = min(mine, key=lambda epoch: epoch.validation_loss)
         assert len(mine) == best.number + 3 < 60
         lengths.append(len(mine))
     assert lengths[0] != lengths[1]
@@ -113,9 +116,9 @@ def test_networks_side_by_side_stop_as_each_alone_would():
     alone = [Perceptron(SHAPE) for _ in own]
     for number, network in enumerate(alone):
         network.load_state_dict({name: v[number : number + 1] for name, v in together.state_dict().items()})
-    epochs = fit(together, rows, own, declared, 100)
+    epochs = fit(together, Lesson(BINARY, rows, own), declared, 100)
     for number, (network, part) in enumerate(zip(alone, own, strict=True)):
-        single = fit(network, rows, [part], declared, 100)
+        single = fit(network, Lesson(BINARY, rows, [part]), declared, 100)
         mine = [epoch for epoch in epochs if epoch.network == number + 1]
         assert [epoch.number for epoch in mine] == [epoch.number for epoch in single]
         assert [epoch.train_loss for epoch in mine] == pytest.approx(
@@ -132,7 +135,7 @@ def test_every_row_is_passed_in_every_epoch_in_an_order_of_its_own(passed):
         Part(torch.arange(0, 100), torch.arange(200, 220)),
         Part(torch.arange(100, 170), torch.arange(200, 220)),
     ]
-    fit(make_network(2), make_rows(), own, training(epochs=3), 32)
+    fit(make_network(2), Lesson(BINARY, make_rows(), own), training(epochs=3), 32)
     assert [order.shape for order in passed] == [(2, 128)] * 3
     for order in passed:
         for mine, part in zip(order, own, strict=True):
@@ -145,22 +148,24 @@ def test_every_row_is_passed_in_every_epoch_in_an_order_of_its_own(passed):
 
 def test_the_seed_decides_the_order(passed):
     for seed in (1, 1, 2):
-        fit(make_network(), make_rows(), parts((100, 120)), training(epochs=1, seed=seed), 32)
+        fit(make_network(), Lesson(BINARY, make_rows(), parts((100, 120))), training(epochs=1, seed=seed), 32)
     assert torch.equal(passed[0], passed[1])
     assert not torch.equal(passed[0], passed[2])
 
 
 def test_fewer_rows_than_a_batch_are_one_step(passed):
-    fit(make_network(), make_rows(), parts((5, 20)), training(epochs=1), 32)
+    fit(make_network(), Lesson(BINARY, make_rows(), parts((5, 20))), training(epochs=1), 32)
     assert passed[0].shape == (1, 32)
 
 
 def test_without_held_out_rows_all_epochs_are_run_and_the_last_is_kept():
     rows, network, same = make_rows(), make_network(), make_network()
-    epochs = fit(network, rows, [Part(torch.arange(100), NOTHING)], training(epochs=9, patience=2), 16)
+    epochs = fit(
+        network, Lesson(BINARY, rows, [Part(torch.arange(100), NOTHING)]), training(epochs=9, patience=2), 16
+    )
     assert [epoch.number for epoch in epochs] == list(range(1, 10))
-    assert all(math.isnan(epoch.validation_log_loss) and math.isnan(epoch.validation_auc) for epoch in epochs)
-    step = Step(same, rows, training(), 16)
+    assert all(math.isnan(epoch.validation_loss) and math.isnan(epoch.validation_figure) for epoch in epochs)
+    step = Step(same, BINARY, rows, training(), 16)
     generator = torch.Generator().manual_seed(training().seed)
     for _ in range(9):
         order = torch.randperm(100, generator=generator)
@@ -173,15 +178,17 @@ def test_the_area_under_the_curve_counts_ties_by_half():
 
     scores = torch.tensor([0.1, 0.4, 0.4, 0.4, 0.7, 0.7, 0.2], dtype=torch.float64)
     labels = torch.tensor([0, 1, 0, 0, 1, 0, 1])
-    area = module._auc(scores[labels == 1], scores[labels == 0])
+    area = binary._auc(scores[labels == 1], scores[labels == 0])
     assert area.item() == pytest.approx(roc_auc_score(labels, scores))
 
 
 def test_held_out_rows_of_one_class_have_no_area_but_a_loss():
     rows = make_rows()
-    positive = (rows.labels[200:] == 1).nonzero().flatten() + 200
-    epochs = fit(make_network(), rows, [Part(torch.arange(200), positive)], training(epochs=2), 64)
-    assert all(math.isnan(epoch.validation_auc) and epoch.validation_log_loss > 0 for epoch in epochs)
+    positive = (rows.targets[200:] == 1).nonzero().flatten() + 200
+    epochs = fit(
+        make_network(), Lesson(BINARY, rows, [Part(torch.arange(200), positive)]), training(epochs=2), 64
+    )
+    assert all(math.isnan(epoch.validation_figure) and epoch.validation_loss > 0 for epoch in epochs)
 
 
 def test_balanced_classes_are_weighed_by_the_rows_each_network_is_trained_on(monkeypatch):
@@ -189,28 +196,37 @@ def test_balanced_classes_are_weighed_by_the_rows_each_network_is_trained_on(mon
 
     class Seen(Step):
         def __init__(self, *arguments):
-            given.append(arguments[4])
+            given.append(arguments[5])
             super().__init__(*arguments)
 
     monkeypatch.setattr(module, "Step", Seen)
     rows, own = make_rows(), parts((100, 120), (60, 250))
     for balance in ("balanced", "none"):
-        fit(make_network(2), rows, own, training(epochs=1, class_weight=balance), 32)
+        fit(make_network(2), Lesson(BINARY, rows, own), training(epochs=1, class_weight=balance), 32)
     assert given[1] is None
     for number, part in enumerate(own):
-        assert torch.equal(given[0][number], class_weights(rows.labels, part.train))
+        assert torch.equal(given[0][number], BINARY.class_weights(rows.targets, part.train))
         assert given[0][number, part.train].mean().item() == pytest.approx(1)
 
 
 def test_a_patience_of_one_still_sees_the_epoch_after_the_best():
-    epochs = fit(make_network(), make_rows(), parts((200, 300)), training(patience=1, learning_rate=1e-3), 16)
+    epochs = fit(
+        make_network(),
+        Lesson(BINARY, make_rows(), parts((200, 300))),
+        training(patience=1, learning_rate=1e-3),
+        16,
+    )
     assert len(epochs) == 12, "every epoch of so slow a training is better than the one before"
 
 
 def test_every_epoch_is_reported_as_it_ends():
     seen = []
     epochs = fit(
-        make_network(2), make_rows(), parts((100, 120), (60, 90)), training(epochs=3), 32, seen.append
+        make_network(2),
+        Lesson(BINARY, make_rows(), parts((100, 120), (60, 90))),
+        training(epochs=3),
+        32,
+        seen.append,
     )
     assert seen == epochs
     assert [(epoch.number, epoch.network) for epoch in seen] == [
@@ -228,7 +244,7 @@ def test_divergence_is_an_error_with_the_remedy():
         LeptonError,
         match=r"diverged: in epoch 1 the .* Lower training.learning_rate \(now 1e\+30\), .* to 1e\+29",
     ):
-        fit(make_network(), make_rows(), parts((100, 120)), training(learning_rate=1e30), 16)
+        fit(make_network(), Lesson(BINARY, make_rows(), parts((100, 120))), training(learning_rate=1e30), 16)
 
 
 class Memory:
@@ -251,10 +267,10 @@ class Memory:
 def test_without_memory_the_batch_is_halved_and_training_starts_again(monkeypatch, caplog):
     rows, own = make_rows(), parts((100, 150))
     expected = make_network()
-    epochs = fit(expected, rows, own, training(epochs=3), 16)
+    epochs = fit(expected, Lesson(BINARY, rows, own), training(epochs=3), 16)
     memory, network = Memory(monkeypatch, largest=16), make_network()
     with caplog.at_level(logging.WARNING):
-        assert fit(network, rows, own, training(epochs=3), 64) == epochs
+        assert fit(network, Lesson(BINARY, rows, own), training(epochs=3), 64) == epochs
     assert memory.tried == [64, 64, 32, 32, 16, 16, 16]
     assert torch.equal(weights(network), weights(expected)), "it starts again from the first weights"
     assert [record.getMessage() for record in caplog.records] == [
@@ -266,7 +282,7 @@ def test_without_memory_the_batch_is_halved_and_training_starts_again(monkeypatc
 def test_where_two_rows_do_not_fit_the_error_stays(monkeypatch):
     memory = Memory(monkeypatch, largest=1)
     with pytest.raises(torch.OutOfMemoryError):
-        fit(make_network(), make_rows(), parts((100, 150)), training(), 8)
+        fit(make_network(), Lesson(BINARY, make_rows(), parts((100, 150))), training(), 8)
     assert sorted(set(memory.tried)) == [2, 4, 8]
 
 
@@ -277,7 +293,7 @@ def test_on_a_card_without_memory_for_the_batch_it_is_halved(caplog):
     torch.cuda.empty_cache()
     total = torch.cuda.get_device_properties(0).total_memory
     data = make_rows(1 << 20)
-    rows = Rows(data.numeric.cuda(), data.codes.cuda(), data.labels.cuda())
+    rows = Rows(data.numeric.cuda(), data.codes.cuda(), data.targets.cuda())
     shape = Shape(2, (), members=1, bins=1, embedding=1, layers=4, width=512, dropout=0.0)
     torch.manual_seed(0)
     network = Perceptron(shape).cuda()
@@ -286,8 +302,8 @@ def test_on_a_card_without_memory_for_the_batch_it_is_halved(caplog):
     torch.cuda.set_per_process_memory_fraction((1 << 31) / total)
     try:
         with caplog.at_level(logging.WARNING):
-            epochs = fit(network, rows, own, training(epochs=1, device="cuda"), 1 << 20)
+            epochs = fit(network, Lesson(BINARY, rows, own), training(epochs=1, device="cuda"), 1 << 20)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert "starting again with 524288 rows a step" in caplog.records[0].getMessage()
-    assert math.isfinite(epochs[0].validation_log_loss)
+    assert math.isfinite(epochs[0].validation_loss)

@@ -130,10 +130,28 @@ def test_computes_what_the_package_of_its_authors_computes(levels):
             block.bias.copy_(bias[0, 0])
         theirs.output.weight.copy_(ours.output_weight[0, 0, :, :, None])
         theirs.output.bias.copy_(ours.output_bias[0, 0, :, None])
-        logits = ours(numeric, codes)[0]
+        logits = ours(numeric, codes)[0, :, :, 0]
         expected = theirs(numeric[0], codes[0].long() if levels else None)[:, :, 0]
     assert logits.std(dim=0).min() > 0.1
     torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_several_outputs_are_what_a_network_of_each_would_give(members):
+    torch.manual_seed(0)
+    several = Members(replace(SHAPE, members=members, outputs=3), networks=2).eval()
+    numeric, codes = (each.expand(2, -1, -1) for each in rows(40))
+    several.fit_inputs(numeric[0])
+    with torch.no_grad():
+        outputs = several(numeric, codes)
+        for output in range(3):
+            single = Members(replace(SHAPE, members=members), networks=2).eval()
+            state = dict(several.state_dict())
+            for name in ("output_weight", "output_bias"):
+                state[name] = state[name][:, output : output + 1]
+            single.load_state_dict(state)
+            torch.testing.assert_close(outputs[..., output], single(numeric, codes)[..., 0])
+    assert outputs.std(dim=(0, 1, 2)).min() > 1e-3
 
 
 def test_knots_are_quantiles_of_the_rows():

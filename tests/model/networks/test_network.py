@@ -4,18 +4,20 @@ import torch
 from lepton_pipeline.model.networks.network import (
     BLOCK,
     CategoryTable,
-    block_probabilities,
+    combine_blocks,
     find_architecture,
     shared_dropout,
 )
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import MODELS
+from lepton_pipeline.tasks.binary import Binary
 
 LEVELS = (4, 50)
+BINARY = Binary()
 
 
-def shape(numeric=3, levels=LEVELS, members=3, layers=2, dropout=0.0):
-    return Shape(numeric, levels, members, bins=5, embedding=4, layers=layers, width=16, dropout=dropout)
+def shape(numeric=3, levels=LEVELS, members=3, layers=2, dropout=0.0, outputs=1):
+    return Shape(numeric, levels, members, 5, 4, layers, width=16, dropout=dropout, outputs=outputs)
 
 
 def rows(n, numeric=3, levels=LEVELS, networks=1):
@@ -41,10 +43,11 @@ each_architecture = pytest.mark.parametrize("architecture", MODELS)
 @each_architecture
 @pytest.mark.parametrize(("numeric", "levels"), [(3, LEVELS), (3, ()), (0, (4,))])
 @pytest.mark.parametrize("n", [1, 5])
-def test_one_logit_a_network_row_and_member(architecture, numeric, levels, n):
-    network = build(architecture, networks=2, numeric=numeric, levels=levels)
+@pytest.mark.parametrize("outputs", [1, 4])
+def test_outputs_are_by_network_row_and_member(architecture, numeric, levels, n, outputs):
+    network = build(architecture, networks=2, numeric=numeric, levels=levels, outputs=outputs)
     members = 3 if architecture == "default" else 1
-    assert network(*rows(n, numeric, levels, networks=2)).shape == (2, n, members)
+    assert network(*rows(n, numeric, levels, networks=2)).shape == (2, n, members, outputs)
 
 
 @each_architecture
@@ -59,7 +62,7 @@ def test_every_input_and_every_parameter_takes_part(architecture, layers):
     for column, level in enumerate(LEVELS):
         changed = codes.clone()
         changed[:, :, column] = (changed[:, :, column] + 1) % level
-        assert (network(numeric, changed) != network(numeric, codes)).any(dim=2).float().mean() > 0.9
+        assert (network(numeric, changed) != network(numeric, codes)).any(dim=(2, 3)).float().mean() > 0.9
 
 
 @each_architecture
@@ -161,13 +164,15 @@ def test_outside_training_a_row_has_the_same_bits_in_any_company(architecture):
     network = build(architecture, networks=2, dropout=0.5)
     n = 10 * BLOCK + 3
     numeric, codes = rows(n)
-    together = block_probabilities(network, numeric, codes)
-    assert torch.equal(together, block_probabilities(network, numeric, codes)), "dropout must be off"
+    together = combine_blocks(network, numeric, codes, BINARY.combine)
+    assert torch.equal(together, combine_blocks(network, numeric, codes, BINARY.combine)), (
+        "dropout must be off"
+    )
     for size in (1, 3, BLOCK - 1, BLOCK, BLOCK + 1):
         for start in range(0, n - size, 83):
             part = slice(start, start + size)
             assert torch.equal(
-                block_probabilities(network, numeric[:, part], codes[:, part]), together[:, part]
+                combine_blocks(network, numeric[:, part], codes[:, part], BINARY.combine), together[:, part]
             )
 
 
@@ -175,8 +180,8 @@ def test_outside_training_a_row_has_the_same_bits_in_any_company(architecture):
 def test_the_mean_of_the_members_probabilities_is_what_counts(architecture):
     network = build(architecture, networks=2)
     numeric, codes = rows(5, networks=2)
-    probabilities = block_probabilities(network, numeric, codes)
-    expected = (1 / (1 + torch.exp(-network(numeric, codes).double()))).mean(dim=2)
+    probabilities = combine_blocks(network, numeric, codes, BINARY.combine)
+    expected = (1 / (1 + torch.exp(-network(numeric, codes).squeeze(3).double()))).mean(dim=2)
     assert probabilities.dtype == torch.float64
     torch.testing.assert_close(probabilities, expected, rtol=1e-4, atol=1e-7)
 
@@ -186,6 +191,8 @@ def test_rows_given_once_go_to_every_network(architecture):
     network = build(architecture, networks=3)
     numeric, codes = rows(70)
     assert torch.equal(
-        block_probabilities(network, numeric, codes),
-        block_probabilities(network, numeric.expand(3, -1, -1).clone(), codes.expand(3, -1, -1).clone()),
+        combine_blocks(network, numeric, codes, BINARY.combine),
+        combine_blocks(
+            network, numeric.expand(3, -1, -1).clone(), codes.expand(3, -1, -1).clone(), BINARY.combine
+        ),
     )

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from lepton_pipeline.model.networks.estimator import TorchNetworks
 from lepton_pipeline.model.networks.perceptron import Linear, Perceptron
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks.binary import Binary
 
 SHAPE = Shape(
     numeric=2, category_levels=(4, 6), members=3, bins=5, embedding=3, layers=2, width=8, dropout=0.0
@@ -33,7 +36,9 @@ def test_a_perceptron_is_what_torch_builds_of_layers():
     numeric, codes = rows(30)
     looked_up = [table(codes[0, :, column]) for column, table in enumerate(tables)]
     theirs = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])
-    torch.testing.assert_close(ours(numeric, codes)[0], theirs(torch.cat([numeric[0], *looked_up], dim=1)))
+    torch.testing.assert_close(
+        ours(numeric, codes)[0, :, 0], theirs(torch.cat([numeric[0], *looked_up], dim=1))
+    )
 
 
 def test_a_linear_model_adds_up_a_weight_a_number_and_one_a_category():
@@ -46,7 +51,28 @@ def test_a_linear_model_adds_up_a_weight_a_number_and_one_a_category():
     weights = network.categories.weight[0, :, 0]
     expected = numeric[0] @ network.weight[0, :, 0] + network.bias[0, 0, 0]
     expected = expected + weights[:4][codes[0, :, 0]] + weights[4:][codes[0, :, 1]]
-    torch.testing.assert_close(network(numeric, codes)[0, :, 0], expected)
+    torch.testing.assert_close(network(numeric, codes)[0, :, 0, 0], expected)
+
+
+@pytest.mark.parametrize("architecture", [Perceptron, Linear])
+def test_several_outputs_are_what_a_network_of_each_would_give(architecture):
+    several = architecture(replace(SHAPE, outputs=3))
+    numeric, codes = rows(30)
+    with torch.no_grad():
+        for parameter in several.parameters():
+            parameter.normal_()
+        outputs = several(numeric, codes)
+        assert outputs.shape == (1, 30, 1, 3)
+        for output in range(3):
+            single = architecture(SHAPE)
+            # The last dimension of the last layer, and of what a linear model has of a category.
+            own = single.state_dict()
+            state = {
+                name: value if value.shape == own[name].shape else value[..., output : output + 1]
+                for name, value in several.state_dict().items()
+            }
+            single.load_state_dict(state)
+            torch.testing.assert_close(outputs[..., output], single(numeric, codes)[..., 0])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +90,7 @@ def test_what_each_can_and_cannot_learn(chessboard, model, lowest, highest):
     training = Training(
         model=model, epochs=15, width=32, batch_size=64, learning_rate=1e-2, dropout=0.0, device="cpu"
     )
-    scores = TorchNetworks(training).fit(encoded, labels, plan)[800:]
+    scores = TorchNetworks(training, Binary()).fit(encoded, labels, plan)[800:]
     assert lowest <= ((scores > 0.5) == labels[800:]).mean() <= highest
 
 
@@ -79,6 +105,6 @@ def test_a_linear_model_finds_the_coefficients_of_logistic_regression():
     training = Training(
         model="linear", epochs=80, batch_size=250, learning_rate=3e-2, weight_decay=0.0, device="cpu"
     )
-    scores = TorchNetworks(training).fit(encoded, labels, plan)
+    scores = TorchNetworks(training, Binary()).fit(encoded, labels, plan)
     theirs = LogisticRegression(C=np.inf).fit(encoded, labels).predict_proba(encoded)[:, 1]
     assert np.abs(scores - theirs).max() < 0.01

@@ -9,8 +9,10 @@ from lepton_pipeline.model.networks.network import find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.tasks.binary import Binary
 
 SHAPE = Shape(numeric=2, category_levels=(4,), members=2, bins=4, embedding=2, layers=2, width=6, dropout=0.2)
+BINARY = Binary()
 FOLDS = [
     Fold(np.arange(0, 80), np.arange(80, 120)),
     Fold(np.arange(40, 120), np.arange(0, 40)),
@@ -39,7 +41,7 @@ def still(**changes):
 @pytest.mark.parametrize("model", MODELS)
 def test_networks_lie_along_the_first_dimension_and_are_numbered(rows, model):
     seen = []
-    state, epochs = fit_networks(SHAPE, training(model=model), rows, FOLDS, seen.append)
+    state, epochs = fit_networks(SHAPE, BINARY, training(model=model), rows, FOLDS, seen.append)
     assert seen == epochs
     network = find_architecture(model)(SHAPE, 3)
     network.load_state_dict(state)
@@ -52,16 +54,16 @@ def test_networks_lie_along_the_first_dimension_and_are_numbered(rows, model):
 
 def test_each_network_is_the_one_that_its_fold_alone_gives(rows):
     """On a CPU; the seed goes up by one a network."""
-    state, _ = fit_networks(SHAPE, training(), rows, FOLDS)
-    last, _ = fit_networks(SHAPE, training(seed=training().seed + 2), rows, FOLDS[2:])
+    state, _ = fit_networks(SHAPE, BINARY, training(), rows, FOLDS)
+    last, _ = fit_networks(SHAPE, BINARY, training(seed=training().seed + 2), rows, FOLDS[2:])
     parameters = {name for name, _ in find_architecture("default")(SHAPE).named_parameters()}
     assert all(torch.equal(state[name][2], last[name][0]) for name in parameters)
 
 
 @pytest.mark.parametrize("model", ["default", "mlp"])
 def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side(rows, model):
-    after, _ = fit_networks(SHAPE, still(model=model), rows, FOLDS)
-    network, epochs = module._fit_together(SHAPE, still(model=model), rows, FOLDS, 0, None)
+    after, _ = fit_networks(SHAPE, BINARY, still(model=model), rows, FOLDS)
+    network, epochs = module._fit_together(SHAPE, BINARY, still(model=model), rows, FOLDS, 0, None)
     beside = network.state_dict()
     parameters = {name for name, _ in find_architecture(model)(SHAPE).named_parameters()}
     assert [epoch.network for epoch in epochs] == [1, 2, 3]
@@ -72,18 +74,18 @@ def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side
 
 def test_side_by_side_learns_as_one_after_the_other_does(rows):
     longer = training(epochs=20, patience=20)
-    _, after = fit_networks(SHAPE, longer, rows, FOLDS)
-    _, beside = module._fit_together(SHAPE, longer, rows, FOLDS, 0, None)
+    _, after = fit_networks(SHAPE, BINARY, longer, rows, FOLDS)
+    _, beside = module._fit_together(SHAPE, BINARY, longer, rows, FOLDS, 0, None)
     for number in (1, 2, 3):
         for epochs in (after, beside):
-            assert min(epoch.validation_log_loss for epoch in epochs if epoch.network == number) < 0.45
+            assert min(epoch.validation_loss for epoch in epochs if epoch.network == number) < 0.45
 
 
 def test_knots_are_taken_from_training_rows_only(rows):
-    far = Rows(rows.numeric.clone(), rows.codes, rows.labels)
+    far = Rows(rows.numeric.clone(), rows.codes, rows.targets)
     far.numeric[80:] = 1e6
     for given in (rows, far):
-        state, _ = fit_networks(SHAPE, still(), given, FOLDS[:1])
+        state, _ = fit_networks(SHAPE, BINARY, still(), given, FOLDS[:1])
         assert state["numbers.lower"][:, 0, 0].tolist() == rows.numeric[:80].min(dim=0).values.tolist()
         assert state["numbers.lower"].max() < rows.numeric[:80].max()
 
@@ -93,16 +95,16 @@ def test_many_rows_are_not_all_looked_at(rows, monkeypatch):
     architecture = find_architecture("default")
     monkeypatch.setattr(architecture, "fit_inputs", lambda self, numeric: seen.append(len(numeric)))
     monkeypatch.setattr(module, "_ROWS_LOOKED_AT", 30)
-    fit_networks(SHAPE, still(), rows, FOLDS[:1])
+    fit_networks(SHAPE, BINARY, still(), rows, FOLDS[:1])
     assert seen == [27]
 
 
 def test_the_batch_is_the_declared_one_or_follows_the_rows(rows, monkeypatch):
     seen = []
-    monkeypatch.setattr(module, "fit", lambda *arguments: seen.append(arguments[4]) or [])
+    monkeypatch.setattr(module, "fit", lambda *arguments: seen.append(arguments[3]) or [])
     monkeypatch.setattr(module.defaults, "batch_size", lambda n: 1000 + n)
     for declared in (None, 32):
-        fit_networks(SHAPE, training(batch_size=declared), rows, FOLDS)
+        fit_networks(SHAPE, BINARY, training(batch_size=declared), rows, FOLDS)
     assert seen == [1080, 1080, 1100, 32, 32, 32]
 
 

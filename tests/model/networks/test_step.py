@@ -8,10 +8,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from lepton_pipeline.model.networks import step as module
 from lepton_pipeline.model.networks.members import Members
 from lepton_pipeline.model.networks.shape import Shape
-from lepton_pipeline.model.networks.step import Rows, Step, class_weights, clip_gradients
+from lepton_pipeline.model.networks.step import Rows, Step, clip_gradients
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.tasks.binary import Binary
 
 SHAPE = Shape(numeric=2, category_levels=(5,), members=3, bins=4, embedding=3, layers=2, width=8, dropout=0.0)
+BINARY = Binary()
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA card")
 
 
@@ -63,13 +65,13 @@ def test_steps_are_those_of_adamw_on_the_members_mean_loss():
     data, order = rows(), orders(5, 16)
     ours, theirs = network(), network()
     declared = training(weight_decay=0.1)
-    losses = Step(ours, data, declared, 16).run(order)
+    losses = Step(ours, BINARY, data, declared, 16).run(order)
     optimizer = torch.optim.AdamW(theirs.parameter_groups(0.1), lr=declared.learning_rate)
     expected = []
     for batch in order[0].split(16):
         optimizer.zero_grad()
-        logits = theirs(data.numeric[None, batch], data.codes[None, batch])[0]
-        labels = data.labels[batch]
+        logits = theirs(data.numeric[None, batch], data.codes[None, batch])[0, :, :, 0]
+        labels = data.targets[batch]
         loss = sum(binary_cross_entropy_with_logits(logits[:, member], labels) for member in range(3)) / 3
         loss.backward()
         torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
@@ -80,7 +82,7 @@ def test_steps_are_those_of_adamw_on_the_members_mean_loss():
 
 
 def test_the_loss_is_of_one_pass():
-    step = Step(network(), rows(), training(learning_rate=1e-12), 16)
+    step = Step(network(), BINARY, rows(), training(learning_rate=1e-12), 16)
     first = step.run(orders(3, 16))
     torch.testing.assert_close(step.run(orders(3, 16)), first)
 
@@ -88,13 +90,13 @@ def test_the_loss_is_of_one_pass():
 def test_what_one_network_meets_changes_nothing_for_another():
     """The second network's rows are so far out that its gradient alone would be clipped to nothing."""
     data = rows(128)
-    data = Rows(torch.cat([data.numeric[:64], 1e4 * data.numeric[64:]]), data.codes, data.labels)
+    data = Rows(torch.cat([data.numeric[:64], 1e4 * data.numeric[64:]]), data.codes, data.targets)
     order = torch.stack([orders(6, 16)[0], 64 + orders(6, 16, seed=1)[0]])
     together = network(networks=2)
     each = [alone(together, number) for number in range(2)]
-    Step(together, data, training(), 16).run(order)
+    Step(together, BINARY, data, training(), 16).run(order)
     for number, single in enumerate(each):
-        Step(single, data, training(), 16).run(order[number : number + 1])
+        Step(single, BINARY, data, training(), 16).run(order[number : number + 1])
         assert_same(alone(together, number), single, rtol=1e-4, atol=1e-5)
 
 
@@ -116,7 +118,7 @@ def test_a_gradient_is_clipped_by_the_norm_of_its_own_network():
 
 def test_balanced_weights_have_mean_one_and_give_both_classes_the_same():
     labels = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0])
-    weights = class_weights(labels, torch.arange(4))
+    weights = BINARY.class_weights(labels, torch.arange(4))
     assert weights[:4].mean() == pytest.approx(1)
     assert weights[:4][labels[:4] == 1].sum() == pytest.approx(weights[:4][labels[:4] == 0].sum().item())
     assert (weights[4:] == weights[0]).all(), "rows that are not trained on have no say"
@@ -124,19 +126,19 @@ def test_balanced_weights_have_mean_one_and_give_both_classes_the_same():
 
 def test_weights_count_in_the_loss_of_their_network_only():
     data, order = rows(), orders(1, 64).expand(2, -1)
-    weights = torch.stack([torch.ones(64), torch.where(data.labels == 1, 2.0, 0.5)])
+    weights = torch.stack([torch.ones(64), torch.where(data.targets == 1, 2.0, 0.5)])
     plain = network(networks=2)
-    losses = Step(plain, data, training(), 64, weights).run(order)
+    losses = Step(plain, BINARY, data, training(), 64, weights).run(order)
     fresh = network(networks=2)
-    logits = fresh(data.numeric[order], data.codes[order])
+    logits = fresh(data.numeric[order], data.codes[order]).squeeze(3)
     each = binary_cross_entropy_with_logits(
-        logits, data.labels[order][:, :, None].expand_as(logits), reduction="none"
+        logits, data.targets[order][:, :, None].expand_as(logits), reduction="none"
     ).mean(dim=2)
     torch.testing.assert_close(losses.float(), (each * weights.gather(1, order)).mean(dim=1))
 
 
 def test_bf16_trains_weights_that_stay_float32():
-    step = Step(made := network(), rows(), training(precision="bf16"), 16)
+    step = Step(made := network(), BINARY, rows(), training(precision="bf16"), 16)
     first, *_, last = [step.run(orders(8, 16, seed=seed)).item() for seed in range(10)]
     assert last < 0.8 * first
     assert {parameter.dtype for parameter in made.parameters()} == {torch.float32}
@@ -149,7 +151,7 @@ def test_a_table_of_many_categories_changes_only_where_rows_are():
     made = Members(Shape(2, (levels,), 3, 4, 3, 2, 8, 0.0), 2)
     made.fit_inputs(data.numeric)
     before = made.categories.weight.detach().clone()
-    Step(made, data, training(weight_decay=0.1), 16).run(orders(3, 16, networks=2))
+    Step(made, BINARY, data, training(weight_decay=0.1), 16).run(orders(3, 16, networks=2))
     changed = (made.categories.weight.detach() != before).any(dim=2)
     for number, order in enumerate(orders(3, 16, networks=2)):
         assert changed[number].nonzero().flatten().tolist() == data.codes[order, 0].unique().tolist()
@@ -206,15 +208,15 @@ def run_twice(step):
 
 def test_a_captured_step_is_replayed_for_every_batch_that_follows(without_card):
     plain, captured = network(), network()
-    expected = run_twice(Step(plain, rows(), training(), 16))
-    step = without_card(Step(captured, rows(), training(), 16))
+    expected = run_twice(Step(plain, BINARY, rows(), training(), 16))
+    step = without_card(Step(captured, BINARY, rows(), training(), 16))
     assert run_twice(step) == expected
     assert step.graph.replays == (7 - module._WARM_UP) + 7
     assert_same(captured, plain, rtol=0, atol=0)
 
 
 def test_a_short_pass_is_not_captured(without_card):
-    step = without_card(Step(network(), rows(), training(), 16))
+    step = without_card(Step(network(), BINARY, rows(), training(), 16))
     step.run(orders(module._WARM_UP, 16))
     assert step.graph is None
     step.run(orders(module._WARM_UP + 1, 16))
@@ -223,8 +225,10 @@ def test_a_short_pass_is_not_captured(without_card):
 
 def test_a_step_that_cannot_be_captured_runs_as_it_is_and_the_log_says_so(without_card, caplog):
     plain, refused = network(), network()
-    expected = run_twice(Step(plain, rows(), training(), 16))
-    step = without_card(Step(refused, rows(), training(), 16), RuntimeError("operation not permitted"))
+    expected = run_twice(Step(plain, BINARY, rows(), training(), 16))
+    step = without_card(
+        Step(refused, BINARY, rows(), training(), 16), RuntimeError("operation not permitted")
+    )
     with caplog.at_level(logging.WARNING):
         assert run_twice(step) == expected
     assert [record.getMessage() for record in caplog.records] == [
@@ -235,7 +239,7 @@ def test_a_step_that_cannot_be_captured_runs_as_it_is_and_the_log_says_so(withou
 
 
 def test_a_capture_without_memory_is_no_such_failure(without_card):
-    step = without_card(Step(network(), rows(), training(), 16), torch.OutOfMemoryError("full"))
+    step = without_card(Step(network(), BINARY, rows(), training(), 16), torch.OutOfMemoryError("full"))
     with pytest.raises(torch.OutOfMemoryError):
         run_twice(step)
 
@@ -252,7 +256,9 @@ def test_on_a_card_captured_steps_are_the_eager_ones(precision, networks):
     for graph in (True, False):
         made = network(networks, "cuda")
         with reproducible(0, 1, "cuda", precision):
-            step = Step(made, data, training(device="cuda", precision=precision, cuda_graph=graph), 16)
+            step = Step(
+                made, BINARY, data, training(device="cuda", precision=precision, cuda_graph=graph), 16
+            )
             losses.append(torch.stack([step.run(order) for _ in range(3)]).cpu())
         assert (step.graph is not None) == graph
         ends.append(made)
@@ -266,7 +272,9 @@ def test_on_a_card_captured_steps_are_the_eager_ones(precision, networks):
 @gpu
 def test_on_a_card_captured_steps_drop_other_units_every_time():
     shape = Shape(2, (5,), 3, 4, 3, 2, 8, dropout=0.5)
-    step = Step(network(device="cuda", shape=shape), rows(device="cuda"), training(learning_rate=1e-12), 16)
+    step = Step(
+        network(device="cuda", shape=shape), BINARY, rows(device="cuda"), training(learning_rate=1e-12), 16
+    )
     order = orders(1, 16).expand(10, -1).reshape(1, -1).cuda()
     step.run(order)
     seen = []
@@ -280,7 +288,7 @@ def test_on_a_card_captured_steps_drop_other_units_every_time():
 @gpu
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature")
 def test_on_a_card_a_pass_does_not_wait_for_it():
-    step = Step(network(device="cuda"), rows(device="cuda"), training(device="cuda"), 16)
+    step = Step(network(device="cuda"), BINARY, rows(device="cuda"), training(device="cuda"), 16)
     order = orders(20, 16).cuda()
     step.run(order)
     torch.cuda.set_sync_debug_mode("error")

@@ -12,6 +12,7 @@ from lepton_pipeline.onboarding.new.suspects import (
     judge_features,
     one_class_columns,
 )
+from lepton_pipeline.tasks.binary import Binary
 
 
 def judged(
@@ -26,7 +27,7 @@ def judged(
     )
     table = table.assign(**further)
     plain = {name for name in table if is_attribute(str(name))}
-    return judge_features(table, target, features_alone(table, target), (), plain)
+    return judge_features(table, target, features_alone(table, target, Binary()), (), plain)
 
 
 @pytest.mark.parametrize(

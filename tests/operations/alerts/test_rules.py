@@ -15,7 +15,7 @@ from lepton_pipeline.parameters import Vertical
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CHAMPION = Champion(3, "2026-09-01", "2026-10-01", 500, NOW, NOW, 400, None)
-BAD, GOOD = (QualityWindow("a", "b", 0.7, 0.6, 0.8, below) for below in (True, False))
+BAD, GOOD = (QualityWindow("a", "b", 0.7, 0.6, 0.8, below, "auc") for below in (True, False))
 
 
 def told(policy=None, state=None, trained=None, error=None, as_of=None):
@@ -54,6 +54,18 @@ def test_drift_and_decay_are_told_though_nothing_is_due():
         "decision": "not due: there is a champion, and no trigger is declared",
         "job": "run r",
     }
+
+
+def test_intervals_that_no_longer_hold_are_told_as_decay():
+    holds = QualityWindow("a", "b", 5.0, 4.0, 6.0, False, "rmse")
+    misses = QualityWindow("a", "b", 0.7, 0.6, 0.8, True, "coverage")
+    (decay,) = told(state=RetrainingState(NOW, CHAMPION, windows=(holds,) * 2, coverage=(misses,) * 2))
+    assert (decay.cause, decay.text) == (
+        "decay",
+        "Decay: coverage of intervals: 2 of the last 2 windows wholly below the champion's own estimate, "
+        "needed 2; the latest at 0.7000; rmse: 0 of the last 2 windows wholly above the champion's own estimate, "
+        "needed 2; the latest at 5.0000.",
+    )
 
 
 def test_the_policy_says_what_decay_is():

@@ -11,6 +11,8 @@ import pandas as pd
 from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
 DATASET = Dataset(target="y", positive=1)
 
@@ -44,5 +46,5 @@ def learn(
     split = pd.DataFrame({"part": "train"}, index=table.index)
     given = np.linspace(0.01, 0.99, 200) if scores is None else scores
     tested = pd.DataFrame({"part": "test", "model": given})
-    stored = describe_reference(table, split, tested, encoder, dataset)
+    stored = describe_reference(table, split, tested, Target(Binary()), encoder, dataset)
     return encoder, Reference.from_dict(json.loads(json.dumps(stored)))

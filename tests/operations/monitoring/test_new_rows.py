@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.labels import known_labels
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows, score_new_rows
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import known_labels
 
 TIMED = Dataset(target="y", positive=1, time="day", label_delay="10d", present="2026-03-10")
 
@@ -14,8 +15,10 @@ TIMED = Dataset(target="y", positive=1, time="day", label_delay="10d", present="
 class Half:
     """Scores every row with a half."""
 
-    def predict(self, rows):
-        return pd.DataFrame({"probability": 0.5}, index=rows.index)
+    task = Binary()
+
+    def scores(self, rows):
+        return np.full(len(rows), 0.5)
 
 
 def table(rows):
@@ -32,13 +35,13 @@ def test_rows_after_the_last_one_then_are_new_and_labels_known_after_their_delay
     span = (0.0, pd.Timestamp("2026-02-19").timestamp())
     found = score_new_rows(table(80), Half(), seen(table(50), TIMED), span, TIMED)
     assert found.index.tolist() == list(range(50, 80))
-    assert found["probability"].eq(0.5).all()
+    assert found["model"].eq(0.5).all()
     known = found["label"].notna()
     assert known.sum() == 9  # 20 to 28 February
     assert found.loc[known, "label"].tolist() == [0, 1] * 4 + [0]
     none = score_new_rows(table(50), Half(), seen(table(50), TIMED), span, TIMED)
     assert none.empty
-    assert {"probability", "label", "time"} == set(none.columns)
+    assert {"model", "label", "time"} == set(none.columns)
 
 
 def test_without_time_rows_that_were_not_there_are_new():
@@ -96,6 +99,6 @@ def test_zones_are_minded():
 
 def test_rows_that_were_learnt_from_are_found_again_or_it_is_said_that_they_are_gone():
     record = seen(table(50), TIMED)
-    assert learnt_rows(table(80), record, TIMED).index.tolist() == list(range(50))
+    assert learnt_rows(table(80), record, TIMED, Binary()).index.tolist() == list(range(50))
     with pytest.raises(DataError, match=r"of the 50 rows .* 40 are in the table now"):
-        learnt_rows(table(80).iloc[10:], record, TIMED)
+        learnt_rows(table(80).iloc[10:], record, TIMED, Binary())

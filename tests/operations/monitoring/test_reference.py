@@ -15,6 +15,10 @@ from lepton_pipeline.operations.monitoring.reference import (
     describe_reference,
 )
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+
+BINARY = Target(Binary())
 
 
 def test_numbers_are_counted_by_tenths_and_quantiles():
@@ -60,7 +64,7 @@ def test_the_reference_holds_no_row_and_is_small():
     scores = pd.DataFrame(
         {"part": "test", "model": np.random.default_rng(1).random(1000)}, index=range(3000, 4000)
     )
-    text = json.dumps(describe_reference(table, split, scores, encoder, dataset))
+    text = json.dumps(describe_reference(table, split, scores, BINARY, encoder, dataset))
     assert len(text) < 60_000
     assert "person" not in text
     numbers = {
@@ -82,7 +86,7 @@ def test_only_rows_that_are_learnt_from_are_counted_and_scores_of_test_rows():
     table.loc[200:, "size"] = 50.0
     scores = pd.DataFrame({"part": ["validation"] * 100 + ["test"] * 100, "model": [0.9] * 100 + [0.2] * 100})
     encoder = Encoder.fit(table[:100], DATASET)
-    reference = Reference.from_dict(describe_reference(table, split, scores, encoder, DATASET))
+    reference = Reference.from_dict(describe_reference(table, split, scores, BINARY, encoder, DATASET))
     size = next(column for column in reference.columns if column.name == "size")
     assert size.known == 200
     assert max(size.grid) < 50

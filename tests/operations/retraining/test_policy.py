@@ -10,6 +10,7 @@ from lepton_pipeline.operations.monitoring.findings import MetricEstimate
 from lepton_pipeline.operations.retraining.policy import decide
 from lepton_pipeline.operations.retraining.state import Champion, QualityWindow, RetrainingState
 from lepton_pipeline.parameters import Decay, Retraining
+from lepton_pipeline.statistics.metric_table import wholly_worse
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -25,9 +26,11 @@ def champion(age: float = 10, training_rows: int | None = 1000) -> Champion:
     )
 
 
-def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
+def windows(*values: float, bound: float = 0.8, metric: str = "auc") -> tuple[QualityWindow, ...]:
     return tuple(
-        QualityWindow("a", "b", value, value - 0.02, value + 0.02, value + 0.02 < bound) for value in values
+        QualityWindow("a", "b", value, *ends, wholly_worse(metric, ends, bound), metric)
+        for value in values
+        for ends in [(value - 0.02, value + 0.02)]
     )
 
 
@@ -132,6 +135,34 @@ def windows(*values: float, bound: float = 0.8) -> tuple[QualityWindow, ...]:
             "0 of the last 1 windows wholly below 0.9",
         ),
         ({"on_decay": Decay()}, {"windows": ()}, "on_decay", None, "no window has known labels"),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(1.0, 0.7, 0.9, metric="rmse")},
+            "on_decay",
+            True,
+            "2 of the last 3 windows wholly above the champion's own estimate",
+        ),
+        (
+            {"on_decay": Decay(at_most=1500.0, windows=1, of=1)},
+            {"windows": windows(1400.0, metric="rmse", bound=1000.0)},
+            "on_decay",
+            False,
+            "0 of the last 1 windows wholly above 1500, needed 1; the latest at 1,400.00",
+        ),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(0.5, 0.5, metric="mae"), "coverage": windows(0.7, 0.7, metric="coverage")},
+            "on_decay",
+            True,
+            "coverage of intervals: 2 of the last 2 windows wholly below the champion's own estimate",
+        ),
+        (
+            {"on_decay": Decay()},
+            {"windows": windows(0.5, 0.5, metric="mae"), "coverage": windows(0.9, metric="coverage")},
+            "on_decay",
+            False,
+            "coverage of intervals: needs 2 windows",
+        ),
     ],
 )
 def test_a_trigger_holds_or_says_why_not(policy, state, trigger, holds, why):

@@ -24,6 +24,7 @@ from lepton_pipeline.operations.retraining.state import (
 )
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.champion import move_champion
+from lepton_pipeline.tracking.artefacts import read_artifact
 from lepton_pipeline.tracking.runs import RunLog, Tracking
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -97,6 +98,10 @@ def do(log, request, steps):
     return run_job(log, request, steps, lambda state, decision: None)
 
 
+def stored(log, outcome):
+    return json.loads(read_artifact(log.client, log.client.get_run(outcome.run_id), "lineage.json"))
+
+
 def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     steps, told = MadeUp(), []
     outcome = run_job(
@@ -113,19 +118,18 @@ def test_a_first_model_is_trained_and_all_of_it_recorded(log, name, tmp_path):
     assert tags == {
         "kind": "retraining",
         "as_of": "",
-        "forced": "false",
         "due": "true",
         "triggers": "champion",
         "decision": "due: champion: none yet",
         "data.until": "2026-11-01",
         "training.run_id": "f" * 32,
         "version": "7",
-        "promoted": "false",
+        "gate.decision": "refused",
         "gate.reason": "auc 0.7 is below 0.75",
-        "champion.before": "",
-        "champion.after": "",
         "exit_code": "0",
     }
+    facts = {"forced": "false", "champion.before": "", "champion.after": ""}
+    assert stored(log, outcome) == facts
     recorded = json.loads(
         (tmp_path / log.client.download_artifacts(outcome.run_id, "decision.json")).read_text()
     )
@@ -160,7 +164,7 @@ def test_nothing_due_is_recorded_too(log, name):
     assert (steps.asked, outcome.trained, outcome.exit_code) == (None, None, 0)
     tags = log.client.get_run(outcome.run_id).data.tags
     assert (tags["due"], tags["triggers"], tags["mlflow.runName"]) == ("false", "", "not due")
-    assert (tags["champion.before"], tags["champion.after"]) == ("1", "1")
+    assert stored(log, outcome) == {"forced": "false", "champion.before": "1", "champion.after": "1"}
     assert do(log, request_of(name, max_age="90d", force=True), steps).trained is not None
 
 

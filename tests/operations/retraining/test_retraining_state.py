@@ -8,9 +8,15 @@ import pytest
 from monitored import column, monitored, window
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.operations.monitoring.findings import DomainDrift
-from lepton_pipeline.operations.retraining.state import Champion, count_rows, read_monitoring
+from lepton_pipeline.operations.monitoring.findings import Coverage, DomainDrift
+from lepton_pipeline.operations.retraining.state import (
+    Champion,
+    QualityWindow,
+    count_rows,
+    read_monitoring,
+)
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.statistics.estimates import Estimate
 
 NOW = datetime(2026, 1, 11, tzinfo=UTC)
 TABLE = pd.DataFrame({"day": pd.date_range("2026-01-01", periods=10), "y": [0, 1] * 5})
@@ -86,6 +92,17 @@ def test_a_monitoring_result_is_read():
 def test_windows_without_labels_say_nothing_of_quality():
     found = read_monitoring(replace(RESULT, windows=[*RESULT.windows, window("b", "c", None)]), made_until())
     assert [window.since for window in found["windows"]] == ["a"]
+
+
+def test_coverage_of_intervals_is_read_where_there_are_any():
+    assert read_monitoring(RESULT, made_until())["coverage"] is None
+    covered = window("a", "b", 5.0, metric="rmse", coverage=Estimate(0.8, 0.7, 0.85), coverage_below=True)
+    # Without an interval it cannot be judged.
+    few = window("b", "c", 5.0, metric="rmse", coverage=Estimate(0.8))
+    watched = Coverage(Estimate(0.9, 0.88, 0.92), 0.88, None)
+    found = read_monitoring(replace(RESULT, windows=[covered, few], coverage=watched), made_until())
+    assert found["coverage"] == (QualityWindow("a", "b", 0.8, 0.7, 0.85, True, "coverage"),)
+    assert [(each.value, each.metric) for each in found["windows"]] == [(5.0, "rmse"), (5.0, "rmse")]
 
 
 def test_what_was_not_compared_is_not_known():

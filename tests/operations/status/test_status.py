@@ -11,11 +11,13 @@ from html.parser import HTMLParser
 import pytest
 from monitored import column, monitored, window
 
+from lepton_pipeline.operations.monitoring.findings import Coverage
 from lepton_pipeline.operations.retraining.state import Champion, JobRun
 from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
 from lepton_pipeline.operations.status.collect import VerticalStatus, cells_of, collect, render_page
 from lepton_pipeline.registry.champion import move_champion
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.readable import span_text
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.status import print_status
@@ -125,6 +127,18 @@ def status(site):
 @pytest.fixture(scope="module")
 def by_name(status):
     return {each.vertical: each for each in status.verticals}
+
+
+def test_intervals_that_no_longer_hold_need_a_person():
+    covered = window(None, None, 5.0, metric="rmse", coverage=Estimate(0.7, 0.6, 0.8), coverage_below=True)
+    watched = Coverage(Estimate(0.9, 0.88, 0.92), 0.88, True)
+    found = monitored(1, windows=[covered], drifted=False, decayed=False, bound=6.0, coverage=watched)
+    it = VerticalStatus("houses", champion=Champion(1, None, None, 9, NOW, NOW, 9, None), monitoring=found)
+    assert it.findings == ["decayed"]
+    assert cells_of(it, NOW)["drift"][1].startswith(
+        "quality holds: rmse 5.0000 [4.9500, 5.0500] in the one window, bound 6.0000; coverage decayed: 0.7000 "
+        "[0.6000, 0.8000], bound 0.8800"
+    )
 
 
 def test_what_needs_a_person_comes_first(status):

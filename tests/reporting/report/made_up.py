@@ -233,7 +233,7 @@ def make_evidence(**changes: Any) -> Evidence:
         "lineage": Lineage(
             run_id="5f" * 16,
             started="2026-11-22T08:52:20+00:00",
-            tags={
+            facts={
                 "git.commit": "8f" * 20,
                 "git.dirty": "true",
                 "seed": "7",

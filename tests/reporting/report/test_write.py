@@ -17,7 +17,10 @@ def registered(tmp_path_factory, store):
     folder = tmp_path_factory.mktemp("registered")
     shutil.copy(store, folder / "mlflow.db")
     log = RunLog(Tracking(tracking_uri="sqlite:///mlflow.db", artifact_root="mlruns"), folder)
-    run_id = log.open("finance", "a run", {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"})
+    # Tags alone in an earlier release; a fact may be both.
+    run_id = log.open("finance", "a run", {"git.commit": "8f" * 20, "git.dirty": "false", "kind": "training"})
+    log.lineage(run_id, {"seed": "7"})
+    log.lineage(run_id, {"device": "cpu", "git.commit": "8f" * 20})
     log.parameters(run_id, make_evidence().lineage.parameters)
     log.client.log_text(run_id, environment(), "environment.txt")
     log.client.create_registered_model("finance")
@@ -60,7 +63,7 @@ def test_a_run_is_read_back(registered):
     _, registration = registered
     lineage = read_run(registration.run_id)
     assert lineage.run_id == registration.run_id
-    assert lineage.tags == {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7"}
+    assert lineage.facts == {"git.commit": "8f" * 20, "git.dirty": "false", "seed": "7", "device": "cpu"}
     assert lineage.parameters == make_evidence().lineage.parameters
     assert lineage.packages["kedro"].startswith("1.")
     assert lineage.started.endswith("+00:00")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +26,27 @@ SLOW, FAST, MANY_ROWS = 0.03, 0.06, 100_000
 PATIENCE = 3
 MOST_TREES = 3000
 
-Targets = npt.NDArray[Any]  # see `Task.targets`
+Array = npt.NDArray[Any]
 CLASSES = Booster()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What rows shall give, see `Task.targets`, and how much each counts, [n] each; None for equal ones."""
+
+    numbers: Array
+    weights: Array | None = None
+
+    def of(self, rows: Array) -> Targets:
+        """Those of some positions."""
+        return Targets(self.numbers[rows], None if self.weights is None else self.weights[rows])
+
+    def sample_weights(self, factors: Array | None) -> Array | None:
+        """Weights by row and, with a factor for each, by class; None for equal ones."""
+        if factors is None:
+            return self.weights
+        of_classes: Array = factors[self.numbers.astype(np.intp)]
+        return of_classes if self.weights is None else of_classes * self.weights
 
 
 def boost(
@@ -37,7 +57,6 @@ def boost(
     stop: tuple[pd.DataFrame, Targets] | None = None,
     trees: int | None = None,
     learning_rate: float | None = None,
-    seed: int = 0,
     booster: Booster = CLASSES,
 ) -> tuple[Boosting, int]:
     """Fit a given number of iterations, or until the loss of the `stop` rows stops falling.
@@ -46,20 +65,19 @@ def boost(
     in stop rows by the same factors. `learning_rate` None follows the number of rows.
     Returns the fitted model, and how many of its iterations count.
     """
-    given: dict[str, Targets | pd.DataFrame] = {}
-    balanced = training.class_weight == "balanced"
-    if balanced:
-        counts = np.bincount(targets.astype(np.intp), minlength=2)
-        factors = len(targets) / (len(counts) * counts)
-        given["sample_weight"] = factors[targets.astype(np.intp)]
+    given: dict[str, Array | pd.DataFrame | None] = {}
+    factors = None
+    if training.class_weight == "balanced":
+        counts = np.bincount(targets.numbers.astype(np.intp), targets.weights, minlength=2)
+        factors = counts.sum() / (len(counts) * counts)
+    given["sample_weight"] = targets.sample_weights(factors)
     if stop is not None:
-        given |= {"X_val": folded(stop[0]), "y_val": stop[1]}
-        if balanced:
-            given["sample_weight_val"] = factors[stop[1].astype(np.intp)]
+        given |= {"X_val": folded(stop[0]), "y_val": stop[1].numbers}
+        given["sample_weight_val"] = stop[1].sample_weights(factors)
     rate = learning_rate or (SLOW if len(features) <= MANY_ROWS else FAST)
     model = fit_boosting(
         folded(features),
-        targets,
+        targets.numbers,
         given,
         training.threads,
         **{} if booster == CLASSES else vars(booster),
@@ -73,7 +91,7 @@ def boost(
         categorical_features=code_columns(features),
         early_stopping=stop is not None,
         n_iter_no_change=round(PATIENCE / rate),
-        random_state=seed,
+        random_state=training.seed,
     )
     # Entry 0 is the score before the first tree.
     return model, trees or max(int(np.argmax(model.validation_score_)), 1)
@@ -104,20 +122,20 @@ def _boost_by_plan(
     held_out: list[Floats] = []
     fitted: list[tuple[Boosting, int]] = []
     for number, fold in enumerate(plan.folds):
-        stop, seed = encoded.iloc[fold.held_out], training.seed + number
-        train = encoded.iloc[fold.train], targets[fold.train]
-        judged = stop, targets[fold.held_out]
-        fitted.append(boost(*train, training, stop=judged, seed=seed, booster=booster))
+        stop, own = encoded.iloc[fold.held_out], training.model_copy(update={"seed": training.seed + number})
+        train = encoded.iloc[fold.train], targets.of(fold.train)
+        judged = stop, targets.of(fold.held_out)
+        fitted.append(boost(*train, own, stop=judged, booster=booster))
         outputs = fitted[-1][0].n_trees_per_iteration_
         held_out = held_out or [np.full(len(encoded), np.nan) for _ in range(outputs)]
         for output, scored in enumerate(held_out):
             scored[fold.held_out] = Trees.average(fitted[-1:], output).outputs(stop)
     if plan.refit:
-        everything = encoded.iloc[plan.everything], targets[plan.everything]
+        everything = encoded.iloc[plan.everything], targets.of(plan.everything)
         model, trees = fitted[-1]
         # The number of trees holds at this learning rate.
-        rate, seed = model.learning_rate, training.seed
-        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, seed=seed, booster=booster)]
+        rate = model.learning_rate
+        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, booster=booster)]
     return [Trees.average(fitted, output) for output in range(len(held_out))], held_out
 
 

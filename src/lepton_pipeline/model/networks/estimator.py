@@ -58,13 +58,14 @@ class TorchNetworks:
         labels: np.ndarray,
         plan: Plan,
         on_epoch: Callable[[Epoch], None] | None = None,
+        weights: np.ndarray | None = None,
     ) -> Floats:
         """Fit networks by a plan; each keeps the epoch with the lowest loss of its held-out rows.
 
         `features` are float32 numbers and int32 codes, `labels` those of the task, [n]; the plan's positions
-        are those of `features`. Returns out-of-fold results of `Task.combine`, float64 [n] or [n, outputs],
-        NaN for rows never held out. Raises LeptonError if training diverges, ConfigurationError if the declared
-        device or precision is not available.
+        are those of `features`; `weights` [n] say how much rows count. Returns out-of-fold results of
+        `Task.combine`, float64 [n] or [n, outputs], NaN for rows never held out. Raises LeptonError if training
+        diverges, ConfigurationError if the declared device or precision is not available.
         """
         import torch
 
@@ -81,7 +82,9 @@ class TorchNetworks:
         device = choose_device(training.device)
         precision = choose_precision(training.precision, device)
         resolved = training.model_copy(update={"precision": precision})
-        arrays = (*self._arrays(features), self.task.targets(labels))
+        arrays = [*self._arrays(features), self.task.targets(labels)]
+        if weights is not None:
+            arrays.append(weights.astype(np.float32))
         rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
         folds = plan.folds
         if len(folds) == 1:

@@ -154,8 +154,9 @@ def _fit(
     task, rows, parts = lesson.task, lesson.rows, lesson.parts
     generator = torch.Generator(rows.targets.device).manual_seed(training.seed)
     balanced = training.class_weight == "balanced"
-    each = (task.class_weights(rows.targets, part.train) for part in parts if balanced)
-    step = Step(network, task, rows, training, batch_size, torch.stack(list(each)) if balanced else None)
+    weights = [_weights(lesson, part.train, balanced) for part in parts]
+    known = [each for each in weights if each is not None]
+    step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None)
     longest = max(len(part.train) for part in parts)
     patience = training.patience or defaults.patience(longest)
     held_out = _HeldOut(lesson)
@@ -193,6 +194,18 @@ def _fit(
     return history
 
 
+def _weights(lesson: Lesson, train: Tensor, balanced: bool) -> Tensor | None:
+    """Weights of all rows, with mean 1 in the rows `train`; None for equal ones."""
+    rows = lesson.rows
+    weights = rows.weights
+    if weights is not None:
+        weights = weights / weights[train].mean()
+    if not balanced:
+        return weights
+    classes = lesson.task.class_weights(rows.targets, train)
+    return classes if weights is None else classes * weights
+
+
 class _HeldOut:
     """Held-out rows of several networks (all or none have some), padded to one length."""
 
@@ -203,7 +216,11 @@ class _HeldOut:
             return
         padded = torch.stack([_repeat(index, self.rows) for index in indices])
         self.numeric, self.codes = rows.numeric[padded], rows.codes[padded]
-        self.judges = [(len(index), lesson.task.judge(rows.targets[index])) for index in indices]
+        weights = [None if rows.weights is None else rows.weights[index].double() for index in indices]
+        self.judges = [
+            (len(index), lesson.task.judge(rows.targets[index], weight))
+            for index, weight in zip(indices, weights, strict=True)
+        ]
 
     def measure(self, network: Network) -> tuple[Tensor, Tensor]:
         """Both figures of every network, float64 [networks], still on the device; NaN without rows."""

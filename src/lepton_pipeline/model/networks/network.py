@@ -206,20 +206,20 @@ def combine_blocks(
     network.eval()
     n = numeric.shape[1]
     size = _block(network, n) if numeric.is_cuda else BLOCK
-    numeric, codes = (nn.functional.pad(rows, (0, 0, 0, -n % size)) for rows in (numeric, codes))
-    combined = None
+    # No row at all is a block of padding, which says what the result looks like.
+    padding = -n % size if n else size
+    numeric, codes = (nn.functional.pad(rows, (0, 0, 0, padding)) for rows in (numeric, codes))
+    combined = torch.empty(0)
     for start in range(0, numeric.shape[1], size):
         block = slice(start, start + size)
         outputs = network(*(rows[:, block].expand(network.networks, -1, -1) for rows in (numeric, codes)))
         part = combine(outputs)
-        if combined is None:
+        if not start:
             # One tensor, filled: many small ones, kept until the end, would break the memory between them
             # to pieces.
             shape = network.networks, numeric.shape[1], *part.shape[2:]
             combined = torch.empty(shape, dtype=torch.float64, device=numeric.device)
         combined[:, block] = part
-    if combined is None:
-        combined = combine(network(*(rows.expand(network.networks, -1, -1) for rows in (numeric, codes))))
     return combined[:, :n]
 
 

@@ -22,11 +22,15 @@ _WARM_UP = 3
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as tensors on one device: float32 numbers and int32 codes, [n, inputs], `Task.targets` [n]."""
+    """Rows as tensors on one device: float32 numbers and int32 codes, [n, inputs], `Task.targets` [n].
+
+    `weights`, float32 [n], say how much each counts; None for equal ones.
+    """
 
     numeric: Tensor
     codes: Tensor
     targets: Tensor
+    weights: Tensor | None = None
 
 
 class Step:

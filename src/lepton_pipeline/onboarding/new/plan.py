@@ -129,10 +129,10 @@ def _judged(
     """The plan without leaks, and with questions about strong features."""
     train = split.index[split["part"] == "train"]
     training = plain_features(features.loc[train], vertical.dataset)
-    labels = split.loc[train, "label"].to_numpy(np.intp)
-    alone = features_alone(training, labels)
+    labels, task = split.loc[train, "label"].to_numpy(np.intp), find_task(features, vertical.dataset)
+    alone = features_alone(training, labels, task)
     known = known_by_time(vertical.features, vertical.dataset)
-    settled = find_leaks(training, labels, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
+    settled = find_leaks(training, labels, task, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
     ids = {each.feature: _why_id(plan, each) for each in settled if each.finding == "an id"}
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
@@ -149,7 +149,7 @@ def _judged(
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
         all_of = f"; all features together reach {judged.together:.3f}" if judged.together else ""
-        warned = find_leaks(training, labels, alone, Leaks(trusted=list(asked)), known)
+        warned = find_leaks(training, labels, task, alone, Leaks(trusted=list(asked)), known)
         asked = asked | {each.feature: each.evidence + all_of for each in warned}
     kept = [name for name in plan.features() if name in features]
     sides = one_class_columns(features.loc[train, kept], labels)
@@ -161,7 +161,7 @@ def _judged(
         roles=replace(plan.roles, excluded=excluded, asked=sides | plan.roles.asked),
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
-        alone={name: each.auc for name, each in alone.items() if name not in known},
+        alone={name: each.figure for name, each in alone.items() if name not in known},
         together=judged.together,
     )
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lepton_pipeline.features.leaks import BRIGHT, LEARNABLE, OTHERS, SURELY, repeating
-from lepton_pipeline.features.strength import Alone, additive_auc, rarer_rows
-from lepton_pipeline.features.strength import joint_auc as boosted_auc
+from lepton_pipeline.features.leaks import OTHERS, repeating
+from lepton_pipeline.features.strength import Alone, additive_auc, joint_strength
 from lepton_pipeline.onboarding.names import AFTERWARDS, ATTRIBUTES, EARLIER, name_words
+from lepton_pipeline.statistics.strengths import AUC
 
 # Few honest tables exceed the first; a single feature beyond the second follows from the target.
 IMPLAUSIBLE, SETTLED = 0.95, 0.99
@@ -63,21 +63,25 @@ def judge_features(
     Features that are `known` are so for certain at prediction time. Those that are `plain` may be strong for
     an honest reason, see `is_attribute`: they are reviewed, not left out, unless they settle the target.
     """
-    rarer = rarer_rows(labels)
+    rarer = AUC.cases(labels)
     if rarer < _FEWEST:
         return _few_rows(alone, known, plain)
-    joint_auc = boosted_auc if rarer >= LEARNABLE else additive_auc
     useful = training.drop(columns=repeating(training))
     apart = _above_a_gap({name: each for name, each in alone.items() if name in useful and name not in known})
-    bright = [name for name, each in alone.items() if each.auc >= BRIGHT and each.interval[0] >= SURELY]
-    informative = [name for name, each in alone.items() if each.auc >= _INFORMATIVE]
+    bright = [
+        name for name, each in alone.items() if each.figure >= AUC.bright and each.interval[0] >= AUC.surely
+    ]
+    informative = [name for name, each in alone.items() if each.figure >= _INFORMATIVE]
     later = [name for name in informative if denotes_later_event(name) and name not in plain]
     suspects = [name for name in useful if name not in known and name in {*bright, *apart, *later}]
 
     def auc_without(*names: str) -> tuple[float, float]:
         """AUC of a model of the other features, and its standard error."""
         others = useful.drop(columns=list(names))
-        return joint_auc(others, labels) if others.shape[1] else (0.5, 0.0)
+        if not others.shape[1]:
+            return 0.5, 0.0
+        few = rarer < AUC.learnable
+        return additive_auc(others, labels) if few else joint_strength(others, labels, AUC)
 
     sure = [name for name in known if name in useful]
     together = auc_without(*sure)[0] if len(sure) < useful.shape[1] else None
@@ -101,12 +105,12 @@ def judge_features(
         if name in later and name not in apart and not lifts and not ahead:
             continue
         # Beside noise, or among many strong features, honest features stand out as well.
-        honest = not afterwards and (crowd or (noise and each.auc < IMPLAUSIBLE))
-        if each.auc >= SETTLED:
+        honest = not afterwards and (crowd or (noise and each.figure < IMPLAUSIBLE))
+        if each.figure >= SETTLED:
             leaks[name] = f"it nearly settles the target: {evidence}"
         elif name in plain or others < OTHERS or honest:
             asked[name] = evidence
-        elif ahead and each.auc - rest[0] >= _AHEAD and (each.auc >= _STRONG or afterwards):
+        elif ahead and each.figure - rest[0] >= _AHEAD and (each.figure >= _STRONG or afterwards):
             leaks[name] = f"it outshines all others: {evidence}"
         elif lifts:
             leaks[name] = f"its name denotes a later event, and it adds too much: {evidence}"
@@ -152,15 +156,15 @@ def denotes_later_event(name: str, also: frozenset[str] = frozenset()) -> bool:
 def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collection[str]) -> Judgement:
     """Judge by the AUCs alone, where there are too few rows for a joint model."""
     free = {name: each for name, each in alone.items() if name not in known}
-    apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= SURELY]
+    apart = [name for name in _above_a_gap(free, errors=1.0) if free[name].interval[0] >= AUC.surely]
     leaks, asked = {}, {}
     for name, each in free.items():
         low, high = each.interval
-        said = f"alone it reaches AUC {each.auc:.2f} ({low:.2f} to {high:.2f})"
-        if (each.auc > IMPLAUSIBLE and name not in plain) or each.auc >= SETTLED:
+        said = f"alone it reaches AUC {each.figure:.2f} ({low:.2f} to {high:.2f})"
+        if (each.figure > IMPLAUSIBLE and name not in plain) or each.figure >= SETTLED:
             leaks[name] = f"implausibly strong: {said}"
-        elif each.auc > IMPLAUSIBLE or name in apart:
-            others = [other.auc for key, other in free.items() if key not in apart and key != name]
+        elif each.figure > IMPLAUSIBLE or name in apart:
+            others = [other.figure for key, other in free.items() if key not in apart and key != name]
             best = max(others, default=0.5)
             asked[name] = f"{said}, the best of the others {best:.2f}; too few rows for a model of all others"
     return Judgement(leaks, asked)
@@ -168,17 +172,17 @@ def _few_rows(alone: Mapping[str, Alone], known: Collection[str], plain: Collect
 
 def _above_a_gap(alone: Mapping[str, Alone], errors: float = 2.0) -> list[str]:
     """The few strongest features, if a step in AUC separates them from the others."""
-    names = sorted(alone, key=lambda name: -alone[name].auc)
+    names = sorted(alone, key=lambda name: -alone[name].figure)
     for count in range(min(_MOST_ABOVE, len(names) - _FEWEST_BELOW), 0, -1):
         above, below = alone[names[count - 1]], alone[names[count]]
         gap = max(_GAP, errors * np.hypot(above.error, below.error))
-        if above.auc >= _GAP_ABOVE and above.auc - below.auc >= gap:
+        if above.figure >= _GAP_ABOVE and above.figure - below.figure >= gap:
             return names[:count]
     return []
 
 
 def _ahead(alone: Alone, rest: tuple[float, float]) -> bool:
-    return bool(alone.auc - rest[0] > 2 * np.hypot(alone.error, rest[1]))
+    return bool(alone.figure - rest[0] > 2 * np.hypot(alone.error, rest[1]))
 
 
 def _evidence(alone: Alone, rest: float, beside: float, together: float, suspects: int, count: int) -> str:

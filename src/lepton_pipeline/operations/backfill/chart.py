@@ -9,7 +9,7 @@ from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRA
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
-from lepton_pipeline.reporting.report.formats import metric_inside
+from lepton_pipeline.reporting.report.formats import decimals, metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
 
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
@@ -37,7 +37,8 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     widest = max(map(len, events))
 
     def written(value: float) -> str:
-        return f"{value:.3g}".rjust(widest, "\N{NO-BREAK SPACE}")
+        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return text.rjust(widest, "\N{NO-BREAK SPACE}")
 
     chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES)
     parts = []
@@ -81,7 +82,7 @@ def _title(found: BackfillResult) -> str:
     mean, name = found.summary.mean, found.vertical.capitalize()
     if not mean:
         return f"{name}: too few labels to compare"
-    shown = {strategy: f"{mean[strategy].value:.3f}" for strategy in mean}
+    shown = {strategy: decimals(mean[strategy].value) for strategy in mean}
     return f"{name}: by the policy {shown[POLICY]}, never retrained {shown[NEVER]}, always {shown[ALWAYS]}"
 
 

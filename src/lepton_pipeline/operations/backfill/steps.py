@@ -27,12 +27,16 @@ from lepton_pipeline.parameters.jobs import BACKFILL, KIND, MONITORING, Job
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.records import from_json, to_json
+from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.runs import RunLog
 
 # What the gate and the registry need of a training.
 _TABLES = ("split", "scores")
-_RECORDS: dict[str, type[Any]] = {"metrics": Metrics, "slices": Slices, "reference": dict, "copies": dict}
+_RECORDS: dict[str, type[Any]] = {
+    **{"target": Target, "metrics": Metrics, "slices": Slices},
+    **{"reference": dict, "copies": dict},
+}
 _MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
@@ -132,10 +136,9 @@ class BackfillSteps:
             with self._run() as run_id:
                 self._model(run_id)
 
-    def score(self, name: str, rows: pd.DataFrame) -> tuple[pd.Series, float | None]:
-        """Score rows with the model of a date: probabilities, indexed as the rows, and its threshold."""
-        artefact = Artefact.load(self._checkpoints.model(name) / "artefact")
-        return artefact.predict(rows)["probability"], artefact.threshold
+    def load(self, name: str) -> Artefact:
+        """The model of a date."""
+        return Artefact.load(self._checkpoints.model(name) / "artefact")
 
     def _rows(self) -> pd.DataFrame:
         if not self._made:
@@ -152,7 +155,7 @@ class BackfillSteps:
         made = self._made | {self._name("feature_table"): used}
         key = self._model_key()
         if self._checkpoints.has_model(self._at, key):
-            return made | self._load(self._checkpoints.model(self._at))
+            return made | self._load_model(self._checkpoints.model(self._at))
         made = self._make(self._to_model, made | {self._name("run_id"): run_id}, dataset)
         self._checkpoints.keep_model(self._at, key, lambda folder: self._save(made, folder))
         return made
@@ -167,7 +170,7 @@ class BackfillSteps:
         for name in _RECORDS:
             (folder / f"{name}.json").write_text(to_json(made[self._name(name)]), encoding="utf-8")
 
-    def _load(self, folder: Path) -> dict[str, Any]:
+    def _load_model(self, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
         found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
         for name, kind in _RECORDS.items():

@@ -203,7 +203,7 @@ def _dated(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> D
         "failed": error is not None and not isinstance(error, ContractError),
         "refused": trained is not None and trained.promoted is False,
         "drift": result is not None and result.drifted,
-        "decay": result is not None and result.decayed,
+        "decay": result is not None and result.quality_decayed is True,
     }
     return DatedDecision(
         date=name,

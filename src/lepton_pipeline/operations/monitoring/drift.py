@@ -31,7 +31,7 @@ FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
 _SHOWN_LEVELS, _SHOWN_CHARACTERS = 10, 40
 # A text that fewer rows share may identify a person; it is counted, not shown.
-_FEWEST_OF_A_LEVEL = 5
+FEWEST_OF_A_LEVEL = 5
 _FEWEST_UNITS = 3
 Drift = TypeVar("Drift", bound=ColumnDrift | DomainDrift | VolumeDrift)
 
@@ -86,6 +86,13 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> ColumnDrift:
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
     return _describe(kept, tests, pair, _change_of_numbers(kept, known))
+
+
+def compare_scores(kept: Numbers | Categories, watched: pd.Series) -> ColumnDrift:
+    """Compare what is watched of new scores (see `Task.watched`) with that of the test rows, see `compare`."""
+    if isinstance(kept, Numbers):
+        return compare_numbers(kept, watched.to_numpy())
+    return _compare_categories(kept, watched)
 
 
 def adjusted(tests: Iterable[Drift], monitoring: Monitoring, share: float = 1.0) -> list[Drift]:
@@ -163,7 +170,7 @@ def _describe(
     first = min(tests, key=lambda test: test.p_value)
     gaps_first = first.name == "missing values" or not change
     gap_change = f"missing in {_percent(missing)} of the rows before, {_percent(missing_new)} now"
-    named = [] if new_levels is None else list(new_levels.index[new_levels >= _FEWEST_OF_A_LEVEL])
+    named = [] if new_levels is None else list(new_levels.index[new_levels >= FEWEST_OF_A_LEVEL])
     return ColumnDrift(
         column=kept.name,
         test=first.name,

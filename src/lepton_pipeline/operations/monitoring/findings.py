@@ -13,10 +13,13 @@ from pydantic import Field
 
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.system.records import Omitted
+from lepton_pipeline.tracking.flat import flat_intervals
 
 _NAMED_COLUMNS = 6
 _VOLUME_FACTOR = 1.5
+_VERDICTS = {None: "too few windows to tell", True: "decayed", False: "holds"}
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,11 @@ class Window:
 
     Attributes:
         since: its start; None where no time is declared; likewise `until`.
-        mature: rows with a known label, of which `positives` are positive.
+        mature: rows with a known label, of which `positives` are positive, where there is a positive class.
         value: of `metric`; None for too few labels.
-        below: whether the whole interval lies below the bound.
+        below: whether the whole interval is worse than the bound, so above it where lower is better.
+        coverage: share of targets within their prediction intervals, where there are any; likewise
+            `coverage_below`.
         missing: share of missing values; `psi` is of the columns that have changed most.
     """
 
@@ -123,13 +128,15 @@ class Window:
     until: Annotated[str | None, Field(alias="to")]
     rows: int
     mature: int
-    positives: int
+    positives: Omitted[int] = None
     metric: str
     value: float | None = None
     low: float | None = None
     high: float | None = None
     approximate: Annotated[bool, Field(exclude_if=not_)] = False
     below: bool
+    coverage: Omitted[Estimate] = None
+    coverage_below: Annotated[bool, Field(exclude_if=not_)] = False
     missing: float | None
     score_mean: float | None
     psi: Mapping[str, float | None]
@@ -152,7 +159,18 @@ class Window:
             f"realised.{self.metric}.low": self.low,
             f"realised.{self.metric}.high": self.high,
         }
-        return {name: float(value) for name, value in values.items() if value is not None}
+        known = {name: float(value) for name, value in values.items() if value is not None}
+        covered = {} if self.coverage is None else {"coverage": self.coverage}
+        return known | flat_intervals("realised", covered)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Whether prediction intervals still hold as many targets as on the test rows."""
+
+    estimate: Estimate | None  # on the test rows
+    bound: float | None  # the low end of that
+    decayed: bool | None  # by the same rule as the gate's metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,9 +179,11 @@ class MonitoringResult:
 
     Attributes:
         rows_mature_new: new rows with a known label.
-        bound: below which quality has decayed.
-        needed: `windows` below the bound among the last `of` are a decay.
-        drifted: None where not known, and `notes` say why; likewise `decayed`.
+        bound: of the gate's metric, worse than which quality has decayed.
+        needed: `windows` worse than the bound among the last `of` are a decay.
+        drifted: None where not known, and `notes` say why; likewise `decayed`, which is of the gate's metric.
+        coverage: None where predictions have no intervals.
+        score: what `score_mean` of windows is the mean of.
         level: probability of a false alarm in the whole result.
         missing_reference: share of missing values in the training rows.
         figures: for MLflow; `series` are those of each window.
@@ -183,6 +203,8 @@ class MonitoringResult:
     needed: dict[str, int]
     drifted: bool | None
     decayed: bool | None
+    coverage: Omitted[Coverage] = None
+    score: Annotated[str, Field(exclude_if=lambda name: name == "probability")] = "probability"
     notes: list[str]
     level: float
     smallest_psi: float
@@ -194,6 +216,11 @@ class MonitoringResult:
     def flagged(self) -> list[ColumnDrift]:
         """The columns that have changed."""
         return [each for each in self.columns if each.flagged]
+
+    @property
+    def quality_decayed(self) -> bool | None:
+        """Whether the gate's metric or the coverage of intervals has decayed."""
+        return True if self.coverage is not None and self.coverage.decayed else self.decayed
 
 
 def drift_text(found: MonitoringResult) -> str:
@@ -218,6 +245,12 @@ def quality_text(found: MonitoringResult) -> str:
         return "not known yet"
     metric, last = measured[-1]
     place = "the last window" if len(measured) > 1 else "the one window"
-    bound = "" if found.bound is None else f", bound {found.bound:.4f}"
-    verdict = {None: "too few windows to tell", True: "decayed", False: "holds"}[found.decayed]
-    return f"{verdict}: {metric} {last.value:.4f} {bracket(last)} in {place}{bound}"
+    bound = "" if found.bound is None else f", bound {figure_text(found.bound)}"
+    figure = f"{metric} {figure_text(last.value)} {bracket(last, figure_text)}"
+    text = f"{_VERDICTS[found.decayed]}: {figure} in {place}{bound}"
+    covered = [window.coverage for window in found.windows if window.coverage is not None]
+    if found.coverage is None or not covered:
+        return text
+    bound = "" if found.coverage.bound is None else f", bound {found.coverage.bound:.4f}"
+    verdict = _VERDICTS[found.coverage.decayed]
+    return f"{text}; coverage {verdict}: {covered[-1].value:.4f} {bracket(covered[-1])}{bound}"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.operations.monitoring.reference import PROBABILITY
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.tasks.find import known_labels
+from lepton_pipeline.tasks.find import known_labels, unread_targets
+from lepton_pipeline.tasks.task import Task
 
 # Share of the training rows that must still be there to represent all of them.
 _STILL_THERE = 0.95
@@ -28,11 +29,13 @@ def score_new_rows(
     Where a time is declared these are later than the end of `span`, first and last time of all rows of then;
     else rows whose hashes are not among those `seen` then.
 
-    Returns a frame indexed as these rows: `probability`, `label` (float64, NaN where not known yet), and
-    `time` on the axis where one is declared. Raises DataError if the new rows cannot be identified, or the
-    model cannot read them.
+    Returns a frame indexed as these rows: columns of the scores of `model` (see `Task.columns`), `label` as
+    the model's task reads it (float64, NaN where not known yet), `time` on the axis where one is declared,
+    and `unread`, the target of rows that the model could not predict (see `unread_targets`), if there are
+    any. Raises DataError if the new rows cannot be identified, or the model cannot read them.
     """
-    labels = known_labels(table, dataset)
+    task = model.task
+    labels = known_labels(table, dataset, task)
     times = None if dataset.time is None else axis(table[dataset.time])
     if times is None:
         everything = pd.DataFrame({"part": "test", "label": labels})
@@ -44,16 +47,18 @@ def score_new_rows(
     else:
         new = pd.Series(times > span[1], index=table.index)
     rows = table.loc[new]
-    scores = model.predict(rows)[PROBABILITY] if len(rows) else pd.Series(dtype="float64")
-    columns = {PROBABILITY: scores, "label": labels.loc[rows.index]}
+    empty = task.from_outputs(np.zeros((0, task.outputs) if task.outputs > 1 else 0))
+    scores = task.columns("model", model.scores(rows) if len(rows) else empty)
+    found = pd.DataFrame(scores, index=rows.index).assign(label=labels.loc[rows.index])
     if times is not None:
-        columns["time"] = pd.Series(times, index=table.index).loc[rows.index]
-    return pd.DataFrame(columns, index=rows.index)
+        found["time"] = pd.Series(times, index=table.index).loc[rows.index]
+    unread = unread_targets(table, dataset, labels).loc[rows.index]
+    return found.assign(unread=unread) if unread.notna().any() else found
 
 
-def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset) -> pd.DataFrame:
+def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset, task: Task) -> pd.DataFrame:
     """Find the rows that a model has learnt from in the table of now; DataError if not 95 % are there."""
-    everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset)})
+    everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset, task)})
     found = table[learnt.learnt(table, everything)]
     if len(found) < _STILL_THERE * len(learnt.hashes):
         raise DataError(

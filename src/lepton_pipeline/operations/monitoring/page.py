@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult
+from lepton_pipeline.operations.monitoring.findings import Coverage, MonitoringResult
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
-from lepton_pipeline.reporting.report.formats import count, decimals, metric_name, percent
+from lepton_pipeline.reporting.report.formats import count, decimals, metric, metric_name, percent
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import higher_is_better
 
 _SHOWN_COLUMNS, _TOLD_COLUMNS = 30, 8
 # Above it two samples have hardly anything in common.
@@ -29,29 +31,38 @@ class _Panel:
 def render_page(result: MonitoringResult, about: About) -> str:
     """Render the page; equal results give equal text."""
     columns = sorted(result.columns, key=lambda each: (not each.flagged, each.ignored, -each.psi))
-    metric = metric_name(result.windows[0].metric if result.windows else "auc")
+    key = result.windows[0].metric if result.windows else result.estimate.metric if result.estimate else ""
     return render(
         "monitoring.html",
         it=result,
         about=about,
         title=result.champion.name.replace("_", " ").capitalize(),
-        metric=metric,
+        key=key,
+        metric=metric_name(key),
+        worse="below" if higher_is_better(key) else "above",
+        change=_change_of_scores(result),
         columns=columns[:_SHOWN_COLUMNS],
         further=columns[_SHOWN_COLUMNS:],
         flagged=[each for each in columns if each.flagged],
         told=_TOLD_COLUMNS,
-        panels=_draw_panels(result, metric),
+        panels=_draw_panels(result, key),
     )
 
 
-def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
+def _change_of_scores(result: MonitoringResult) -> str:
+    """What has changed where that is more than a mean of probabilities, which is drawn."""
+    found = result.scores
+    return found.change if found is not None and found.flagged and found.column != "probability" else ""
+
+
+def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     windows = result.windows
     if len(windows) < 2:
         return []
     rows = [window.rows for window in windows]
     panels = [_Panel("New rows", draw_windows(rows, floor=0), count(rows[-1]), "rows in a window")]
     scores = [window.score_mean for window in windows]
-    panels.append(_Panel("Mean score", draw_windows(scores), decimals(_last(scores)), "mean probability"))
+    panels.append(_Panel("Mean score", draw_windows(scores), decimals(_last(scores)), f"mean {result.score}"))
     missing, before = [window.missing for window in windows], result.missing_reference
     percents = [None if share is None else 100 * share for share in missing]
     line = None if before is None else 100 * before
@@ -63,8 +74,10 @@ def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
     if any(value is not None for value in quality):
         ends, bound = [(window.low, window.high) for window in windows], result.bound
         svg = draw_windows(quality, ends=ends, line=bound)
-        note = "95 % intervals" if bound is None else f"dashed: bound {decimals(bound)}"
-        panels.append(_Panel(f"{metric}, realised", svg, decimals(_last(quality)), note))
+        note = "95 % intervals" if bound is None else f"dashed: bound {metric(key, bound)}"
+        panels.append(_Panel(f"{metric_name(key)}, realised", svg, metric(key, _last(quality)), note))
+    if result.coverage is not None and any(window.coverage is not None for window in windows):
+        panels.append(_draw_coverage(result.coverage, [window.coverage for window in windows]))
     # On one scale, so that the eye can compare the columns.
     every = [each for window in windows for each in window.psi.values() if each is not None]
     largest = max(every, default=0.0)
@@ -78,6 +91,18 @@ def _draw_panels(result: MonitoringResult, metric: str) -> list[_Panel]:
             svg = draw_windows(drawn, floor=0, ceiling=ceiling, line=line)
             panels.append(_Panel(f"PSI of {name}", svg, decimals(_last(psi)), note))
     return panels
+
+
+def _draw_coverage(watched: Coverage, windows: Sequence[Estimate | None]) -> _Panel:
+    values, low, high = (
+        [None if each is None or (end := getattr(each, name)) is None else 100 * end for each in windows]
+        for name in ("value", "low", "high")
+    )
+    line = None if watched.bound is None else 100 * watched.bound
+    svg = draw_windows(values, ends=list(zip(low, high, strict=True)), line=line)
+    note = "95 % intervals" if watched.bound is None else f"dashed: bound {percent(watched.bound)}"
+    last = _last([None if each is None else each.value for each in windows])
+    return _Panel("Coverage of intervals", svg, percent(last), note)
 
 
 def _last(values: Sequence[float | None]) -> float | None:

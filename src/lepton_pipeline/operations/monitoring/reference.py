@@ -16,10 +16,10 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.registry.versions import StoredReference
 from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.tasks.find import Target
 
 FORMAT = 1
 _LEARNT_FROM = ("train", "validation")
-PROBABILITY = "probability"
 _BINS = 10
 _GRID = 100
 # Fewest rows between two quantiles, so that no value identifies a row.
@@ -79,7 +79,7 @@ class Reference:
 
     rows: int
     columns: list[Numbers | Categories]
-    scores: Numbers  # probabilities of the test rows
+    scores: Numbers | Categories  # of the test rows, see `Task.watched`
     span: tuple[float, float] | None  # first and last time of all rows of the vertical then
     volume: Volume | None  # of all these rows; None where all have the same time
     step: float | None = None  # the longest time between two of these rows
@@ -99,17 +99,22 @@ class Reference:
 
 
 def describe_reference(
-    feature_table: pd.DataFrame, split: pd.DataFrame, scores: pd.DataFrame, encoder: Encoder, dataset: Dataset
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    scores: pd.DataFrame,
+    target: Target,
+    encoder: Encoder,
+    dataset: Dataset,
 ) -> StoredReference:
     """Count the rows that a model has learnt from, for later comparison with new ones.
 
-    `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and `model`, the
-    probability. Returns `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in
-    each cell; levels that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the
-    others.
+    `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and columns of scores
+    of `model`, of which `Task.watched` is counted. Returns `Reference.to_dict`: numbers by tenths and up to
+    100 quantiles, at least 20 rows in each cell; levels that at least 20 rows share and that are not rare
+    (see `enough_rows`), and hashes of the others.
     """
     learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
-    test = scores.loc[scores["part"] == "test", "model"]
+    test = scores[scores["part"] == "test"]
     ordered = dataset.time is not None
     span, volume, step = None, None, None
     if dataset.time is not None:
@@ -128,7 +133,12 @@ def describe_reference(
         else count_categories(column.name, column.texts(learnt[column.name]), ordered=ordered)
         for column in encoder.columns
     ]
-    scored = count_numbers(PROBABILITY, test.to_numpy(np.float64), ordered=ordered)
+    watched = target.task.watched(target.task.scores(test, "model"))
+    scored = (
+        count_numbers(str(watched.name), watched.to_numpy(np.float64), ordered=ordered)
+        if pd.api.types.is_numeric_dtype(watched)
+        else count_categories(str(watched.name), watched, ordered=ordered)
+    )
     return Reference(len(learnt), columns, scored, span, volume, step).to_dict()
 
 

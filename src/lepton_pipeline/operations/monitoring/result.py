@@ -17,16 +17,25 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import drift, findings
-from lepton_pipeline.operations.monitoring.decay import decay_bound, has_decayed, is_below, measure_window
+from lepton_pipeline.operations.monitoring.decay import (
+    COVERAGE,
+    decay_bound,
+    has_decayed,
+    is_worse,
+    measure_window,
+    worse_end,
+)
 from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
-from lepton_pipeline.operations.monitoring.reference import PROBABILITY, Reference
+from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
+from lepton_pipeline.statistics.estimates import Estimate
 
 _MOST_WINDOWS = 36
 _DRAWN_COLUMNS = 6
 _SEED = 7
+_NAMED_TARGETS = 5
 
 
 @dataclass(frozen=True)
@@ -55,8 +64,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class _Quality:
-    metric: str
-    bound: float | None
+    bounds: dict[str, float | None]  # by metric, that of the gate first
     evaluation: Evaluation
 
 
@@ -88,7 +96,7 @@ def compare_new_rows(
     of a false alarm in all of it. Columns get half of the level and the other tests the rest: in a table of
     many columns no permutation test could be significant otherwise.
     """
-    new, version, reference = today.new, champion.version, champion.reference
+    new, version, reference, task = today.new, champion.version, champion.reference, champion.model.task
     found, drifted = _Drift(), None
     if reference is None:
         again = f"Train again: kedro run --pipelines {version.name}."
@@ -103,28 +111,38 @@ def compare_new_rows(
         found = _test_all(today, champion, reference, monitoring)
         tested = [*found.columns, found.domain, found.scores]
         drifted = any(each.flagged for each in tested if each is not None)
+    found.notes.extend(_note_unread(new, champion))
     decay = retraining.on_decay or Decay.model_validate({})
     estimate = version.test.get(gate.metric)
-    bound = decay_bound(decay, estimate)
+    bounds = {gate.metric: decay_bound(decay, gate.metric, estimate)}
+    if task.has_intervals:
+        bounds[COVERAGE] = worse_end(COVERAGE, version.test.get(COVERAGE))
     windows = []
     if reference is not None and len(new):
         drawn = [each.column for each in found.compared[:_DRAWN_COLUMNS]]
-        quality = _Quality(gate.metric, bound, evaluation)
+        quality = _Quality(bounds, evaluation)
         windows = list(_windows(today, champion.model, reference, drawn, monitoring, quality))
+    coverage = None
+    if COVERAGE in bounds:
+        below = [_judged(each.coverage, each.coverage_below) for each in windows]
+        covered = version.test.get(COVERAGE)
+        coverage = findings.Coverage(covered, bounds[COVERAGE], has_decayed(below, decay))
     return findings.MonitoringResult(
         as_of=str(today.dataset.known_at),
         champion=findings.WatchedChampion(
             version.name, version.version, version.run_id, version.trained_until
         ),
         rows_new=len(new),
-        rows_mature_new=int(new["label"].notna().sum()),
+        rows_mature_new=_labelled(new),
         **vars(found),
         windows=windows,
         estimate=None if estimate is None else findings.MetricEstimate(gate.metric, **vars(estimate)),
-        bound=bound,
+        bound=bounds[gate.metric],
         needed={"windows": decay.windows, "of": decay.of},
         drifted=drifted,
-        decayed=has_decayed([None if each.value is None else each.below for each in windows], decay),
+        decayed=has_decayed([_judged(each.estimate, each.below) for each in windows], decay),
+        coverage=coverage,
+        score=task.level_name,
         level=monitoring.level,
         smallest_psi=monitoring.smallest_psi,
         missing_reference=_missing_share(reference),
@@ -141,9 +159,10 @@ def _test_all(today: NewRows, champion: Champion, reference: Reference, monitori
     tested = [replace(each, ignored=False) for each in compared if each.column not in monitoring.ignore]
     columns = adjusted(tested, monitoring, share=0.5)
     columns += [replace(each, ignored=True) for each in compared if each.column in monitoring.ignore]
-    others: dict[str, Any] = {"scores": drift.compare_numbers(reference.scores, new[PROBABILITY].to_numpy())}
+    watched = model.task.watched(model.task.scores(new, "model"))
+    others: dict[str, Any] = {"scores": drift.compare_scores(reference.scores, watched)}
     try:
-        known = learnt_rows(today.table, champion.learnt, dataset)
+        known = learnt_rows(today.table, champion.learnt, dataset, model.task)
         encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
         dependence = None
         if dataset.time is not None:
@@ -194,7 +213,9 @@ def _windows(
     quality: _Quality,
 ) -> Iterator[findings.Window]:
     """The windows of the new rows; one where no time is declared."""
-    new, time = today.new, today.dataset.time
+    new, time, task = today.new, today.dataset.time, model.task
+    levels = pd.Series(task.level(task.scores(new, "model")), new.index)
+    metric = next(iter(quality.bounds))
     parts: list[tuple[str | None, str | None, np.ndarray]] = [(None, None, np.arange(len(new)))]
     if time is not None and reference.span is not None:
         dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
@@ -205,9 +226,14 @@ def _windows(
     kept = {each.name: each for each in reference.columns}
     for since, until, inside in parts:
         own, scored = today.own.iloc[inside], new.iloc[inside]
-        labelled = scored.dropna(subset=["label"]).astype({"label": np.int8})
+        labelled = scored.dropna(subset=["label"]).astype({"label": task.label_type})
         units = resampling_units(own.loc[labelled.index], today.dataset)
-        figure = measure_window(labelled, quality.metric, model.threshold, quality.evaluation, units)
+        figures = {
+            name: measure_window(task, labelled, name, model.threshold, quality.evaluation, units)
+            for name in quality.bounds
+        }
+        worse = {name: is_worse(name, figures[name], bound) for name, bound in quality.bounds.items()}
+        figure = figures[metric]
         psi: dict[str, float | None] = dict.fromkeys(drawn)
         if len(own) >= FEWEST_ROWS:
             psi = {name: drift.compare_column(columns[name], kept[name], own[name]).psi for name in drawn}
@@ -215,15 +241,43 @@ def _windows(
             since=since,
             until=until,
             rows=len(own),
-            mature=len(labelled),
-            positives=int(labelled["label"].sum()),
-            metric=quality.metric,
+            mature=_labelled(scored),
+            positives=task.positives(labelled["label"]),
+            metric=metric,
             **(vars(figure) if figure else {}),
-            below=is_below(figure, quality.bound),
+            below=worse[metric],
+            coverage=figures.get(COVERAGE),
+            coverage_below=worse.get(COVERAGE, False),
             missing=float(own[list(kept)].isna().to_numpy().mean()) if len(own) else None,
-            score_mean=float(scored[PROBABILITY].mean()) if len(scored) else None,
+            score_mean=float(levels.iloc[inside].mean()) if len(scored) else None,
             psi=psi,
         )
+
+
+def _judged(figure: Estimate | None, worse: bool) -> bool | None:
+    return None if figure is None or figure.low is None else worse
+
+
+def _labelled(new: pd.DataFrame) -> int:
+    """Rows with a known label, also one that the model cannot be held to."""
+    unread = new["unread"].notna() if "unread" in new else False
+    return int((new["label"].notna() | unread).sum())
+
+
+def _note_unread(new: pd.DataFrame, champion: Champion) -> Iterator[str]:
+    if "unread" not in new:
+        return
+    counts = new["unread"].value_counts()
+    if not (rows := int(counts.sum())):
+        return
+    # A value that few rows share may identify a person.
+    named = list(counts.index[counts >= drift.FEWEST_OF_A_LEVEL])
+    listed = ", ".join([*named[:_NAMED_TARGETS], *["…"] * (len(named) > _NAMED_TARGETS)])
+    what = f"{rows:,} new rows have" if rows > 1 else "1 new row has"
+    yield (
+        f"{what} {champion.model.task.unread}{listed and ': '}{listed}; quality is measured without them. "
+        f"Train again: kedro run --pipelines {champion.version.name}."
+    )
 
 
 def _missing_share(reference: Reference | None) -> float | None:
@@ -235,7 +289,7 @@ def _missing_share(reference: Reference | None) -> float | None:
 def _figures(
     new: pd.DataFrame, found: _Drift, drifted: bool | None, windows: list[findings.Window]
 ) -> dict[str, float]:
-    figures = {"rows_new": len(new), "rows_mature_new": float(new["label"].notna().sum())}
+    figures = {"rows_new": len(new), "rows_mature_new": float(_labelled(new))}
     if drifted is not None:
         figures["drift.columns"] = sum(each.flagged for each in found.columns)
         figures["drift.largest_psi"] = max((each.psi for each in found.compared), default=0.0)
@@ -243,4 +297,7 @@ def _figures(
     for part in ("domain", "scores", "volume"):
         each, wanted = getattr(found, part), ("auc", "psi", "p_adjusted", "new")
         figures |= {f"{part}.{name}": float(getattr(each, name)) for name in wanted if hasattr(each, name)}
-    return {**figures, "decay.windows_below": float(sum(window.below for window in windows))}
+    figures["decay.windows_below"] = float(sum(window.below for window in windows))
+    if any(window.coverage is not None for window in windows):
+        figures["coverage.windows_below"] = float(sum(window.coverage_below for window in windows))
+    return figures

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.decision import GateDecision, verdict
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.retraining.policy import Decision, decide
 from lepton_pipeline.operations.retraining.state import (
@@ -149,13 +149,10 @@ class _Work:
 
     def begin(self) -> None:
         request, log = self._request, self._log
-        tags = {
-            KIND: RETRAINING,
-            "as_of": "" if request.as_of is None else str(request.as_of),
-            "forced": _text(request.force),
-            "champion.before": _text(champion_of(log.client, request.vertical)),
-        }
+        tags = {KIND: RETRAINING, "as_of": "" if request.as_of is None else str(request.as_of)}
+        before = champion_of(log.client, request.vertical)
         self._run_id = log.open(self._experiment, "at work", tags, {})
+        log.lineage(self._run_id, {"forced": _text(request.force), "champion.before": _text(before)})
         # Runs of killed jobs: the holder of the lock knows that no other job is running.
         log.close_orphans(request.vertical)
 
@@ -171,7 +168,7 @@ class _Work:
         tags = {
             "training.run_id": self._trained.run_id,
             "version": str(self._trained.version),
-            "promoted": _text(self._trained.promoted),
+            "gate.decision": verdict(self._trained.promoted),
             "gate.reason": self._trained.reason[:_TEXT_CHARACTERS],
         }
         log.tag(self._run_id, tags)
@@ -218,7 +215,8 @@ class _Work:
             if status != "FINISHED":
                 self._log.rename(self._run_id, status.lower())
             after = champion_of(self._log.client, self._request.vertical)
-            self._log.tag(self._run_id, {"exit_code": str(exit_code), "champion.after": _text(after)})
+            self._log.tag(self._run_id, {"exit_code": str(exit_code)})
+            self._log.lineage(self._run_id, {"champion.after": _text(after)})
             self._log.close(self._run_id, status, error)
         except Exception as refused:
             if not store_lost(refused):

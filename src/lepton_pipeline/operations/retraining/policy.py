@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lepton_pipeline.operations.retraining.state import RetrainingState
+from lepton_pipeline.operations.retraining.state import QualityWindow, RetrainingState
 from lepton_pipeline.parameters import Decay, Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
-from lepton_pipeline.system.readable import span_text
+from lepton_pipeline.statistics.metric_table import higher_is_better, wholly_worse
+from lepton_pipeline.system.readable import figure_text, span_text
 
 _NAMED = 3
 _NOT_DECLARED = "not declared"
@@ -108,18 +110,38 @@ def _drift(policy: Retraining, state: RetrainingState) -> Trigger:
 def _decay(declared: Decay | None, state: RetrainingState) -> Trigger:
     if declared is None:
         return Trigger("on_decay", False, _NOT_DECLARED)
-    if not state.windows:
-        return Trigger("on_decay", None, "no window has known labels that this champion has not learnt from")
-    last = state.windows[-declared.of :]
-    bound = declared.at_least
+    bound = declared.at_least if declared.at_most is None else declared.at_most
+    decayed, why = _fallen(declared, state.windows, bound)
+    if state.coverage is None:
+        return Trigger("on_decay", decayed, why)
+    # Intervals that miss more than on the test mislead as much as worse predictions do.
+    uncovered, text = _fallen(declared, state.coverage, None)
+    metric = state.windows[-1].metric if state.windows else "quality"
+    texts = [f"{metric}: {why}", f"coverage of intervals: {text}"]
+    first = texts[::-1] if uncovered and not decayed else texts
+    return Trigger("on_decay", decayed or uncovered or decayed, "; ".join(first))
+
+
+def _fallen(
+    declared: Decay, windows: Sequence[QualityWindow] | None, bound: float | None
+) -> tuple[bool | None, str]:
+    """Whether enough of the last windows are worse than the bound, or else than the champion's test, and why."""
+    if not windows:
+        return None, "no window has known labels that this champion has not learnt from"
+    last = windows[-declared.of :]
     if len(last) < declared.windows:
-        why = f"needs {declared.windows} windows with known labels, there are {len(last)}"
-        return Trigger("on_decay", None, why)
+        return None, f"needs {declared.windows} windows with known labels, there are {len(last)}"
+    metric = last[-1].metric
     # By the whole interval, as monitoring does.
-    below = [each for each in last if (each.below if bound is None else each.high < bound)]
+    worse = [
+        each
+        for each in last
+        if (each.below if bound is None else wholly_worse(metric, (each.low, each.high), bound))
+    ]
     limit = "the champion's own estimate" if bound is None else f"{bound:g}"
-    text = f"{len(below)} of the last {len(last)} windows wholly below {limit}, needed {declared.windows}"
-    return Trigger("on_decay", len(below) >= declared.windows, f"{text}; the latest at {last[-1].value:.4f}")
+    side = "below" if higher_is_better(metric) else "above"
+    text = f"{len(worse)} of the last {len(last)} windows wholly {side} {limit}, needed {declared.windows}"
+    return len(worse) >= declared.windows, f"{text}; the latest at {figure_text(last[-1].value)}"
 
 
 def _cooling_until(policy: Retraining, state: RetrainingState) -> datetime | None:

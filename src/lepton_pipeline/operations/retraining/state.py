@@ -11,12 +11,15 @@ import pandas as pd
 
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
-from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult
+from lepton_pipeline.evaluation.decision import PROMOTED, REFUSED
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult, Window
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
 from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
 from lepton_pipeline.registry.champion import champion_of, history
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.processes import has_ended
+from lepton_pipeline.system.records import Omitted
 from lepton_pipeline.tracking.runs import VANISHED
 from lepton_pipeline.tracking.store import recent_runs
 
@@ -52,14 +55,22 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class QualityWindow:
-    """Realised quality in a window: the gate's metric with its 95 % interval."""
+    """Realised quality in a window: a metric with its 95 % interval."""
 
     since: str
     until: str
     value: float
     low: float
     high: float
-    below: bool  # whether the whole interval lies below the bound
+    below: bool  # whether the whole interval is worse than the bound
+    metric: str
+
+    @classmethod
+    def of(cls, window: Window, figure: Estimate | None, below: bool, metric: str) -> QualityWindow | None:
+        """A window with an interval of a figure; else None."""
+        if figure is None or figure.low is None:
+            return None
+        return cls(str(window.since), str(window.until), figure.value, *figure.ends, below, metric)
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,8 @@ class RetrainingState:
     drifted: tuple[str, ...] | None = None  # columns, "scores", "all columns together", "volume"
     domain_auc: float | None = None  # AUC of the drift classifier
     domain_p: float | None = None
-    windows: tuple[QualityWindow, ...] | None = None  # realised quality, the earliest first
+    windows: tuple[QualityWindow, ...] | None = None  # the gate's metric, the earliest first
+    coverage: Omitted[tuple[QualityWindow, ...]] = None  # the same of prediction intervals, if there are any
     last_training_at: datetime | None = None  # by a job or by hand
     last_failure_at: datetime | None = None
     consecutive_failures: int = 0  # jobs that failed since the last success
@@ -113,15 +125,16 @@ def read_monitoring(result: MonitoringResult | None, champion: Champion | None) 
     others = {"scores": result.scores, "all columns together": result.domain, "volume": result.volume}
     flagged = [each.column for each in result.flagged]
     flagged += [name for name, each in others.items() if each is not None and each.flagged]
+    windows, covered = [], []
+    for each in result.windows:
+        windows.append(QualityWindow.of(each, each.estimate, each.below, each.metric))
+        covered.append(QualityWindow.of(each, each.coverage, each.coverage_below, "coverage"))
     return {
         "drifted": None if result.drifted is None else tuple(flagged if result.drifted else ()),
         "domain_auc": result.domain and result.domain.auc,
         "domain_p": result.domain and result.domain.p_value,
-        "windows": tuple(
-            QualityWindow(str(each.since), str(each.until), figure.value, *figure.ends, each.below)
-            for each in result.windows
-            if (figure := each.estimate) is not None
-        ),
+        "windows": tuple(filter(None, windows)),
+        "coverage": None if result.coverage is None else tuple(filter(None, covered)),
     }
 
 
@@ -237,11 +250,18 @@ def _job(run: Any) -> JobRun:
         decision=VANISHED if dead else tags.get("error") or tags.get("decision", ""),
         training_run_id=tags.get("training.run_id"),
         version=_number(tags.get("version")),
-        promoted=_TRUTH.get(tags.get("promoted")),
+        promoted=_promoted(tags),
         exit_code=_number(tags.get("exit_code")),
         reason=tags.get("gate.reason", ""),
         data_until=tags.get("data.until", ""),
     )
+
+
+def _promoted(tags: Mapping[str, str]) -> bool | None:
+    """What came of a job's model; earlier releases said it in a tag of their own."""
+    if "gate.decision" not in tags:
+        return _TRUTH.get(tags.get("promoted", ""))
+    return {PROMOTED: True, REFUSED: False}.get(tags["gate.decision"])
 
 
 def _number(text: str | None) -> int | None:

@@ -39,7 +39,10 @@ _ENDED_BADLY = ("failed", "timed out", "not started", "lost")
 FINDINGS: dict[str, tuple[str, Callable[[VerticalStatus], bool]]] = {
     "broken": ("cannot be read", lambda it: bool(it.problem)),
     "failing": ("failing", lambda it: it.failing_since is not None),
-    "decayed": ("quality decayed", lambda it: it.monitoring is not None and it.monitoring.decayed is True),
+    "decayed": (
+        "quality decayed",
+        lambda it: it.monitoring is not None and it.monitoring.quality_decayed is True,
+    ),
     "drifted": ("drifted", lambda it: it.monitoring is not None and it.monitoring.drifted is True),
     "refused": ("model refused", lambda it: it.job is not None and it.job.promoted is False),
     "overdue": ("overdue", lambda it: it.overdue is not None),

@@ -122,7 +122,9 @@ def describe_costs(evidence: Evidence) -> Context:
     costs = evidence.costs
     if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
-    return {"picture": draw_cost(costs.curve, costs.threshold) if costs.curve.threshold else ""}
+    if costs.threshold is None or not costs.curve.threshold:
+        return {"picture": ""}
+    return {"picture": draw_cost(costs.curve, costs.threshold)}
 
 
 def describe_slices(evidence: Evidence) -> Context:
@@ -211,19 +213,19 @@ def describe_training(evidence: Evidence) -> Context:
 
 def describe_lineage(evidence: Evidence) -> Context:
     """Code, data, configuration and environment of the model version."""
-    lineage, tags = evidence.lineage, evidence.lineage.tags
-    dirty = " with changes that are not committed" if tags.get("git.dirty") == "true" else ""
+    lineage, told = evidence.lineage, evidence.lineage.facts
+    dirty = " with changes that are not committed" if told.get("git.dirty") == "true" else ""
     packages = [f"{name} {lineage.packages[name]}" for name in _PACKAGES if name in lineage.packages]
     facts = [
         ("Run", lineage.run_id),
         ("Started", formats.moment(lineage.started)),
-        ("Commit", f"{tags.get('git.commit', 'unknown')}{dirty}"),
+        ("Commit", f"{told.get('git.commit', 'unknown')}{dirty}"),
         ("Data (SHA-256)", evidence.ingestion_record.sha256),
-        ("Configuration (SHA-256)", tags.get("configuration.sha256", "unknown")),
-        ("Environment (SHA-256)", tags.get("environment.sha256", "unknown")),
+        ("Configuration (SHA-256)", told.get("configuration.sha256", "unknown")),
+        ("Environment (SHA-256)", told.get("environment.sha256", "unknown")),
         ("Weights (SHA-256)", evidence.registration.weights_sha256),
         ("Device", evidence.registration.device),
-        ("Seed", tags.get("seed", "unknown")),
+        ("Seed", told.get("seed", "unknown")),
         ("Packages", ", ".join(packages)),
     ]
     return {"facts": facts, "changed": changed_parameters(lineage.parameters)}

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from lepton_pipeline.data.labels import positive_labels
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.tasks.positive import positive_labels
 
 
 @pytest.mark.parametrize(
