@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 from conftest import REPOSITORY
@@ -87,6 +88,21 @@ def test_differences_are_those_of_the_second_version_less_the_first(shop, two):
         assert difference.value == pytest.approx(after - before, abs=1e-12)
         assert difference.low <= difference.high
     assert {metric for metric, *_ in diff.registered} == set(own.metrics.model)
+
+
+@pytest.mark.parametrize("two", ["wine"], indirect=True)
+def test_rows_count_by_their_weight(shop, two):
+    name, own, _ = two
+    test = own.split.index[own.split["part"] == "test"]
+    weights = np.where(own.split["label"] == 2, 5.0, 1.0)
+    gate = Gate(metric="log_loss", at_least=None, at_most=1e6)
+    declared = Vertical(dataset=own.dataset, evaluation=EVALUATION, gate=gate)
+    held = HeldRows(own.table, own.split.assign(weight=weights), declared)
+    found = compare_versions(shop.client, name, "1", "1", held).same_rows
+    right = (own.artefact.predict(own.table)["decision"] == own.table["cultivar"])[test]
+    expected = np.average(right, weights=weights[own.table.index.get_indexer(test)])
+    assert found.values["accuracy"] == pytest.approx((expected, expected))
+    assert expected != right.mean()
 
 
 def test_versions_of_another_task_than_the_declared_one_are_not_scored(shop, two):

@@ -124,7 +124,7 @@ def artefact():
     target = Target(Binary())
     split = split_rows(made, target, DATASET, Split())
     encoder, encoded = encode_rows(
-        made, split, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
+        made, split, target, DATASET, FeatureReport(0, 0.95, "stop", "warn", [], []), Leaks()
     )
     training = Training(model="mlp", boosting=True, epochs=2, device="cpu")
     model, _, _ = train_model(encoded, split, target, training)

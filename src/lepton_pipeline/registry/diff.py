@@ -124,11 +124,12 @@ def _on_same_rows(client: Any, name: str, versions: tuple[int, int], held: HeldR
         if problem := task.differs_from(artefact.task):
             raise LeptonError(f"version {version} cannot be scored: {problem}")
     rows = unseen.index[unseen]
-    sample = Sample.of(held.split.loc[rows, "label"], resampling_units(held.table.loc[rows], dataset), task)
+    scored = held.split.loc[rows, [name for name in ("label", "weight") if name in held.split]]
+    units = resampling_units(held.table.loc[rows], dataset)
+    sample = Sample.of(scored["label"], units, task, scored.get("weight"))
     if problem := too_few(sample):
         advice = repeat_advice(dataset)
         raise LeptonError(f"{problem}{advice and '; '}{advice}")
-    scored = pd.DataFrame({"label": held.split.loc[rows, "label"]})
     for model, artefact in artefacts.items():
         scored = scored.assign(**task.columns(model, artefact.scores(held.table.loc[rows])))
     cuts = {model: artefact.threshold for model, artefact in artefacts.items()}
