@@ -265,3 +265,17 @@ def test_figures_of_any_size_fit_into_a_narrow_terminal(capsys, monkeypatch, wid
     first = next(place for place, line in enumerate(printed) if line.lstrip().startswith("model "))
     assert sum(line.count("]") for line in printed[first : first + lines]) == 2
     assert printed[first + lines].strip() == ""
+
+
+def test_costs_of_other_tasks_name_their_other_ways_to_decide(capsys):
+    results = without_threshold(Multiclass(["a", "b", "c"]), {"log_loss": AUC, "macro_f1": AUC})
+    policies = {"model": Estimate(300.0), "likeliest": Estimate(450.0), "hand_over": Estimate(500.0)}
+    saving = {"likeliest": Estimate(150.0, 100.0, 200.0), "hand_over": Estimate(200.0, 190.0, 210.0)}
+    results["costs"] = Costs(True, "EUR", policies=policies, saving=saving)
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "300 EUR for 1,000 cases; 450 to decide on the likeliest class, 500 to hand every case over;"
+        in printed
+    )
+    assert "the model saves 150 [100, 200] against the better" in printed

@@ -22,6 +22,7 @@ from lepton_pipeline.reporting.report.formats import (
     lower_first,
     metric_name,
     model_parts,
+    policy_name,
     training_plan,
 )
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
@@ -37,6 +38,7 @@ _NAMES = {
     "ridge_regression": "ridge regression",
     "hist_gradient_boosting": "gradient boosting",
 }
+_POLICIES = {"none": "if none is acted on", "all": "if all are"}
 _STAGES = 5
 
 
@@ -161,12 +163,20 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _cost(costs: Costs) -> str:
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
-    without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
-    better = min(("none", "all"), key=lambda name: costs.policies[name].value)
+    others = (
+        ("none", "all") if costs.threshold is not None else [name for name in policies if name != "model"]
+    )
+    told = [
+        f"{policies[name]} {_POLICIES.get(name) or f'to {lower_first(policy_name(name))}'}" for name in others
+    ]
+    better = min(others, key=lambda name: costs.policies[name].value)
     figure = costs.saving[better]
-    saving = f"the model saves {_amount(figure.value)} {bracket(figure, _amount)} against the better"
+    rival = "the better" if len(others) > 1 else "that"
+    saving = f"the model saves {_amount(figure.value)} {bracket(figure, _amount)} against {rival}"
     note = f"; {costs.note}" if costs.note else ""
-    return f"{policies['model']} {costs.unit}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
+    return (
+        f"{policies['model']} {costs.unit}".rstrip() + f" for 1,000 cases; {', '.join(told)}; {saving}{note}"
+    )
 
 
 def _amount(amount: float) -> str:

@@ -306,6 +306,7 @@ def make_class_evidence(names: Sequence[str] = CULTIVARS, **changes: Any) -> Evi
             [Example("least certain", {"decision": names[1], "probability": 0.4567}, reasons)],
         ),
         "copies": None,
+        "costs": Costs(),
     }
     return make_evidence(**(parts | changes))
 
@@ -362,6 +363,7 @@ def make_error_evidence(*, log: bool = False, quantiles: bool = False, **changes
             ],
         ),
         "copies": None,
+        "costs": Costs(),
     }
     return make_evidence(**(parts | changes))
 

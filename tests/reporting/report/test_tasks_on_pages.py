@@ -15,14 +15,18 @@ from sklearn.metrics import (
 )
 from test_report_page import Page, between
 
+from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.parameters.evaluation import ClassCosts, ErrorCosts
 from lepton_pipeline.reporting.pictures.figures import draw_figures
 from lepton_pipeline.reporting.report.classes import describe_quality as describe_classes
 from lepton_pipeline.reporting.report.errors import describe_quality as describe_errors
 from lepton_pipeline.reporting.report.sections import changed_parameters
 from lepton_pipeline.reporting.report.views import VIEWS
 from lepton_pipeline.reporting.report.write import render_card, render_report
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
 
@@ -326,3 +330,48 @@ def test_files_of_figures_are_those_of_the_task(classes, errors):
 def test_what_follows_from_the_task_is_no_change_of_a_parameter(dataset, gate, listed):
     declared = Vertical.model_validate({"dataset": dataset, "gate": gate}).model_dump()
     assert {key for key, _, _ in changed_parameters(declared)} == listed
+
+
+def costs_of(*others):
+    figures = {
+        name: Estimate(100.0 * number, 90.0 * number, 110.0 * number) for number, name in enumerate(others, 5)
+    }
+    return Costs(True, "EUR", policies={"model": Estimate(400.0, 350.0, 450.0), **figures}, saving=figures)
+
+
+def test_classes_are_decided_on_by_costs_and_some_cases_handed_over(classes):
+    costs = ClassCosts(wrong=10.0, hand_over=4.0)
+    task = Multiclass(classes.task.score_names, costs)
+    evidence = replace(classes, target=Target(task), costs=costs_of("likeliest", "hand_over"))
+    html = render_report(evidence)
+    likeliest = classes.task.scores(evidence.test, "model")
+    # With equal costs, a class is decided on where its probability exceeds 1 - 4 / 10.
+    taken = likeliest.max(axis=1) >= 0.6
+    truth, guess = decided(classes)
+    said = words_of(html, "costs")
+    assert f"hands {100 * (1 - taken.mean()):.1f} % of the test cases over" in said
+    assert f"In {100 * (truth == guess)[taken].mean():.1f} % of the others it decides rightly." in said
+    assert "Hand every case over600 EUR" in said
+    assert "threshold" not in said
+    assert "against: decide on the likeliest class" in words_of(html, "verdict")
+    assert 'Against "hand every case over" it saves 600 EUR' in render_card(evidence)
+
+
+def test_a_number_is_decided_on_as_a_quantile():
+    costs = ErrorCosts(under=3.0, over=1.0)
+    evidence = make_error_evidence(target=Target(Regression(costs=costs)), costs=costs_of("prediction"))
+    said = words_of(render_report(evidence), "costs")
+    assert "75 % of the true values shall lie below it." in said
+    assert "Decide on the prediction500 EUR" in said
+
+
+def test_that_rows_have_weights_is_told_and_decisions_are_counted_by_them():
+    evidence = make_evidence()
+    weights = np.where(evidence.scores["label"] == 1, 3.0, 1.0)
+    weighted = make_evidence(scores=evidence.scores.assign(weight=weights))
+    # Every fourth row is positive: three of them weigh as much as all others.
+    assert "500 are positive" in words_of(render_report(weighted), "quality")
+    assert "250 are positive" in words_of(render_report(evidence), "quality")
+    note = "In these figures rows count by their weight (dataset.weight)"
+    assert note in words_of(render_report(weighted), "quality")
+    assert note not in words_of(render_report(evidence), "quality")

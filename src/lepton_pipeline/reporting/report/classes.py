@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from lepton_pipeline.evaluation.explanation import Example
@@ -13,9 +15,11 @@ from lepton_pipeline.reporting.pictures.classes import (
     worst_pairs,
 )
 from lepton_pipeline.reporting.report import formats
+from lepton_pipeline.reporting.report.decisions import saved
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.statistics.class_measures import confusion, per_class, rank_classes
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.tasks.multiclass import Multiclass
 
 SLICED = ("accuracy", "log_loss", "macro_f1")
 # Of more classes the most frequent ones are listed, or the table is folded.
@@ -90,6 +94,19 @@ def summarise(evidence: Evidence) -> str:
     return f"Of 1,000 cases, the likeliest class is right for {right}; always {rival}."
 
 
+def describe_decisions(evidence: Evidence) -> str:
+    """How often cases are handed over, and how often the others are decided rightly."""
+    labels, probabilities = _test_rows(evidence)
+    decided = cast(Multiclass, evidence.task).decide(probabilities)
+    taken = decided >= 0
+    right = formats.percent(float((decided == labels)[taken].mean())) if taken.any() else ""
+    by_costs = "The model decides on the class of least expected cost"
+    if taken.all():
+        return f"{by_costs}, which is the right one in {right} of the test cases."
+    handed = f"and hands {formats.percent(float(1 - taken.mean()))} of the test cases over, where that cost is higher"
+    return f"{by_costs}, {handed}. " + (f"In {right} of the others it decides rightly." if right else "")
+
+
 def describe_case(case: Example) -> tuple[str, str]:
     """The likeliest class and its probability."""
     share = formats.percent(float(case.prediction["probability"]))
@@ -108,7 +125,7 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
     shown = (
         (metric, evidence.metrics.model[metric]) for metric in ("log_loss", "macro_f1", "accuracy", "ece")
     )
-    return [
+    titled = [
         (
             formats.metric_name(metric),
             formats.metric(metric, figure.value),
@@ -116,6 +133,7 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
         )
         for metric, figure in shown
     ]
+    return [*titled, *saved(evidence)]
 
 
 def _test_rows(evidence: Evidence) -> tuple[np.ndarray, Floats]:

@@ -58,22 +58,23 @@ def describe_case(case: Example) -> tuple[str, str]:
 
 
 def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """The confusion matrix of the test rows per 1,000 cases, with recall and precision as shares.
+    """The confusion matrix of the test rows, by their weights, per 1,000 cases; recall and precision as shares.
 
     Keys: `found`, `missed`, `false_alarms`, `left_alone`, `recall`, `precision`.
     """
     test = scores[scores["part"] == "test"]
     positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
+    weights = test["weight"].to_numpy(np.float64) if "weight" in test else np.ones(len(test))
     cases = (positive & acted, positive & ~acted, ~positive & acted)
-    found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
-    each = 1000 / len(test)
+    found, missed, alarms = (float(weights[case].sum()) for case in cases)
+    each = 1000 / float(weights.sum())
     return {
         "found": found * each,
         "missed": missed * each,
         "false_alarms": alarms * each,
-        "left_alone": (len(test) - found - missed - alarms) * each,
+        "left_alone": (float(weights.sum()) - found - missed - alarms) * each,
         "recall": found / (found + missed),
-        "precision": found / max(found + alarms, 1),
+        "precision": found / (found + alarms or 1.0),
     }
 
 
@@ -89,11 +90,16 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
         ("Recall", recall, f"{hits} of {positive} positive cases in 1,000"),
         ("Precision", precision, f"{hits} of {alarms} alarms in 1,000 cases"),
     ]
-    if evidence.costs and (saving := evidence.costs.saving):
-        # The alternative is to decide without a model.
-        simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
-        name, figure = min(simple.items(), key=lambda item: item[1].value)
-        unit = evidence.costs.unit
-        note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
-        shown.append(("Saved per 1,000 cases", formats.amount(figure.value, unit), note))
-    return shown
+    return [*shown, *saved(evidence)]
+
+
+def saved(evidence: Evidence) -> list[tuple[str, str, str]]:
+    """The tile of what the model saves, where costs are declared."""
+    if not evidence.costs or not (saving := evidence.costs.saving):
+        return []
+    # The alternative is to decide without a model.
+    simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
+    name, figure = min(simple.items(), key=lambda item: item[1].value)
+    unit = evidence.costs.unit
+    note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
+    return [("Saved per 1,000 cases", formats.amount(figure.value, unit), note)]

@@ -17,6 +17,7 @@ from lepton_pipeline.reporting.pictures.errors import (
     worst_rows,
 )
 from lepton_pipeline.reporting.report import formats
+from lepton_pipeline.reporting.report.decisions import saved
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.statistics.error_measures import compare, rows_without_percentage
 from lepton_pipeline.tasks.regression import Regression
@@ -115,6 +116,17 @@ def summarise(evidence: Evidence) -> str:
     return f"Half of the predictions are off by at most {off}; {inside} of the true values lie in their interval."
 
 
+def describe_decisions(evidence: Evidence) -> str:
+    """The quantile that is decided on."""
+    costs = _task(evidence).costs
+    if costs is None:
+        return ""
+    return (
+        f"The model decides on the quantile of least expected cost: {formats.percent(costs.quantile, 0)} of the true "
+        "values shall lie below it."
+    )
+
+
 def describe_case(case: Example) -> tuple[str, str]:
     """The prediction and its interval."""
     ends = (formats.quantity(float(case.prediction[name])) for name in ("prediction", "low", "high"))
@@ -131,7 +143,7 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
         "r2": "; 0 for the mean of the target",
         "coverage": f"; declared {formats.percent(_task(evidence).coverage, 0)}",
     }
-    return [
+    titled = [
         (
             formats.metric_name(metric),
             formats.metric(metric, model[metric].value),
@@ -139,6 +151,7 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
         )
         for metric, note in notes.items()
     ]
+    return [*titled, *saved(evidence)]
 
 
 def _task(evidence: Evidence) -> Regression:

@@ -23,7 +23,14 @@ MODELS = {
     "ridge_regression": "Ridge regression",
     "hist_gradient_boosting": "Gradient boosting",
 }
-POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none": "Act on no case"}
+POLICIES = {
+    "model": "Act as the model says",
+    "all": "Act on every case",
+    "none": "Act on no case",
+    "likeliest": "Decide on the likeliest class",
+    "hand_over": "Hand every case over",
+    "prediction": "Decide on the prediction",
+}
 _PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",

@@ -111,6 +111,7 @@ def describe_quality(evidence: Evidence) -> Context:
     metrics, view = evidence.metrics, view_of(evidence.task)
     return {
         "sample": view.describe_sample(evidence),
+        "weighted": "weight" in evidence.scores,
         "warnings": quality_warnings(metrics),
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
         **view.describe_quality(evidence),
@@ -122,9 +123,10 @@ def describe_costs(evidence: Evidence) -> Context:
     costs = evidence.costs
     if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
+    decided = view_of(evidence.task).describe_decisions(evidence)
     if costs.threshold is None or not costs.curve.threshold:
-        return {"picture": ""}
-    return {"picture": draw_cost(costs.curve, costs.threshold)}
+        return {"decided": decided, "picture": ""}
+    return {"decided": decided, "picture": draw_cost(costs.curve, costs.threshold)}
 
 
 def describe_slices(evidence: Evidence) -> Context:

@@ -29,6 +29,7 @@ class View:
     describe_quality: Callable[[Evidence], Context]
     describe_sample: Callable[[Evidence], str]
     summarise: Callable[[Evidence], str]
+    describe_decisions: Callable[[Evidence], str]  # by costs, where no threshold says it; else empty
     describe_case: Callable[[Example], tuple[str, str]]  # in bold, and what follows
     sliced: Sequence[str]  # metrics of slices
     words: Words
@@ -41,6 +42,7 @@ VIEWS = {
         decisions.describe_quality,
         decisions.describe_sample,
         decisions.summarise,
+        lambda evidence: "",
         decisions.describe_case,
         decisions.SLICED,
         Words(
@@ -56,6 +58,7 @@ VIEWS = {
         classes.describe_quality,
         classes.describe_sample,
         classes.summarise,
+        classes.describe_decisions,
         classes.describe_case,
         classes.SLICED,
         Words(
@@ -72,6 +75,7 @@ VIEWS = {
         errors.describe_quality,
         errors.describe_sample,
         errors.summarise,
+        errors.describe_decisions,
         errors.describe_case,
         errors.SLICED,
         Words(

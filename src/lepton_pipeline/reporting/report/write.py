@@ -61,7 +61,7 @@ def render_report(evidence: Evidence) -> str:
     contents = [
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
-        if key != "costs" or evidence.task.has_threshold
+        if key != "costs" or evidence.task.has_threshold or (evidence.costs and evidence.costs.declared)
     ]
     return render("report.html", evidence=evidence, about=evidence.about, sections=contents)
 
