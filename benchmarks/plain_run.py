@@ -48,7 +48,7 @@ from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
-from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.reporting.pictures.figures import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.tasks.find import Target, find_target
@@ -166,7 +166,7 @@ def main() -> None:
     metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
-    run.stage(draw_figures, ["figures"], scores, metrics, vertical.about)
+    run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
     measured = (scores, target, metrics)
     copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
     costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
@@ -178,7 +178,7 @@ def main() -> None:
     registration = run.stage(
         register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept
     )
-    run.stage(draw_explanation, ["explanation_figure"], explanation, vertical.about)
+    run.stage(draw_explanation, ["explanation_figure"], explanation, target, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model,
@@ -200,6 +200,7 @@ def main() -> None:
         vertical.about,
         registration,
         ingestion_record=record,
+        target=target,
         contract_result=result,
         columns=columns,
         feature_report=report,

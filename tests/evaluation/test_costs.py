@@ -12,7 +12,7 @@ from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.parameters import About, Costs, Evaluation
-from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.reporting.pictures.quality import draw_decision_figures
 from lepton_pipeline.system.records import to_plain
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.find import Target
@@ -198,7 +198,7 @@ def test_costs_that_make_the_model_idle_are_told_and_break_nothing(amount, acted
     assert (test["model"] >= metrics.threshold).mean() == acted
     assert decision in found["note"]
     assert metrics.model["f1"].value == pytest.approx(2 * acted * 0.2 / 1.2)
-    assert set(draw_figures(scores, metrics, About())) >= {"roc.svg", "score_histogram.svg"}
+    assert set(draw_decision_figures(scores, metrics, About())) >= {"roc.svg", "score_histogram.svg"}
     chosen = next(row for row in found["what_if"] if row["chosen"])
     assert chosen["precision"] == (pytest.approx(0.2) if acted else None)
     json.dumps(found, allow_nan=False)

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pandas as pd
+import pytest
 
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading
@@ -12,6 +13,10 @@ from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column, Colum
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
 
 AUC = Estimate(0.8, 0.7, 0.9)
@@ -54,6 +59,7 @@ RESULTS = {
     ),
     "tables": {"lines": ContractResult("tables.lines", True, 9000, 2, 0.05, [], ["Price below 0"], [])},
     "about": {"caution": "synthetic data"},
+    "target": Target(Binary()),
     "metrics": Metrics(
         threshold=0.25,
         thresholds={},
@@ -81,7 +87,8 @@ RESULTS = {
             decide=False,
         ),
         entities=[],
-        auc=AUC,
+        metric="auc",
+        figure=AUC,
     ),
     "costs": Costs(
         declared=True,
@@ -171,7 +178,7 @@ def test_few_cases_are_warned_of_and_too_few_have_no_interval(capsys):
         evidence=Evidence(12, 40, "row"),
         test={"model": {"auc": replace(AUC, approximate=True), "f1": Estimate(0.5), "ece": Estimate(0.0125)}},
     )
-    print_summary("shop", {"metrics": few}, {"evaluate": 0.5}, "make ui")
+    print_summary("shop", {"metrics": few, "target": Target(Binary())}, {"evaluate": 0.5}, "make ui")
     printed = " ".join(capsys.readouterr().out.split())
     assert "0.8000 ≈[0.7000, 0.9000] 0.5000 [cannot be judged]" in printed
     assert "warning intervals are approximate (≈): 12 test rows of the rarer class, below 50" in printed
@@ -197,3 +204,78 @@ def test_a_run_that_stopped_before_the_columns_says_what_was_guessed(capsys):
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "rows 1,208 in files, 8 set apart (8 short records, e.g. sales.csv line 17), 1,200 in" in lines
     assert f"note age: {NOTE}" in lines
+
+
+def without_threshold(task, figures, **baselines):
+    rows = {"validation": Rows(300), "test": Rows(200)}
+    test = {"model": figures, **baselines}
+    metrics = Metrics(threshold=None, thresholds={}, rows=rows, resamples=100, test=test)
+    return {"metrics": metrics, "target": Target(task), "registration": RESULTS["registration"]}
+
+
+def test_a_model_of_classes_is_judged_by_log_loss_and_macro_f1(capsys):
+    loss, f1 = Estimate(0.4321, 0.35, 0.5), Estimate(0.9, 0.85, 0.95)
+    results = without_threshold(
+        Multiclass(["a", "b", "c"]), {"log_loss": loss, "macro_f1": f1, "accuracy": f1}
+    )
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "test rows Log loss [95 % interval] Macro F1 [95 % interval]" in printed
+    assert "model 0.4321 [0.3500, 0.5000] 0.9000 [0.8500, 0.9500]" in printed
+    assert "threshold" not in printed
+    assert summary_markdown(results).startswith(
+        "| test rows | Log loss [95 % interval] | Macro F1 [95 % interval] |"
+    )
+
+
+def test_that_many_classes_have_no_boosting_is_told(capsys):
+    figures = {"log_loss": AUC, "macro_f1": AUC}
+    results = without_threshold(Multiclass([str(each) for each in range(40)]), figures)
+    results["registration"] = replace(RESULTS["registration"], boosting_weight=None)
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "Networks alone (gradient boosting is left out of more than 30 classes, and here are 40)" in printed
+    )
+
+
+def test_errors_are_in_the_unit_of_the_target_and_gaps_too(capsys):
+    rmse, mae = Estimate(54321.09, 50000.0, 60000.0), Estimate(0.0123, 0.01, 0.015, approximate=True)
+    results = without_threshold(
+        Regression(), {"rmse": rmse, "mae": mae}, ridge_regression={"rmse": rmse, "mae": Estimate(0.02)}
+    )
+    results["slices"] = Slices(slices=[a_slice("town", "Graz", mae=gap(1234.5, 200.0, 2300.0))])
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "model 54,321 [50,000, 60,000] 0.01230 ≈[0.01000, 0.01500]" in printed
+    assert "ridge regression 54,321 [50,000, 60,000] 0.02000 [cannot be judged]" in printed
+    assert "town = Graz: mae +1,234 [+200.0, +2,300] against all others" in printed
+
+
+@pytest.mark.parametrize(
+    ("width", "value", "lines"), [(80, 54321.0, 1), (80, 1234567.8, 2), (120, 1234567.8, 1)]
+)
+def test_figures_of_any_size_fit_into_a_narrow_terminal(capsys, monkeypatch, width, value, lines):
+    monkeypatch.setattr("lepton_pipeline.terminal.console._WIDTH_OF_A_LOG", width)
+    large = Estimate(value, 0.9 * value, 1.1 * value, approximate=True)
+    results = without_threshold(Regression(), {"rmse": large, "mae": large})
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = capsys.readouterr().out.splitlines()
+    assert max(map(len, printed)) <= width
+    first = next(place for place, line in enumerate(printed) if line.lstrip().startswith("model "))
+    assert sum(line.count("]") for line in printed[first : first + lines]) == 2
+    assert printed[first + lines].strip() == ""
+
+
+def test_costs_of_other_tasks_name_their_other_ways_to_decide(capsys):
+    results = without_threshold(Multiclass(["a", "b", "c"]), {"log_loss": AUC, "macro_f1": AUC})
+    policies = {"model": Estimate(300.0), "likeliest": Estimate(450.0), "hand_over": Estimate(500.0)}
+    saving = {"likeliest": Estimate(150.0, 100.0, 200.0), "hand_over": Estimate(200.0, 190.0, 210.0)}
+    results["costs"] = Costs(True, "EUR", policies=policies, saving=saving)
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "300 EUR for 1,000 cases; 450 to decide on the likeliest class, 500 to hand every case over;"
+        in printed
+    )
+    assert "the model saves 150 [100, 200] against the better" in printed

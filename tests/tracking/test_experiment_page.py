@@ -18,7 +18,8 @@ def test_parameters_that_are_the_same_or_of_no_run_do_not_differ():
 
 def test_the_view_shows_what_differs_and_what_decides():
     differing = ["features.derive", "training.learning_rate", "training.seed"]
-    view = state(experiment_tags("3", "f1", differing))
+    curves = ["validation.auc", "validation.log_loss"]
+    view = state(experiment_tags("3", "f1", differing, curves))
     columns = view["selectedColumns"]
     assert columns[:2] == ["tags.`gate.decision`", "metrics.`test.f1`"]
     assert columns.count("metrics.`test.f1`") == 1

@@ -27,8 +27,8 @@ _REASON_CHARACTERS = 300
 # The last of each is what its job is for.
 _SUMMARISED = {
     TRAINING: (
-        *("ingestion_record", "contract_result", "split", "columns", "feature_report", "metrics"),
-        *("copies", "costs", "slices", "registration", "decision"),
+        *("ingestion_record", "contract_result", "target", "split", "columns", "feature_report"),
+        *("metrics", "copies", "costs", "slices", "registration", "decision"),
     ),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),

@@ -33,7 +33,7 @@ from lepton_pipeline.pipelines.features import stages
 from lepton_pipeline.registry.gate import gate_model
 from lepton_pipeline.registry.publish import register_model
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
-from lepton_pipeline.reporting.pictures.quality import draw_figures
+from lepton_pipeline.reporting.pictures.figures import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.tasks.find import Target, find_target
 from lepton_pipeline.tasks.split import split_rows
@@ -117,10 +117,10 @@ _EVALUATION = stages(
         "scores target metrics slice_labels params:dataset params:evaluation units",
         "slices",
     ),
-    (draw_figures, "scores metrics params:about", "figures"),
+    (draw_figures, "scores target metrics params:about", "figures"),
     (measure_drift, "feature_table split encoder", "drift"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
-    (draw_explanation, "explanation params:about", "explanation_figure"),
+    (draw_explanation, "explanation target params:about", "explanation_figure"),
 )
 _REGISTRATION = stages(
     "registration",
@@ -144,6 +144,6 @@ _REGISTRATION = stages(
 )
 _DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
-    "params:about ingestion_record contract_result columns feature_report split scores metrics copies costs slices "
-    "explanation history registration decision drift"
+    "params:about ingestion_record contract_result columns feature_report target split scores metrics copies costs "
+    "slices explanation history registration decision drift"
 )

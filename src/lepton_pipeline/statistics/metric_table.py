@@ -18,6 +18,7 @@ class Metric:
         most, least: the largest and the smallest value that it can have; None without a bound.
         logged: whether a run logs it to MLflow, so that runs are compared by it.
         share: whether it is shown in per cent.
+        in_unit: whether it is in the unit of a target, of any size.
         needs_groups: whether it is of groups of rows, which `dataset.group` declares.
     """
 
@@ -29,6 +30,7 @@ class Metric:
     least: float | None = field(default=0.0, kw_only=True)
     logged: bool = True
     share: bool = False
+    in_unit: bool = False
     needs_groups: bool = False
 
     @property
@@ -133,12 +135,12 @@ CLASSES: tuple[Metric, ...] = (
     _SHARED["ece"],
 )
 ERRORS: tuple[Metric, ...] = (
-    Metric("rmse", "RMSE", "root of the mean squared error, in the target's unit", False, None),
-    Metric("mae", "MAE", "mean absolute error, in the target's unit", False, None),
+    Metric("rmse", "RMSE", "root of the mean squared error, in the target's unit", False, None, in_unit=True),
+    Metric("mae", "MAE", "mean absolute error, in the target's unit", False, None, in_unit=True),
     Metric("r2", "R2", "share of the target's variance that is predicted", True, 1.0, least=None),
     Metric("mape", "MAPE", "mean absolute error as a share of the target", False, None, share=True),
     Metric("wape", "WAPE", "sum of absolute errors as a share of the target's sum", False, None, share=True),
-    Metric("bias", "Bias", "mean prediction less mean target", False, None, least=None),
+    Metric("bias", "Bias", "mean prediction less mean target", False, None, least=None, in_unit=True),
     Metric(
         "coverage",
         "Coverage",
@@ -148,7 +150,12 @@ ERRORS: tuple[Metric, ...] = (
         share=True,
     ),
     Metric(
-        "width", "Interval width", "mean width of the prediction intervals, in the target's unit", False, None
+        "width",
+        "Interval width",
+        "mean width of the prediction intervals, in the target's unit",
+        False,
+        None,
+        in_unit=True,
     ),
 )
 TABLES = (BINARY, CLASSES, ERRORS)

@@ -39,6 +39,7 @@ class Binary(Task):
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
+    page: ClassVar = "decisions"
     label_type: ClassVar = "int8"
     outputs: ClassVar = 1
     boosters: ClassVar = [Booster()]

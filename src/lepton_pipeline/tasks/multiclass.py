@@ -58,6 +58,7 @@ class Multiclass(Task):
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = "logistic_regression"
     case: ClassVar = "beside the most frequent class"
+    page: ClassVar = "classes"
     label_type: ClassVar = "int16"
     level_name: ClassVar = "probability of the likeliest class"
     unread: ClassVar = "a class that the champion does not know"
@@ -354,6 +355,13 @@ class Multiclass(Task):
             # Being wrong says more of that row.
             cases = {case: row for case, row in cases.items() if row != first or "wrong" in case}
         return cases
+
+    @property
+    def without_boosting(self) -> str:
+        """It takes too long for more than 30 classes."""
+        if self.boosters:
+            return ""
+        return f"gradient boosting is left out of more than {MOST_BOOSTED} classes, and here are {self.outputs:,}"
 
     def later_labels(self, table: pd.DataFrame, dataset: Dataset) -> pd.Series:
         """Places of the classes; missing where a class is none of them, unless rare ones are one class."""

@@ -60,6 +60,8 @@ class Regression(Task):
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = "ridge_regression"
     case: ClassVar = "with a known target"
+    page: ClassVar = "errors"
+    explains_probability: ClassVar = False
     label_type: ClassVar = "float64"
     has_intervals: ClassVar = True
     level_name: ClassVar = "prediction"
@@ -361,6 +363,21 @@ class Regression(Task):
             median_prediction=median,
             mean_width=width.value,
         )
+
+    @property
+    def loss(self) -> str:
+        """Of the standardised target."""
+        errors = "Huber's loss" if self.robust else "Squared error"
+        return f"{errors}{' and pinball losses' * self.quantiles}, standardised target"
+
+    def on_log_scale(self, labels: Array, scores: Floats) -> dict[str, float]:
+        """RMSE, MAE and R2 of the logarithms."""
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+        if self.transform is None or not (predicted > 0).all():
+            return {}
+        rows = compare(self._scaled(labels.astype(np.float64)), self._scaled(predicted))
+        measured = measure_errors(rows, np.ones((1, len(labels))))
+        return {metric: float(measured[metric][0]) for metric in ("rmse", "mae", "r2")}
 
     def _scaled(self, labels: Floats) -> Floats:
         return np.log(labels) if self.transform else labels

@@ -74,6 +74,10 @@ class Task(ABC):
     linear: ClassVar[str]
     # What rows that intervals rest on are, see `cases`.
     case: ClassVar[str]
+    # What pictures and pages show it by, see `reporting.report.views`.
+    page: ClassVar[str]
+    # What is explained: a probability, or a number.
+    explains_probability: ClassVar[bool] = True
     # Whether decisions are taken by a threshold, chosen on validation rows.
     has_threshold: ClassVar[bool] = False
     # Type of labels, and whether scores have intervals, which hold as often as they promise.
@@ -344,6 +348,22 @@ class Task(ABC):
     def effect_text(self, effect: float) -> str:
         """An effect on a single row, with its sign."""
         return f"{effect:+.2f}"
+
+    # Words and figures for pages
+
+    @property
+    def loss(self) -> str:
+        """What networks lower, as the title of a chart."""
+        return "Log loss"
+
+    @property
+    def without_boosting(self) -> str:
+        """Why no model of the task has gradient boosting; empty where it can."""
+        return ""
+
+    def on_log_scale(self, labels: Array, scores: Floats) -> dict[str, float]:
+        """Metrics of logarithms, where they are what is learnt and all scores have one; else empty."""
+        return {}
 
     # Later rows
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
@@ -15,9 +16,17 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
-from lepton_pipeline.reporting.report.formats import lower_first, model_parts, training_plan
+from lepton_pipeline.reporting.report.formats import (
+    difference,
+    exact,
+    lower_first,
+    metric_name,
+    model_parts,
+    policy_name,
+    training_plan,
+)
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
-from lepton_pipeline.statistics.estimates import Metrics
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Text, console, facts_grid, table
@@ -26,8 +35,10 @@ _NAMES = {
     "model": "model",
     "network": "network alone",
     "logistic_regression": "logistic regression",
+    "ridge_regression": "ridge regression",
     "hist_gradient_boosting": "gradient boosting",
 }
+_POLICIES = {"none": "if none is acted on", "all": "if all are"}
 _STAGES = 5
 
 
@@ -46,8 +57,9 @@ def print_summary(name: str, results: Mapping[str, Any], seconds: Mapping[str, f
     out.print()
     out.print(Text(f"{name}: {version}", style="bold"))
     if metrics := results.get("metrics"):
-        quality = table("test rows", "AUC  [95 % interval]", "F1  [95 % interval]")
-        for model, *cells in _quality(metrics):
+        shown_metrics = results["target"].task.shown
+        quality = table("test rows", *(f"{metric_name(name)}  [95 % interval]" for name in shown_metrics))
+        for model, *cells in _quality(metrics, shown_metrics):
             quality.add_row(model, *cells, style="bold" if model == "model" else None)
         out.print(quality)
     if shown is not None:
@@ -59,8 +71,10 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     """The results as Markdown, for the note on the run's page in MLflow."""
     lines = []
     if metrics := results.get("metrics"):
-        lines += ["| test rows | AUC [95 % interval] | F1 [95 % interval] |", "|---|---|---|"]
-        for cells in _quality(metrics):
+        shown = results["target"].task.shown
+        heads = [f"{metric_name(name)} [95 % interval]" for name in shown]
+        lines += [f"| test rows | {' | '.join(heads)} |", "|---" * (1 + len(heads)) + "|"]
+        for cells in _quality(metrics, shown):
             # MLflow's page leaves no space between the columns of a table.
             lines.append("| " + " | ".join(f"{cell}&emsp;" for cell in cells) + " |")
         lines.append("")
@@ -70,10 +84,14 @@ def summary_markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _quality(metrics: Metrics) -> Iterator[tuple[str, ...]]:
+def _quality(metrics: Metrics, shown: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for model, figures in metrics.test.items():
-        both = (figures[metric] for metric in ("auc", "f1"))
-        yield _NAMES.get(model, model), *(f"{each.value:.4f}  {bracket(each)}" for each in both)
+        cells = (_figure(metric, figures[metric]) for metric in shown)
+        yield _NAMES.get(model, model), *cells
+
+
+def _figure(metric: str, figure: Estimate) -> str:
+    return f"{exact(metric, figure.value)}  {bracket(figure, partial(exact, metric))}"
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -93,11 +111,15 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         if before := metrics.uncalibrated:
             after = metrics.model["ece"].value
             facts.append(("calibration", f"error {before['ece']:.4f} before, {after:.4f} after"))
-        rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
         if registration := results.get("registration"):
-            parts = [model_parts(registration), lower_first(training_plan(registration))]
+            parts = [
+                model_parts(registration, results["target"].task),
+                lower_first(training_plan(registration)),
+            ]
             facts.append(("model", "; ".join(filter(None, parts))))
-        facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
+        if metrics.threshold is not None:
+            rule = "least cost" if metrics.threshold_rule == "cost" else "best F1"
+            facts.append(("threshold", f"{metrics.threshold:.3f} ({rule} on the validation rows)"))
         facts += [("warning", said) for said in quality_warnings(metrics)]
     if copies := results.get("copies"):
         facts.extend(describe_copies(copies))
@@ -141,12 +163,20 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _cost(costs: Costs) -> str:
     policies = {name: _amount(figure.value) for name, figure in costs.policies.items()}
-    without = f"{policies['none']} if none is acted on, {policies['all']} if all are"
-    better = min(("none", "all"), key=lambda name: costs.policies[name].value)
+    others = (
+        ("none", "all") if costs.threshold is not None else [name for name in policies if name != "model"]
+    )
+    told = [
+        f"{policies[name]} {_POLICIES.get(name) or f'to {lower_first(policy_name(name))}'}" for name in others
+    ]
+    better = min(others, key=lambda name: costs.policies[name].value)
     figure = costs.saving[better]
-    saving = f"the model saves {_amount(figure.value)} {bracket(figure, _amount)} against the better"
+    rival = "the better" if len(others) > 1 else "that"
+    saving = f"the model saves {_amount(figure.value)} {bracket(figure, _amount)} against {rival}"
     note = f"; {costs.note}" if costs.note else ""
-    return f"{policies['model']} {costs.unit}".rstrip() + f" for 1,000 cases; {without}; {saving}{note}"
+    return (
+        f"{policies['model']} {costs.unit}".rstrip() + f" for 1,000 cases; {', '.join(told)}; {saving}{note}"
+    )
 
 
 def _amount(amount: float) -> str:
@@ -159,7 +189,8 @@ def _gaps(slices: Slices) -> str:
     for each in slices.slices:
         for metric, gap in each.gaps.items():
             if gap.flagged:
-                figure = f"{gap.value:+.3f} {bracket(gap, '{:+.3f}'.format)}"
+                write = partial(difference, metric)
+                figure = f"{write(gap.value)} {bracket(gap, write)}"
                 text = f"{each.column} = {each.value}: {metric.replace('_', ' ')} {figure} against all others"
                 # Two slices of a column have the same gap with opposite signs.
                 key = (each.column, metric, f"{abs(gap.value):.12f}")

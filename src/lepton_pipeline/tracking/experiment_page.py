@@ -21,7 +21,7 @@ VIEW = "overview"
 _VIEW_TAG = f"mlflow.sharedViewState.{VIEW}"
 # When this view was written, in milliseconds since 1970: fixed, so that the tag does not change.
 _MADE = 1_790_000_000_000
-_EPOCHS = ("validation.auc", "validation.log_loss", "train.loss")
+_BY_EPOCH, _TRAINING_LOSS = "validation.", "train.loss"
 _BASELINE = "baseline.hist_gradient_boosting"
 # More axes, or columns, than these cannot be read at once.
 _MOST_PARAMETERS = 6
@@ -46,11 +46,13 @@ with what matters and what the latest runs differ in.
 
 def present_experiment(client: Any, run_id: str, metric: str) -> None:
     """Write note and view of a run's experiment; the view shows what its latest runs differ in."""
-    experiment = client.get_experiment(client.get_run(run_id).info.experiment_id)
+    run = client.get_run(run_id)
+    experiment = client.get_experiment(run.info.experiment_id)
     ended = "attributes.status = 'FINISHED'"
     latest = client.search_runs([experiment.experiment_id], ended, max_results=_SHOWN_RUNS)
     differing = differing_parameters([run.data.params for run in latest if not is_partial(run.data.tags)])
-    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing)).items():
+    by_epoch = sorted(name for name in run.data.metrics if name.startswith(_BY_EPOCH))
+    for key, value in experiment_tags(experiment.experiment_id, metric, list(differing), by_epoch).items():
         if experiment.tags.get(key) != value:
             client.set_experiment_tag(experiment.experiment_id, key, value)
 
@@ -66,15 +68,20 @@ def differing_parameters(runs: Sequence[Mapping[str, str]]) -> dict[str, list[st
     return {name: [run.get(name) for run in runs] for name in differing}
 
 
-def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -> dict[str, str]:
-    """Note and view of an experiment as tags; `differing` parameters are shown in the order given."""
+def experiment_tags(
+    experiment_id: str, metric: str, differing: Sequence[str], by_epoch: Sequence[str] = ()
+) -> dict[str, str]:
+    """Note and view of an experiment as tags; `differing` parameters are shown in the order given.
+
+    `by_epoch` are logged metrics of every epoch, drawn beside the loss of the training rows.
+    """
     decisive = f"test.{metric}"
     chosen = [name for name in differing if not name.startswith("about.")]
     chosen.sort(key=lambda name: not name.startswith("training."))
     runs = f"#/experiments/{experiment_id}/runs?{_WORKFLOW}&viewStateShareKey={VIEW}"
     charts = f"{runs}&compareRunsMode=CHART"
     note = _NOTE.format(runs=runs, charts=charts, metric=decisive, baseline=_BASELINE)
-    state = json.dumps(_state(metric, chosen[:_MOST_PARAMETERS] or list(_USUAL)))
+    state = json.dumps(_state(metric, chosen[:_MOST_PARAMETERS] or list(_USUAL), by_epoch))
     view = {"name": "Overview", "createdAt": _MADE, "updatedAt": _MADE, "state": state}
     return {
         **EXPERIMENT,
@@ -85,7 +92,7 @@ def experiment_tags(experiment_id: str, metric: str, differing: Sequence[str]) -
     }
 
 
-def _state(metric: str, parameters: Sequence[str]) -> dict[str, Any]:
+def _state(metric: str, parameters: Sequence[str], by_epoch: Sequence[str]) -> dict[str, Any]:
     """Columns, order and charts, in the UI's own terms."""
     decisive, against = f"test.{metric}", f"{_BASELINE}.{metric}"
     _, *others = [f"test.{name}" for name in headline_first(metric, table_of(metric))]
@@ -97,7 +104,10 @@ def _state(metric: str, parameters: Sequence[str]) -> dict[str, Any]:
     ]
     charts = [
         _chart("PARALLEL", selectedParams=list(parameters), selectedMetrics=[decisive], showAllRuns=True),
-        *(_chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in _EPOCHS),
+        *(
+            _chart("LINE", metricKey=name, selectedMetricKeys=[name], xAxisKey="step")
+            for name in (*by_epoch, _TRAINING_LOSS)
+        ),
     ]
     flags = {"isReordered": True, "deleted": False, "isGenerated": False}
     sections = ((VIEW, "Overview", True), ("Model metrics", "Model metrics", False))

@@ -218,9 +218,9 @@ def test_figures_tell_their_main_values():
     figures = draw_error_figures(truth, predicted, About(), predicted - 1, predicted + 1, 0.9, "EUR")
     said = {name: "\n".join(ElementTree.fromstring(each).itertext()) for name, each in figures.items()}
     # Residuals -1, 0 and 4; two of three true values are inside.
-    assert "mean absolute error 1.67 EUR" in said["predictions.svg"]
-    assert "2.38 EUR" in said["predictions.svg"]
-    assert "median of true value less prediction: 0.00 EUR" in said["residuals.svg"]
+    assert "mean absolute error 1.667 EUR" in said["predictions.svg"]
+    assert "2.380 EUR" in said["predictions.svg"]
+    assert "median of true value less prediction: 0 EUR" in said["residuals.svg"]
     assert "66.7\N{NO-BREAK SPACE}% of the true values are inside their 90 % interval" in said["coverage.svg"]
 
 

@@ -4,6 +4,10 @@ from xml.etree import ElementTree
 from lepton_pipeline.evaluation.explanation import Effect, Explanation, Importance, Point
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.curves import draw_explanation
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
 
 def point(value, probability=0.3):
@@ -23,8 +27,9 @@ def explanation(**changed):
     return replace(Explanation("auc", 1000, 0.8, 5, importance, effects, {}, []), **changed)
 
 
-def draw(**changed):
-    return draw_explanation(explanation(**changed), About(question="Will it?", caution="synthetic"))
+def draw(task=None, **changed):
+    about = About(question="Will it?", caution="synthetic")
+    return draw_explanation(explanation(**changed), Target(task or Binary()), about)
 
 
 def words(picture):
@@ -56,3 +61,33 @@ def test_names_are_drawn_as_they_are():
 def test_one_column_without_any_effect_can_be_drawn():
     one = [Importance("a", 0.0, 0.0, 0.0)]
     assert "a matters most" in words(draw(importance=one, effects=[])["explanation.svg"])
+
+
+def test_what_gets_worse_is_named_and_effects_are_in_its_unit():
+    effects = [
+        Effect("a", "number", [point(0, 1200.0), point(5, 1400.0)]),
+        Effect("b", "category", [point("x", -123456.7), point("y", 98765.4)]),
+    ]
+    falls = [Importance("a", 1234.567, 1000.0, 1500.0)]
+    drawn = draw(Regression(), metric="mae", importance=falls, effects=effects)["explanation.svg"]
+    said = words(drawn).splitlines()
+    for text in (
+        "a matters most: shuffled, the MAE rises by 1,235",
+        "Importance: rise of the MAE",
+        "Mean prediction if all rows had the value",
+        "1,235",
+        "Prediction",
+        "−123,457",
+        "98,765",
+    ):
+        assert text in said
+    assert not [text for text in said if text.endswith("%")]
+
+
+def test_an_effect_on_one_of_several_classes_names_it():
+    effects = [Effect("a", "number", [point(0, 0.3), point(5, 0.4)], of="plum")]
+    drawn = draw(Multiclass(["pear", "plum", "apple"]), metric="log_loss", effects=effects)
+    said = words(drawn["explanation.svg"])
+    assert "a: plum" in said
+    assert "shuffled, the log loss rises by 0.100" in said
+    assert "Probability" in said

@@ -7,8 +7,11 @@ import pytest
 
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Evaluation
-from lepton_pipeline.reporting.pictures.quality import draw_figures, draw_quality
+from lepton_pipeline.reporting.pictures.quality import draw_decision_figures, draw_quality
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
 
+TARGET = Target(Binary())
 NAMES = {"roc", "precision_recall", "calibration", "score_histogram"}
 MODELS = {
     "Model": "model",
@@ -29,7 +32,9 @@ def make_scores(rows=400, seed=0):
 
 
 def draw(scores, about=None):
-    return draw_figures(scores, evaluate(scores, Evaluation(resamples=100)), about or About())
+    return draw_decision_figures(
+        scores, evaluate(scores, TARGET, Evaluation(resamples=100)), about or About()
+    )
 
 
 def words(picture):
@@ -66,7 +71,7 @@ def test_every_picture_is_one_svg_without_a_trace_of_software_or_date(figures):
 
 def test_a_page_has_the_same_curves_as_the_files(figures):
     scores = make_scores()
-    inline = draw_quality(scores, evaluate(scores, Evaluation(resamples=100)))
+    inline = draw_quality(scores, evaluate(scores, TARGET, Evaluation(resamples=100)))
     assert set(inline) == NAMES
     for name, chart in inline.items():
         assert chart.partition(">")[2].removesuffix("</svg>").encode() in figures[f"{name}.svg"]
@@ -80,12 +85,12 @@ def test_same_input_same_bytes_and_other_scores_other_pictures(figures):
 
 def test_validation_rows_are_not_drawn(figures):
     scores = make_scores()
-    metrics = evaluate(scores, Evaluation(resamples=100))
-    assert draw_figures(scores[scores["part"] == "test"], metrics, About()) == figures
+    metrics = evaluate(scores, TARGET, Evaluation(resamples=100))
+    assert draw_decision_figures(scores[scores["part"] == "test"], metrics, About()) == figures
 
 
 def test_pictures_name_models_values_and_intervals(figures):
-    metrics = evaluate(make_scores(), Evaluation(resamples=100))
+    metrics = evaluate(make_scores(), TARGET, Evaluation(resamples=100))
     for name, metric in (("roc", "auc"), ("precision_recall", "average_precision"), ("calibration", "ece")):
         said = words(figures[f"{name}.svg"])
         assert "200 test rows, 20 % positive" in said
@@ -98,7 +103,7 @@ def test_pictures_name_models_values_and_intervals(figures):
 
 def test_curves_have_the_area_that_the_metrics_say():
     scores = make_scores()
-    metrics = evaluate(scores, Evaluation(resamples=100))
+    metrics = evaluate(scores, TARGET, Evaluation(resamples=100))
     inline, figures = draw_quality(scores, metrics), metrics.model
     for name, metric in (("roc", "auc"), ("precision_recall", "average_precision")):
         (curve,) = paths(inline[name], "s0")
@@ -112,7 +117,7 @@ def test_calibration_bars_are_wilson_intervals():
     # One bin of 10 rows with 1 positive: Wilson's 95 % interval is [0.0179, 0.4042], the axis ends at 1.04 x 0.2.
     labels = [1] + [0] * 9
     scores = pd.DataFrame({"part": ["validation"] * 10 + ["test"] * 10, "label": labels * 2, "model": 0.2})
-    chart = draw_quality(scores, evaluate(scores, Evaluation(resamples=100)))["calibration"]
+    chart = draw_quality(scores, evaluate(scores, TARGET, Evaluation(resamples=100)))["calibration"]
     (bar,), (axis,) = paths(chart, "interval"), paths(chart, "axis")
     (_, top), (_, bottom), _ = axis
     assert (bottom - bar[0, 1]) / (bottom - top) * 1.04 * 0.2 == pytest.approx(0.0179, abs=1e-3)

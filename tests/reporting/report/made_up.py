@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +24,12 @@ from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
 from lepton_pipeline.registry.registration import Registration
-from lepton_pipeline.reporting.report.sections import Evidence
-from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.reporting.report.evidence import Evidence
+from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 from lepton_pipeline.tracking.lineage import Lineage
 
 ABOUT = About(
@@ -66,7 +71,7 @@ def make_copies(**changes: Any) -> MeasuredCopies:
     counts = {"rows": 12, "by_chance": 11, "repeated": 31} | changes
     copies = MeasuredRows(**counts, example=(4, 7), ignored=["ID"], share=0.04, without=without, decide=False)
     patients = MeasuredEntity("patient", False, 50, 50, 210, without)
-    return MeasuredCopies(1500, 300, "stratified", copies, [patients], Estimate(0.84, 0.8, 0.88))
+    return MeasuredCopies(1500, 300, "stratified", copies, [patients], "auc", Estimate(0.84, 0.8, 0.88))
 
 
 def make_costs(unit: str = "EUR") -> Costs:
@@ -127,7 +132,7 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> Explanati
     return Explanation(
         metric="auc",
         rows=1000,
-        auc=0.8,
+        figure=0.8,
         permutations=5,
         importance=[
             Importance(name, 0.08 / number, 0.06 / number - 0.004, 0.1 / number)
@@ -135,7 +140,7 @@ def make_explanation(column: str = "PAY_0", value: str = "private") -> Explanati
         ],
         effects=[Effect(column, "number", points), Effect("JOB", "category", levels)],
         reference={column: "0", "JOB": value},
-        examples=[Example("highest probability", 0.8123, True, reasons)],
+        examples=[Example("highest probability", {"probability": 0.8123, "decision": True}, reasons)],
     )
 
 
@@ -173,6 +178,10 @@ def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leadi
     return Columns(1500, columns)
 
 
+def measured(scores: pd.DataFrame, task: Any) -> Metrics:
+    return evaluate(scores, Target(task), Evaluation(resamples=100))
+
+
 def make_evidence(**changes: Any) -> Evidence:
     """A whole run's evidence; `changes` replace parts of it."""
     scores = make_scores()
@@ -205,8 +214,9 @@ def make_evidence(**changes: Any) -> Evidence:
         "split": pd.DataFrame(
             {"part": ["train"] * 900 + ["validation"] * 300 + ["test"] * 300, "label": [1, 0, 0, 0] * 375}
         ),
+        "target": Target(Binary()),
         "scores": scores,
-        "metrics": replace(evaluate(scores, Evaluation(resamples=100)), threshold_rule="cost"),
+        "metrics": replace(measured(scores, Binary()), threshold_rule="cost"),
         "history": pd.DataFrame(
             {
                 "network": [1, 1, 1, 2, 2],
@@ -240,3 +250,125 @@ def make_evidence(**changes: Any) -> Evidence:
         "columns": make_columns(),
     }
     return Evidence(**(parts | changes))
+
+
+PARTS = ["train"] * 600 + ["validation"] * 200 + ["test"] * 200
+CULTIVARS = ("Barbera", "Barolo", "Grignolino")
+
+
+def make_class_evidence(names: Sequence[str] = CULTIVARS, **changes: Any) -> Evidence:
+    """A run on as many classes as names, the first the most frequent; the last is taken for the first most often."""
+    random = np.random.default_rng(5)
+    task, classes = Multiclass(names), len(names)
+    shares = np.arange(classes, 0, -1) / np.arange(1, classes + 1).sum()
+    labels = np.concatenate([np.arange(classes), random.choice(classes, len(PARTS) - classes, p=shares)])
+    random.shuffle(labels)
+    split = pd.DataFrame({"part": PARTS, "label": labels.astype(np.int16)})
+
+    def score(skill: float) -> np.ndarray:
+        logits = random.normal(size=(len(PARTS), classes)) + skill * np.eye(classes)[labels]
+        logits[:, 0] += skill / 2 * (labels == classes - 1)
+        weights = np.exp(logits)
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    columns = {"part": split["part"], "label": split["label"]}
+    for model, skill in (("model", 3.0), ("logistic_regression", 2.0), ("hist_gradient_boosting", 2.5)):
+        columns |= task.columns(model, score(skill))
+    scores = pd.DataFrame(columns)[split["part"] != "train"]
+    metrics = measured(scores, task)
+    figures = {
+        name: SliceEstimate(**vars(metrics.model[name])) for name in ("accuracy", "log_loss", "macro_f1")
+    }
+    gaps = {"accuracy": Gap(-0.12, -0.2, -0.04, flagged=True), "log_loss": Gap(0.3, -0.1, 0.7)}
+    reasons = [Reason("alcohol", "13.2", 1.25)]
+    effects = [
+        Effect("alcohol", "number", [Point(at, at / 20, 0.0, 0.9, share=0.5) for at in (12, 14)], names[1]),
+        Effect("sweet", "category", [Point("yes", 0.4, 0.3, 0.5, share=1.0)], names[0]),
+    ]
+    parts: dict[str, Any] = {
+        "target": Target(task, {name: int((labels == place).sum()) for place, name in enumerate(names)}),
+        "ingestion_record": IngestionRecord(1000, {"alcohol": "float64", "cultivar": "str"}, "a1" * 32, None),
+        "split": split,
+        "scores": scores,
+        "metrics": metrics,
+        "history": history(task),
+        "slices": Slices(
+            ["sweet"], 2, [Slice("sweet", "yes", 90, None, False, False, metrics=figures, gaps=gaps)]
+        ),
+        "explanation": Explanation(
+            "log_loss",
+            200,
+            metrics.model["log_loss"].value,
+            5,
+            [Importance("alcohol", 0.4321, 0.4, 0.5), Importance("sweet", 0.01, -0.01, 0.03)],
+            effects,
+            {"alcohol": "13"},
+            [Example("least certain", {"decision": names[1], "probability": 0.4567}, reasons)],
+        ),
+        "copies": None,
+        "costs": Costs(),
+    }
+    return make_evidence(**(parts | changes))
+
+
+def make_error_evidence(*, log: bool = False, quantiles: bool = False, **changes: Any) -> Evidence:
+    """A run that predicts prices of some 100,000."""
+    random = np.random.default_rng(6)
+    task = Regression(transform="log" if log else None, quantiles=quantiles)
+    labels = np.exp(random.normal(11.5, 0.4, len(PARTS)))
+    split = pd.DataFrame({"part": PARTS, "label": labels})
+    predicted = labels * np.exp(random.normal(0, 0.2, len(PARTS)))
+    columns = {
+        **split,
+        **task.columns("model", np.column_stack([predicted, 0.7 * predicted, 1.4 * predicted])),
+        "ridge_regression": labels * np.exp(random.normal(0, 0.3, len(PARTS))),
+    }
+    scores = pd.DataFrame(columns)[split["part"] != "train"]
+    metrics = measured(scores, task)
+    figures = {
+        name: SliceEstimate(**vars(metrics.model[name])) for name in ("mae", "bias", "rmse", "coverage")
+    }
+    gaps = {"mae": Gap(12345.678, 1234.5, 23456.7, flagged=True)}
+    parts: dict[str, Any] = {
+        "target": Target(task),
+        "ingestion_record": IngestionRecord(1000, {"area": "float64", "price": "float64"}, "a1" * 32, None),
+        "split": split,
+        "scores": scores,
+        "metrics": metrics,
+        "history": history(task),
+        "slices": Slices(
+            ["town"], 1, [Slice("town", "Graz", 90, None, False, False, metrics=figures, gaps=gaps)]
+        ),
+        "explanation": Explanation(
+            "mae",
+            200,
+            metrics.model["mae"].value,
+            5,
+            [Importance("area", 12345.678, 10000.1, 15000.2), Importance("town", 0.01234, -0.01, 0.03)],
+            [
+                Effect(
+                    "area",
+                    "number",
+                    [Point(at, 1000.0 * at, 900.0 * at, 1100.0 * at, 0.5) for at in (90, 99)],
+                ),
+                Effect("town", "category", [Point("Graz", 98765.4, 90000.0, 99999.0, share=1.0)]),
+            ],
+            {"area": "95"},
+            [
+                Example(
+                    "largest error",
+                    {"prediction": 123456.7, "low": 100000.4, "high": 150000.2},
+                    [Reason("area", "99", -2345.678)],
+                )
+            ],
+        ),
+        "copies": None,
+        "costs": Costs(),
+    }
+    return make_evidence(**(parts | changes))
+
+
+def history(task: Any) -> pd.DataFrame:
+    """Two epochs of one network."""
+    curves = {f"validation_{name}": [0.6, 0.5] for name in task.curves}
+    return pd.DataFrame({"network": [1, 1], "epoch": [1, 2], "train_loss": [0.7, 0.4], **curves})

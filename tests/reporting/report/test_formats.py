@@ -5,6 +5,8 @@ import pytest
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.multiclass import Multiclass
 
 REGISTRATION = Registration("shop", 1, "models:/m-1", "5f", "c3", "cpu")
 
@@ -89,7 +91,15 @@ def test_names_inside_a_sentence_keep_their_capitals():
     ],
 )
 def test_it_is_said_what_a_model_is_made_of(weight, said):
-    assert formats.model_parts(replace(REGISTRATION, boosting_weight=weight)) == said
+    assert formats.model_parts(replace(REGISTRATION, boosting_weight=weight), Binary()) == said
+
+
+def test_it_is_said_why_a_model_of_many_classes_has_no_boosting():
+    thirty, more = (Multiclass([str(number) for number in range(count)]) for count in (30, 31))
+    assert formats.model_parts(REGISTRATION, thirty) == "Networks alone"
+    assert formats.model_parts(REGISTRATION, more) == (
+        "Networks alone (gradient boosting is left out of more than 30 classes, and here are 31)"
+    )
 
 
 def test_it_is_said_which_rows_taught_what():
@@ -112,3 +122,25 @@ def test_the_digits_of_a_figure_are_those_of_its_metric():
         "0.7123",
         "71.23\N{NO-BREAK SPACE}%",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "ends"),
+    [
+        (123456.7, "123,457", "100,000 to 150,000"),
+        (54.03125, "54.03", "43.77 to 65.65"),
+        (0.0123, "0.01230", "0.00996 to 0.01494"),
+        (-5.763, "−5.763", "−7.002 to −4.668"),
+    ],
+)
+def test_metrics_in_the_unit_of_a_target_have_four_digits_and_both_ends_the_same(value, text, ends):
+    low, high = sorted((value * 0.81, value * 1.215))
+    assert formats.metric("bias", value) == formats.exact("bias", value) == text
+    assert formats.interval("bias", Estimate(value, low, high)) == ends
+
+
+def test_gaps_in_the_unit_of_a_target_have_a_sign():
+    assert formats.gap("mae", 1234.56, signed=True) == "+1,235"
+    assert formats.difference("mae", -0.5) == "−0.5000"
+    assert formats.difference("recall", -0.5) == "-0.500"
+    assert formats.interval("rmse", Estimate(5.0)) == "cannot be judged"

@@ -12,7 +12,11 @@ from lepton_pipeline.model.attribution import show
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent
-from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, shorten, write
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, shorten, write, written_up_to
+from lepton_pipeline.reporting.report.formats import exact, metric, metric_inside, quantity
+from lepton_pipeline.statistics.metric_table import higher_is_better
+from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.task import Task
 
 _WIDE = (460, 260)
 _ROOM = 0.05
@@ -36,12 +40,12 @@ def draw_cost(curve: Curve, threshold: float) -> str:
     return chart.inline()
 
 
-def draw_losses(history: pd.DataFrame) -> str:
-    """Draw training and held-out log loss by epoch, a thin line for each network."""
+def draw_losses(history: pd.DataFrame, title: str) -> str:
+    """Draw training and held-out loss by epoch, a thin line for each network; `title` names the loss."""
     # Losses of training and held-out rows.
     train, held_out = history.columns[2:4]
     losses = history[[train, held_out]].to_numpy(float)
-    up = Axis(*around(losses[losses == losses]), "Log loss")
+    up = Axis(*around(losses[losses == losses]), title)
     first, last = int(history["epoch"].min()), int(history["epoch"].max())
     step = -(-last // 6)
     ticks = tuple((epoch, str(epoch)) for epoch in range(step, last + 1, step))
@@ -52,29 +56,38 @@ def draw_losses(history: pd.DataFrame) -> str:
     return chart.inline()
 
 
-def effect_chart(points: Sequence[Point], width: int = 340, height: int = 210) -> Chart:
-    """The probability by values of a number column, with 95 % intervals, through at least two points."""
-    across, up = [float(point.value) for point in points], [point.probability for point in points]
+def effect_chart(points: Sequence[Point], task: Task, width: int = 340, height: int = 210) -> Chart:
+    """What the task explains by values of a number column, with 95 % intervals, through at least two points."""
+    across, up = [float(point.value) for point in points], [point.prediction for point in points]
     low, high = [point.low for point in points], [point.high for point in points]
     ends = Axis(min(across), max(across), most=4)
-    chart = Chart(ends, Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4), width, height)
+    least, most = around([*low, *high])
+    upwards = Axis(least, most, "Prediction", written=written_up_to(max(-least, most)), most=4)
+    if task.explains_probability:
+        upwards = Axis(0, 1.05 * max(high), "Probability", written=as_percent, most=4)
+    chart = Chart(ends, upwards, width, height)
     chart.band(across, low, high)
     chart.line(across, up, "s0")
     chart.dots(across, up, "s0", 2.6)
     return chart
 
 
-def draw_explanation(explanation: Explanation, about: About) -> dict[str, bytes]:
+def draw_explanation(explanation: Explanation, target: Target, about: About) -> dict[str, bytes]:
     """Draw importance and effects (of `explain_model`) as `explanation.svg`, the same bytes each time."""
     shown = explanation.importance[:_BARS]
-    title = f"{shorten(shown[0].column, 32)} matters most: shuffled, the AUC falls by {shown[0].value:.3f}"
+    name, higher = metric_inside(explanation.metric), higher_is_better(explanation.metric)
+    worse = metric(explanation.metric, shown[0].value)
+    moved = f"shuffled, the {name} {'falls' if higher else 'rises'} by {worse}"
+    title = f"{shorten(shown[0].column, 32)} matters most: {moved}"
     rows, times = f"{explanation.rows:,} test rows", f"{explanation.permutations} permutations"
-    parts = [write("Importance: fall of the AUC", EDGE, 14, "bold"), *_rows(shown)]
+    heading = f"Importance: {'fall' if higher else 'rise'} of the {name}"
+    parts = [write(heading, EDGE, 14, "bold"), *_rows(shown, explanation.metric)]
+    output = "probability" if target.task.explains_probability else "prediction"
     if explanation.effects:
-        parts.append(write("Mean probability if all rows had the value", _PANELS, 14, "bold"))
+        parts.append(write(f"Mean {output} if all rows had the value", _PANELS, 14, "bold"))
     for place, effect in enumerate(explanation.effects[:_EFFECTS]):
         left = _PANELS + place % 2 * (_PANEL_WIDTH + _GAP)
-        parts += _effect(effect, left, 44 + place // 2 * _PANEL_HEIGHT)
+        parts += _effect(effect, target.task, left, 44 + place // 2 * _PANEL_HEIGHT)
     height = 44 + max(3 * _PANEL_HEIGHT, len(shown) * _ROW)
     subtitle = f"{rows}, {times}; lines: 95 % intervals; grey: may be none; associations, not causes"
     return {"explanation.svg": picture(title, subtitle, about.caution, height, parts)}
@@ -91,6 +104,18 @@ def drawn_points(effect: Effect) -> list[Point]:
     """Points of an effect's curve: numbers, at least two; empty for a category."""
     points = [point for point in effect.points if not isinstance(point.value, str)]
     return points if effect.kind == "number" and len(points) >= 2 else []
+
+
+def title_of(effect: Effect) -> str:
+    """The column, and the output that its effect is on where there are several."""
+    return f"{effect.column}: {effect.of}" if effect.of else effect.column
+
+
+def effect_span(effect: Effect) -> tuple[float, float]:
+    """Ends of a scale of bars that holds 0 and all intervals."""
+    low = min([0.0, *(point.low for point in effect.points)])
+    high = max([0.0, *(point.high for point in effect.points)])
+    return low, high if high > low else 1.0
 
 
 def draw_windows(
@@ -127,7 +152,7 @@ def around(values: Sequence[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _rows(shown: Sequence[Importance]) -> list[str]:
+def _rows(shown: Sequence[Importance], name: str) -> list[str]:
     lowest, longest = importance_span(shown)
     parts, left = [], EDGE + _NAMES
     for place, each in enumerate(shown):
@@ -135,22 +160,25 @@ def _rows(shown: Sequence[Importance]) -> list[str]:
         parts.append(write(shorten(each.column, 22), EDGE, top + 16, "ink"))
         box = f'x="{left}" y="{top}" width="{_BAR_WIDTH}" height="18"'
         parts.append(bar(each.value, each.low, each.high, longest, lowest, box))
-        parts.append(write(f"{each.value:.4f}", left + _BAR_WIDTH + _FIGURE, top + 16, anchor="end"))
+        parts.append(write(exact(name, each.value), left + _BAR_WIDTH + _FIGURE, top + 16, anchor="end"))
     return parts
 
 
-def _effect(effect: Effect, left: float, top: float) -> list[str]:
-    parts = [write(shorten(effect.column, 34), left, top, "bold")]
+def _effect(effect: Effect, task: Task, left: float, top: float) -> list[str]:
+    parts = [write(shorten(title_of(effect), 34), left, top, "bold")]
     drawn = drawn_points(effect)
     if drawn:
-        parts.append(effect_chart(drawn, _PANEL_WIDTH, _CURVE_HEIGHT).placed(left, top + 8, _PANEL_WIDTH))
+        parts.append(
+            effect_chart(drawn, task, _PANEL_WIDTH, _CURVE_HEIGHT).placed(left, top + 8, _PANEL_WIDTH)
+        )
     points = [point for point in effect.points if point not in drawn][: 1 if drawn else _LEVELS]
-    longest = max((point.high for point in effect.points), default=0) or 1.0
+    lowest, longest = effect_span(effect)
     top += 8 + (_CURVE_HEIGHT + 6 if drawn else 0)
     for point in points:
         parts.append(write(shorten(show(point.value), 14), left, top + 12))
         box = f'x="{left + 90}" y="{top:g}" width="80" height="15"'
-        parts.append(bar(point.probability, point.low, point.high, longest, box=box))
-        parts.append(write(f"{point.probability:.1%}", left + _PANEL_WIDTH, top + 12, anchor="end"))
+        written = f"{point.prediction:.1%}" if task.explains_probability else quantity(point.prediction)
+        parts.append(bar(point.prediction, point.low, point.high, longest, lowest, box))
+        parts.append(write(written, left + _PANEL_WIDTH, top + 12, anchor="end"))
         top += 18
     return parts

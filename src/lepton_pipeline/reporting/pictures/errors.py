@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
@@ -13,7 +13,7 @@ from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent
-from lepton_pipeline.reporting.pictures.svg import Axis, Chart, shorten, write
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, shorten, write, written_up_to
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.statistics.intervals import normal_deviate, wilson
 from lepton_pipeline.statistics.measures import equal_mass_bins
@@ -31,7 +31,6 @@ _MIDDLE, _BEYOND = (0.005, 0.995), 0.5
 _SIDE, _LOW = 340, 260
 _CHART, _WORDS, _UNIT = 500, 590, 24
 _RATIO, _DIFFERENCE = "True value / prediction", "True value less prediction"
-_POWERS = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -163,14 +162,11 @@ def draw_error_figures(
     Arguments are those of the charts, all of the test rows; equal ones give equal bytes.
     """
     residuals, ratio = _residuals(truth, predicted)
-    unit_of = "" if ratio else shorten(unit, _UNIT)
-    median, *middle = (
-        formats.amount(float(value), unit_of) for value in np.quantile(residuals, (0.5, *_BAND))
-    )
+    unit_of = "" if ratio else unit
+    median, *middle = (_measured(value, unit_of) for value in np.quantile(residuals, (0.5, *_BAND)))
     misses = truth - predicted
     error, squared = (
-        formats.amount(float(value), shorten(unit, _UNIT))
-        for value in (np.abs(misses).mean(), np.sqrt((misses**2).mean()))
+        _measured(value, unit) for value in (np.abs(misses).mean(), np.sqrt((misses**2).mean()))
     )
     sample = f"{len(truth):,} test rows"
     drawn = f"{sample}; {formats.lower_first(describe_points(len(truth)))}; outliers stand at the edge"
@@ -192,7 +188,7 @@ def draw_error_figures(
     }
     if low is not None and high is not None:
         share = formats.percent(float(((low <= truth) & (truth <= high)).mean()), 1)
-        width = formats.amount(float(np.median(high - low)), shorten(unit, _UNIT))
+        width = _measured(np.median(high - low), unit)
         title = f"Model: {share} of the true values are inside their {as_percent(level)} interval"
         said = f"{sample} in bins of like prediction; bars: 95 % intervals of the share"
         files["coverage.svg"] = _framed(
@@ -235,7 +231,7 @@ class _Scale:
                 ticks = [at for at in finer if self.low <= at <= self.high]
             return Axis(self.low, self.high, title, tuple((at, _short(10.0**at)) for at in ticks))
         most = max(abs(self.low), abs(self.high))
-        return Axis(self.low, self.high, title, written=_written(most))
+        return Axis(self.low, self.high, title, written=written_up_to(most))
 
 
 @dataclass(frozen=True)
@@ -315,18 +311,14 @@ def _sampled(rows: int) -> np.ndarray:
     return np.sort(np.random.default_rng(_SEED).choice(rows, MOST_POINTS, replace=False))
 
 
+def _measured(value: float, unit: str) -> str:
+    return f"{formats.quantity(float(value))} {shorten(unit, _UNIT)}".strip()
+
+
 def _titled(text: str, unit: str) -> str:
     return f"{text} ({shorten(unit, _UNIT)})" if unit else text
 
 
-def _written(most: float) -> Callable[[float], str]:
-    """How the ticks of an axis are written that reaches `most`."""
-    for power, letter in _POWERS:
-        if 1e5 <= most < 1e13 and most >= power * (100 if letter == "k" else 1):
-            return lambda value: f"{value / power:,.6g}{letter if value else ''}"
-    return "{:,.6g}".format
-
-
 def _short(value: float) -> str:
     """A tick of a logarithmic axis."""
-    return _written(value)(value) if value >= 1e5 else f"{value:,.6g}"
+    return written_up_to(value)(value) if value >= 1e5 else f"{value:,.6g}"

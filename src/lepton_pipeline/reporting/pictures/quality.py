@@ -44,14 +44,14 @@ class _Shown:
         return f"{figure.value:.3f} {bracket(figure, '{:.3f}'.format)}"
 
 
-def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
+def draw_decision_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
     """Draw the curves of the test rows with headline and legend; equal arguments give equal bytes.
 
     Returns `roc.svg`, `precision_recall.svg`, `calibration.svg` and `score_histogram.svg`.
     """
     shown = _shown(scores, metrics)
     model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
-    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives
+    rows, positives = metrics.rows["test"].rows, metrics.rows["test"].positives or 0
     sample = f"{rows:,} test rows, {_percent(positives / rows)} positive; 95 % intervals in brackets"
     dots = f"{sample}; dots: threshold of each model ({rule} on the validation rows)"
     title = f"{model.name}: AUC {model.metrics['auc'].value:.3f}"
@@ -80,7 +80,7 @@ def draw_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[s
 
 
 def draw_quality(scores: pd.DataFrame, metrics: Metrics) -> dict[str, str]:
-    """The charts of `draw_figures` as elements of a page, by name without suffix."""
+    """The charts of `draw_decision_figures` as elements of a page, by name without suffix."""
     return {name: chart.inline() for name, chart in _charts(_shown(scores, metrics)).items()}
 
 

@@ -17,6 +17,7 @@ SERIES = ("s0", "s1", "s2", "s3")
 # Width of a letter: room for any, and that of most names.
 _LETTER, _NARROW = 6.6, 5.8
 _FINE = (1, 2, 2.5, 5, 10)
+_POWERS = ((1e9, "bn"), (1e6, "M"), (1e3, "k"))
 _LAYERS = 25
 # Text of a page remains readable above it, on light and dark paper.
 _DARKEST = 0.55
@@ -258,6 +259,18 @@ def bar(
     kind = "bar unsure" if low is not None and low <= 0 else "bar"
     shape = f'class="{kind}" {box} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"'
     return f"<svg {shape}>{''.join(parts)}</svg>"
+
+
+def written_up_to(most: float) -> Callable[[float], str]:
+    """How the ticks of an axis are written that reaches `most`.
+
+    >>> written_up_to(2e6)(500_000), written_up_to(60_000)(50_000)
+    ('0.5M', '50,000')
+    """
+    for power, letter in _POWERS:
+        if 1e5 <= most < 1e13 and most >= power * (100 if letter == "k" else 1):
+            return lambda value: f"{value / power:,.6g}{letter if value else ''}"
+    return "{:,.6g}".format
 
 
 def lines_of(text: str, letters: int) -> list[str]:

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from math import floor, log10
+from typing import TYPE_CHECKING, Any
 
 from lepton_pipeline.evaluation.interval_text import APPROXIMATE, UNJUDGED
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import METRICS
+from lepton_pipeline.system.readable import four_digits
+
+if TYPE_CHECKING:
+    from lepton_pipeline.tasks.task import Task
 
 MODELS = {
     "model": "Model",
     "network": "Its network alone",
     "logistic_regression": "Logistic regression",
+    "ridge_regression": "Ridge regression",
     "hist_gradient_boosting": "Gradient boosting",
 }
-POLICIES = {"model": "Act as the model says", "all": "Act on every case", "none": "Act on no case"}
+POLICIES = {
+    "model": "Act as the model says",
+    "all": "Act on every case",
+    "none": "Act on no case",
+    "likeliest": "Decide on the likeliest class",
+    "hand_over": "Hand every case over",
+    "prediction": "Decide on the prediction",
+}
 _PLANS = {
     "folds": "Model and baselines learn from training and validation rows, in folds: no fit scores rows it has seen",
     "refit": "Model and baselines learn from training rows, are tuned on validation rows, then learn from both",
     "holdout": "Model and baselines learn from training rows, and are tuned on validation rows",
 }
+_SIGNIFICANT = 4
 _MINUS = "\N{MINUS SIGN}"
 # No line break before the sign.
 _PERCENT = "\N{NO-BREAK SPACE}%"
@@ -33,10 +47,11 @@ def model_name(name: str) -> str:
     return MODELS.get(name, name.replace("_", " ").capitalize())
 
 
-def model_parts(registration: Registration) -> str:
-    """The parts of a registered model, by the weight of boosting in it."""
+def model_parts(registration: Registration, task: Task) -> str:
+    """The parts of a registered model, by the weight of boosting in it, and why it has none."""
     weight = registration.boosting_weight or 0.0
-    alone = {0.0: "Networks alone", 1.0: "Boosting alone"}
+    because = f" ({task.without_boosting})" if task.without_boosting else ""
+    alone = {0.0: f"Networks alone{because}", 1.0: "Boosting alone"}
     return alone.get(weight, f"Networks ({1 - weight:.0%}) and gradient boosting ({weight:.0%})")
 
 
@@ -93,18 +108,48 @@ def amount(value: float | None, unit: str = "", signed: bool = False) -> str:
     return f"{decimals(value, digits, signed)} {unit}".strip()
 
 
+def quantity(value: float | None, signed: bool = False) -> str:
+    """A number of any size: four significant digits, and whole where it is large.
+
+    >>> quantity(123456.7), quantity(54.0312), quantity(0.0012345), quantity(0.0)
+    ('123,457', '54.03', '0.001234', '0')
+    """
+    return decimals(value, _digits(value or 0.0), signed)
+
+
+def rounded(value: float) -> str:
+    """A value of the data, with four significant digits at most.
+
+    >>> rounded(123456.7), rounded(310.0), rounded(-0.25)
+    ('123,457', '310', '−0.25')
+    """
+    return four_digits(value).replace("-", _MINUS)
+
+
 def metric(name: str, value: float | None, signed: bool = False) -> str:
     """A metric's value in its usual digits."""
+    if _is_in_unit(name):
+        return quantity(value, signed)
     return percent(value, 1, signed) if _is_share(name) else decimals(value, 3, signed)
 
 
 def exact(name: str, value: float) -> str:
     """A metric's value in the digits by which runs are told apart."""
+    if _is_in_unit(name):
+        return quantity(value)
     return percent(value, 2) if _is_share(name) else f"{value:.4f}"
+
+
+def difference(name: str, value: float) -> str:
+    """A difference of a metric for the terminal, with its sign."""
+    return quantity(value, signed=True) if _is_in_unit(name) else f"{value:+.3f}"
 
 
 def interval(name: str, figure: Estimate, signed: bool = False) -> str:
     """The ends of a metric's interval."""
+    if _is_in_unit(name) and figure.low is not None:
+        digits = _digits(*figure.ends)
+        return _ends(figure, lambda end: decimals(end, digits, signed))
     return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
 
 
@@ -118,6 +163,16 @@ def _is_share(name: str) -> bool:
     return name in METRICS and METRICS[name].share
 
 
+def _is_in_unit(name: str) -> bool:
+    return name in METRICS and METRICS[name].in_unit
+
+
+def _digits(*values: float) -> int:
+    """Decimals that show the largest of the values with four significant digits."""
+    largest = max(map(abs, values))
+    return max(0, _SIGNIFICANT - 1 - floor(log10(largest))) if largest else 0
+
+
 def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
     """The interval, marked if it is approximate."""
     if figure.low is None or figure.high is None:
@@ -128,7 +183,7 @@ def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
 
 def gap(name: str, value: float, signed: bool = False) -> str:
     """A difference of a metric; of shares, in percentage points."""
-    return f"{decimals(100 * value, 1, signed)} points" if _is_share(name) else decimals(value, 3, signed)
+    return f"{decimals(100 * value, 1, signed)} points" if _is_share(name) else metric(name, value, signed)
 
 
 def plain(value: Any) -> str:

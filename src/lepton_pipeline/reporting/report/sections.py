@@ -1,51 +1,38 @@
-"""Results of a run for its report, and what its sections show beside them."""
+"""What the sections of a report show beside the results of its run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from lepton_pipeline.data.contracts.result import ContractResult
-from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.evaluation.costs import Costs
-from lepton_pipeline.evaluation.decision import GateDecision
-from lepton_pipeline.evaluation.drift import Drift
-from lepton_pipeline.evaluation.explanation import Explanation
 from lepton_pipeline.evaluation.interval_text import quality_warnings
 from lepton_pipeline.evaluation.measured_copies import (
-    MeasuredCopies,
     count_copies,
     describe_copies,
     many_repeated,
     more_than_chance,
 )
-from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
-from lepton_pipeline.features.column_record import BY_CODE, UNUSED, Columns
-from lepton_pipeline.features.report import FeatureReport
-from lepton_pipeline.parameters import About, Vertical
-from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.evaluation.slices import Gap, Slice
+from lepton_pipeline.features.column_record import BY_CODE, UNUSED
+from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.reporting.pictures.curves import (
     draw_cost,
     draw_losses,
     drawn_points,
     effect_chart,
+    effect_span,
     importance_span,
 )
-from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
+from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
-from lepton_pipeline.statistics.estimates import Metrics
-from lepton_pipeline.statistics.metric_table import METRICS
+from lepton_pipeline.reporting.report.views import view_of
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
 from lepton_pipeline.tracking.flat import flatten
-from lepton_pipeline.tracking.lineage import Lineage
 
-_PARTS = {"train": "Training", "validation": "Validation", "test": "Test", "gap": "Gap between the parts"}
 _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline", "cases": "Enough cases"}
 _DRAWN_BY = {
     "group": ", in which whole groups are drawn",
@@ -53,37 +40,9 @@ _DRAWN_BY = {
 }
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
-_SLICE_METRICS = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 _MOST_DRIFT, _LEAST_DRIFT = 20, 5
 # Value of a full bar.
 _FULL_PSI = 0.5
-
-
-Context = dict[str, Any]  # what the template of a section reads
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """Results of one run as its stages return them; empty ones are left out of the report."""
-
-    about: About
-    ingestion_record: IngestionRecord
-    contracts: list[ContractResult]  # of raw tables first, that of the table last
-    feature_report: FeatureReport
-    split: pd.DataFrame  # a row for each example, as in `scores`
-    scores: pd.DataFrame
-    metrics: Metrics
-    history: pd.DataFrame  # losses by network and epoch
-    registration: Registration
-    decision: GateDecision
-    lineage: Lineage
-    copies: MeasuredCopies | None = None
-    costs: Costs | None = None
-    slices: Slices | None = None
-    explanation: Explanation | None = None
-    drift: Drift | None = None
-    columns: Columns = field(default_factory=Columns)
-    readings: dict[str, Reading] = field(default_factory=dict)
 
 
 def describe_verdict(evidence: Evidence) -> Context:
@@ -102,19 +61,32 @@ def describe_verdict(evidence: Evidence) -> Context:
     if failed := len(decision.failed):
         sentence += f" {'One check' if failed == 1 else f'{failed} checks'} failed."
     checks = [(_check_title(check.name), check) for check in decision.checks]
-    return {"headline": headline, "sentence": sentence, "checks": checks, "tiles": _tiles(evidence)}
+    return {
+        "headline": headline,
+        "sentence": sentence,
+        "checks": checks,
+        "tiles": view_of(evidence.task).tiles(evidence),
+    }
 
 
 def describe_data(evidence: Evidence) -> Context:
     """The parts of the table, how it was read, and rows on both sides of the split."""
-    split, copies = evidence.split, evidence.copies
-    labels = {title: split.loc[split["part"] == part, "label"] for part, title in _PARTS.items()}
-    parts = [(title, len(of_part), int(of_part.sum())) for title, of_part in labels.items() if len(of_part)]
+    copies, task = evidence.copies, evidence.task
+    parts = [(title, len(labels)) for title, labels in evidence.labels().items()]
     told = [said for _, said in describe_copies(copies)] if copies else []
     if copies and not more_than_chance(copies) and not many_repeated(copies):
         told.insert(0, count_copies(copies))
     taught = formats.training_plan(evidence.registration)
-    return {"reading": _describe_reading(evidence), "parts": parts, "taught": taught, "copies": told}
+    used = "Validation rows choose the threshold; test" if task.has_threshold else "Test"
+    used += " rows decide nothing."
+    return {
+        **view_of(task).describe_target(evidence),
+        "reading": _describe_reading(evidence),
+        "parts": parts,
+        "taught": taught,
+        "used": used,
+        "copies": told,
+    }
 
 
 def describe_columns(evidence: Evidence) -> Context:
@@ -135,14 +107,14 @@ def describe_columns(evidence: Evidence) -> Context:
 
 
 def describe_quality(evidence: Evidence) -> Context:
-    """Curves of model and baselines, and the outcomes of its decisions."""
-    metrics = evidence.metrics
+    """Metrics of model and baselines, and what the task shows beside them."""
+    metrics, view = evidence.metrics, view_of(evidence.task)
     return {
-        "pictures": draw_quality(evidence.scores, metrics),
-        "drawn": drawn_models(metrics),
+        "sample": view.describe_sample(evidence),
+        "weighted": "weight" in evidence.scores,
         "warnings": quality_warnings(metrics),
         "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
-        "outcomes": count_outcomes(evidence.scores, metrics.cut),
+        **view.describe_quality(evidence),
     }
 
 
@@ -151,9 +123,10 @@ def describe_costs(evidence: Evidence) -> Context:
     costs = evidence.costs
     if costs is None:
         return {"absent": "What other thresholds would do was not computed in this run."}
+    decided = view_of(evidence.task).describe_decisions(evidence)
     if costs.threshold is None or not costs.curve.threshold:
-        return {"picture": ""}
-    return {"picture": draw_cost(costs.curve, costs.threshold)}
+        return {"decided": decided, "picture": ""}
+    return {"decided": decided, "picture": draw_cost(costs.curve, costs.threshold)}
 
 
 def describe_slices(evidence: Evidence) -> Context:
@@ -167,7 +140,7 @@ def describe_slices(evidence: Evidence) -> Context:
         }
     by_column = groupby(evidence.slices.slices, lambda each: each.column)
     return {
-        "metrics": _SLICE_METRICS,
+        "metrics": view_of(evidence.task).sliced,
         "gaps": flagged_gaps(evidence.slices.slices),
         "columns": [(column, list(slices)) for column, slices in by_column],
     }
@@ -189,10 +162,28 @@ def describe_explanation(evidence: Evidence) -> Context:
     effects = []
     for effect in explanation.effects:
         drawn = drawn_points(effect)
-        picture = effect_chart(drawn).inline() if drawn else ""
-        effects.append((effect, picture, [point for point in effect.points if point not in drawn]))
-    further, span = explanation.importance[_BARS:], importance_span(shown)
-    return {"importance": shown, "further": further, "span": span, "effects": effects}
+        picture = effect_chart(drawn, evidence.task).inline() if drawn else ""
+        others = [point for point in effect.points if point not in drawn]
+        effects.append((effect, picture, others, effect_span(effect)))
+    task, view = evidence.task, view_of(evidence.task)
+    return {
+        "importance": shown,
+        "further": explanation.importance[_BARS:],
+        "span": importance_span(shown),
+        "worse": "fall" if higher_is_better(explanation.metric) else "rise",
+        "digits": formats.quantity
+        if METRICS[explanation.metric].in_unit
+        else partial(formats.decimals, digits=4),
+        "effects": effects,
+        # Long numbers, or more text above than beside others.
+        "compact": not task.explains_probability or any(effect.of for effect in explanation.effects),
+        "words": view.words,
+        "written": formats.percent if task.explains_probability else formats.quantity,
+        "effect": partial(formats.decimals, digits=2, signed=True)
+        if task.explains_probability
+        else partial(formats.quantity, signed=True),
+        "cases": [(*view.describe_case(case), case.reasons) for case in explanation.examples],
+    }
 
 
 def describe_drift(evidence: Evidence) -> Context:
@@ -212,13 +203,13 @@ def describe_training(evidence: Evidence) -> Context:
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset=history.columns[3])
     return {
-        "parts": formats.model_parts(evidence.registration),
+        "parts": formats.model_parts(evidence.registration, evidence.task),
         "networks": len(epochs),
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
         "device": "a CPU" if evidence.registration.device == "cpu" else "a CUDA device",
-        "picture": draw_losses(history),
+        "picture": draw_losses(history, evidence.task.loss),
     }
 
 
@@ -244,9 +235,11 @@ def describe_lineage(evidence: Evidence) -> Context:
 
 def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """Dotted key, value and default of changed parameters, without texts and contracts."""
-    bare = Vertical.model_validate({"dataset": {"target": "", "positive": True}}).model_dump()
-    # These two have no default.
-    bare["dataset"] |= {"target": None, "positive": None}
+    # What the task follows from has no default, and some defaults follow from the task.
+    ways = {key: declared["dataset"].get(key) for key in ("positive", "positive_when", "classes", "task")}
+    ways = {key: value for key, value in ways.items() if value is not None}
+    bare = Vertical.model_validate({"dataset": {"target": "", **ways}}).model_dump()
+    bare["dataset"] |= dict.fromkeys(("target", *ways))
     defaults = flatten(bare)
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
@@ -255,48 +248,6 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
     ]
-
-
-def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
-    """The confusion matrix of the test rows per 1,000 cases, with recall and precision as shares.
-
-    Keys: `found`, `missed`, `false_alarms`, `left_alone`, `recall`, `precision`.
-    """
-    test = scores[scores["part"] == "test"]
-    positive, acted = test["label"].to_numpy() == 1, test["model"].to_numpy() >= threshold
-    cases = (positive & acted, positive & ~acted, ~positive & acted)
-    found, missed, alarms = (int(np.count_nonzero(case)) for case in cases)
-    each = 1000 / len(test)
-    return {
-        "found": found * each,
-        "missed": missed * each,
-        "false_alarms": alarms * each,
-        "left_alone": (len(test) - found - missed - alarms) * each,
-        "recall": found / (found + missed),
-        "precision": found / max(found + alarms, 1),
-    }
-
-
-def _tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
-    """Label, value and note of the headline figures."""
-    auc = evidence.metrics.model["auc"]
-    outcomes = count_outcomes(evidence.scores, evidence.metrics.cut)
-    recall, precision = (formats.percent(outcomes[name], 0) for name in ("recall", "precision"))
-    found, missed, false_alarms = (outcomes[name] for name in ("found", "missed", "false_alarms"))
-    hits, positive, alarms = map(formats.count, (found, found + missed, found + false_alarms))
-    tiles = [
-        ("AUC", formats.metric("auc", auc.value), f"{formats.interval('auc', auc)}; chance 0.5"),
-        ("Recall", recall, f"{hits} of {positive} positive cases in 1,000"),
-        ("Precision", precision, f"{hits} of {alarms} alarms in 1,000 cases"),
-    ]
-    if evidence.costs and (saving := evidence.costs.saving):
-        # The alternative is to decide without a model.
-        simple = {name: saving[name] for name in ("all", "none") if name in saving} or saving
-        name, figure = min(simple.items(), key=lambda item: item[1].value)
-        unit = evidence.costs.unit
-        note = f"{formats.amounts(figure, unit)}; against: {formats.policy_name(name).lower()}"
-        tiles.append(("Saved per 1,000 cases", formats.amount(figure.value, unit), note))
-    return tiles
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:

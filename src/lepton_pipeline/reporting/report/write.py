@@ -13,11 +13,12 @@ from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.report import sections
-from lepton_pipeline.reporting.report.sections import Evidence
+from lepton_pipeline.reporting.report.evidence import Context, Evidence
+from lepton_pipeline.reporting.report.views import view_of
 from lepton_pipeline.tracking.lineage import read_run
 
 # Id (also the template's name), title and contents.
-_SECTIONS: tuple[tuple[str, str, Callable[[Evidence], sections.Context]], ...] = (
+_SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("verdict", "Verdict", sections.describe_verdict),
     ("data", "Data", sections.describe_data),
     ("columns", "Columns", sections.describe_columns),
@@ -60,6 +61,7 @@ def render_report(evidence: Evidence) -> str:
     contents = [
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
+        if key != "costs" or evidence.task.has_threshold or (evidence.costs and evidence.costs.declared)
     ]
     return render("report.html", evidence=evidence, about=evidence.about, sections=contents)
 
@@ -74,7 +76,9 @@ def render_card(evidence: Evidence) -> str:
         data=sections.describe_data(evidence),
         columns=sections.describe_columns(evidence),
         warnings=quality_warnings(evidence.metrics),
-        outcomes=sections.count_outcomes(evidence.scores, evidence.metrics.cut),
+        sample=view_of(evidence.task).describe_sample(evidence),
+        summary=view_of(evidence.task).summarise(evidence),
+        support=view_of(evidence.task).words.support,
         shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
         gaps=sections.flagged_gaps(evidence.slices.slices if evidence.slices else ()),
         most_gaps=_CARD_GAPS,
