@@ -22,6 +22,8 @@ from lepton_pipeline.onboarding.check import (
     print_check,
     stages_before_training,
 )
+from lepton_pipeline.tasks.multiclass import Multiclass
+from lepton_pipeline.tasks.regression import Regression
 
 
 def make_column(name: str, why_not: str = "") -> Column:
@@ -89,7 +91,9 @@ def test_verticals_are_checked_and_nothing_is_written(unused):
     good = found["finance"]
     assert (good["exit_code"], good["rows"]) == (0, 1500)
     assert sum(rows for rows, _ in good["parts"].values()) == 1500 - good["quarantined"]
-    assert good["parts"]["test"] == [300, pytest.approx(good["parts"]["train"][1], abs=0.01)]
+    rows, rate = good["parts"]["test"]
+    assert rows == 300
+    assert float(rate.rstrip("%")) == pytest.approx(float(good["parts"]["train"][1].rstrip("%")), abs=1)
     assert good["seconds"].keys() >= {
         "ingest_table",
         "check_contract",
@@ -145,7 +149,7 @@ def test_what_was_found_is_printed(capsys):
             quarantined=3,
             tables={"lines": SimpleNamespace(rows=5000, quarantined=7)},
             warnings=["price [EUR] is odd"],
-            parts={"train": (700, 0.25), "test": (400, 0.5), "gap": (97, None)},
+            parts={"train": (700, "25.0%"), "test": (400, "50.0%"), "gap": (97, "")},
             findings=["'noise', pure noise: AUC 0.5."],
             columns=[
                 make_column("age"),
@@ -199,7 +203,7 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
         quarantined=3,
         tables={},
         warnings=[],
-        parts={"train": (700, 0.25), "gap": (97, None)},
+        parts={"train": (700, "25.0%"), "gap": (97, "")},
         findings=[],
         columns=[
             *(make_column(f"feature {n}") for n in range(200)),
@@ -216,3 +220,31 @@ def test_one_of_many_verticals_takes_few_lines(capsys):
         "columns 201: 200 numbers, 1 not used",
         "seconds 1.2",
     ]
+
+
+@pytest.mark.parametrize(
+    ("task", "summed_up", "line", "brief"),
+    [
+        (Multiclass(["a", "b [x]"]), "b [x] (44.5%)", "train 700 b [x] (44.5%)", "most often b [x] (44.5%)"),
+        (Regression(), "450,000", "train 700 450,000", "median 450,000"),
+    ],
+)
+def test_parts_are_summed_up_by_the_task(capsys, task, summed_up, line, brief):
+    checked = Checked(
+        vertical="shop",
+        rows=700,
+        quarantined=0,
+        tables={},
+        warnings=[],
+        parts={"train": (700, summed_up)},
+        findings=[],
+        columns=[make_column("age")],
+        seconds={},
+        summed_up_by=task.summed_up_by,
+    )
+    print_check(checked)
+    lines = [" ".join(each.split()) for each in capsys.readouterr().out.splitlines()]
+    assert line in lines
+    assert f"part rows {task.summed_up_by[0]}" in lines
+    print_check(checked, brief=True)
+    assert f"train 700 ({brief})" in capsys.readouterr().out

@@ -86,6 +86,26 @@ def test_without_a_store_everything_never_ran_and_none_is_made(tmp_path, declare
     assert [path.name for path in tmp_path.iterdir()] == ["conf"]
 
 
+def test_targets_without_a_positive_class_are_named_by_their_column(tmp_path, declare):
+    declare("kinds", {"dataset": {"target": "kind", "classes": "all"}})
+    declare("prices", {"dataset": {"target": "price", "task": "regression"}})
+    assert overview(tmp_path / "conf" / "base", TRACKING, tmp_path) == [
+        VerticalOverview("kinds", "kind", "stratified", metric="log_loss"),
+        VerticalOverview("prices", "price", "stratified", metric="rmse"),
+    ]
+
+
+def test_errors_are_shown_in_the_digits_of_their_size(capsys):
+    small = VerticalOverview("power", "load", "time", metric="mae", champion=Champion(1, 0.0312))
+    large = VerticalOverview(
+        "prices", "price", "time", metric="rmse", last_run=LastRun("FINISHED", NOON, 134_567.8)
+    )
+    print_overview([small, large])
+    printed = capsys.readouterr().out
+    assert "MAE 0.0312" in printed
+    assert "finished, RMSE 134,568" in printed
+
+
 def test_runs_and_champions_are_those_of_the_store(tmp_path, declare, used):
     for name in ("shop", "mill", "old", "new"):
         declare(name, {"dataset": {"target": "bought", "positive": 1}})

@@ -81,7 +81,11 @@ def test_only_two_classes_have_a_base_rate():
     assert base_rate(TABLE, BOUGHT) == 0.5
     assert base_rate(TABLE, KIND) is base_rate(TABLE, PRICE) is None
     assert base_rate(TABLE, BOUGHT.model_copy(update={"present": "2025-01-01"})) is None
-    with pytest.raises(DataError, match="no number"):
-        base_rate(TABLE, Dataset(target="kind", task="regression"))
+
+
+def test_targets_without_a_base_rate_are_refused_only_after_the_contract():
+    kinds, texts = Dataset(target="bought", classes="all"), Dataset(target="kind", task="regression")
+    negative = TABLE.assign(price=-TABLE["price"])
+    assert base_rate(TABLE, kinds) is base_rate(TABLE, texts) is base_rate(negative, PRICE) is None
     with pytest.raises(DataError, match="2 classes; dataset"):
-        base_rate(TABLE, Dataset(target="bought", classes="all"))
+        find_target(TABLE, kinds, Training(), Evaluation())

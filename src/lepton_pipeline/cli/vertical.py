@@ -32,6 +32,11 @@ def vertical() -> None:
     "--positive",
     help="Value of the target that is the positive class, several (\"in ['a', 'b']\"), or a comparison (\">= 15\").",
 )
+@click.option(
+    "--task",
+    type=click.Choice(["binary", "multiclass", "regression"]),
+    help="What is asked: one class against the others, which of several classes, or a number.",
+)
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
 @options.reports_errors
@@ -40,13 +45,16 @@ def new(
     files: tuple[Path, ...],
     target: str | None,
     positive: str | None,
+    task: str | None,
     time: str | None,
     group: str | None,
 ) -> None:
     """Write the declaration of a new vertical NAME from its data."""
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
+    from lepton_pipeline.onboarding.new.plan import Wanted
 
-    print_new(new_vertical(options.project_folder(), name, list(files), target, positive, time, group))
+    wanted = Wanted(target, positive, task, time, group)
+    print_new(new_vertical(options.project_folder(), name, list(files), wanted))
 
 
 @vertical.command(name="list")

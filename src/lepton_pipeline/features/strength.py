@@ -11,7 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.statistics.strengths import AUC, Array, Figure, Strength, mean_figure
+from lepton_pipeline.statistics.strengths import Array, Figure, Strength, mean_figure
 from lepton_pipeline.tasks.task import Task
 
 SAMPLED_ROWS = 100_000
@@ -160,11 +160,11 @@ def joint_strength(training: pd.DataFrame, target: Array, strength: Strength) ->
     return _cross_fitted(_matrix(rows, rows), target[picked], boost, strength)
 
 
-def additive_auc(training: pd.DataFrame, labels: Codes) -> Figure:
-    """As `joint_strength`, by logistic regression on ranks, which needs fewer rows and sees no interactions."""
+def additive_strength(training: pd.DataFrame, target: Array, strength: Strength) -> Figure:
+    """As `joint_strength`, by a linear model of ranks, which needs fewer rows and sees no interactions."""
     picked = sample_positions(len(training), MODEL_ROWS)
     ranks = [_as_ranks(training[name].iloc[picked]) for name in training]
-    return _cross_fitted(np.concatenate(ranks, axis=1), labels[picked], _regress, AUC)
+    return _cross_fitted(np.concatenate(ranks, axis=1), target[picked], strength.regress, strength)
 
 
 def _cross_fitted(
@@ -189,12 +189,6 @@ def _as_ranks(column: pd.Series) -> Floats:
         return np.asarray(column.to_numpy()[:, None] == levels.to_numpy()[None, :], dtype=float)
     ranks = (column.rank(pct=True) - 0.5).fillna(0.0).to_numpy(float)
     return np.stack([ranks, ranks**2, column.isna().to_numpy(float)], axis=1)
-
-
-def _regress(matrix: Floats, labels: Codes) -> Any:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=1.0, max_iter=1000).fit(matrix, labels)
 
 
 def useless_features(

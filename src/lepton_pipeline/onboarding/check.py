@@ -24,11 +24,12 @@ from lepton_pipeline.features.report import Finding
 from lepton_pipeline.project.declaration import require_known
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import Counted, reading_facts, waiting_facts
+from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, table
 
 _RESULTS = (
-    *("ingestion_record", "contract_result", ".reading", "split"),
+    *("ingestion_record", "contract_result", ".reading", "split", ".target"),
     *("copies_found", "feature_report", "encoder", "columns"),
 )
 _PARTS = ("train", "validation", "test", "gap")
@@ -41,7 +42,8 @@ class Checked:
 
     Attributes:
         tables: counts of each raw table with a contract of its own.
-        parts: rows and base rate of each part of the split; the gap has no base rate.
+        parts: rows of each part of the split and what sums up their target; empty for the gap.
+        summed_up_by: what that is, see `tasks.task.Task.summed_up_by`.
         findings: leaks, useless features and rows on both sides of the split, as sentences.
         seconds: by stage, in the order of execution.
         reading: how the table was read; None where it is made from raw tables.
@@ -53,13 +55,14 @@ class Checked:
     quarantined: int
     tables: dict[str, Counted]
     warnings: list[str]
-    parts: dict[str, tuple[int, float | None]]
+    parts: dict[str, tuple[int, str]]
     findings: list[str]
     columns: list[Column]
     seconds: dict[str, float]
     reading: Reading | None = None
     readings: dict[str, Reading] = field(default_factory=dict)
     waiting: list[tuple[str, str]] = field(default_factory=list)
+    summed_up_by: tuple[str, str] = Binary.summed_up_by
 
 
 def check_vertical(name: str, env: str | None = None) -> Checked:
@@ -104,9 +107,9 @@ def print_check(checked: Checked, *, brief: bool = False) -> None:
     if brief:
         columns = [("columns", count_columns(checked.columns)), *columns_notes(checked.columns)]
     else:
-        parts = table("part", figures("rows"), figures("base rate"))
-        for part, (rows, rate) in checked.parts.items():
-            parts.add_row(part, f"{rows:,}", "" if rate is None else f"{rate:.1%}")
+        parts = table("part", figures("rows"), figures(checked.summed_up_by[0]))
+        for part, (rows, summed_up) in checked.parts.items():
+            parts.add_row(part, f"{rows:,}", Text(summed_up))
         out.print(parts)
         shown, columns = show_columns(checked.columns)
         if shown is not None:
@@ -170,7 +173,8 @@ def _collect(
 
     contracts: dict[str, ContractResult] = dict(of_tables("contract_result"))
     main = contracts.pop("")
-    report, encoder, record, split = map(load, ("feature_report", "encoder", "ingestion_record", "split"))
+    report, encoder, record = map(load, ("feature_report", "encoder", "ingestion_record"))
+    split, task = load("split"), load("target").task
     of_parts = {part: split.loc[split["part"] == part, "label"] for part in _PARTS}
     return Checked(
         vertical=name,
@@ -179,7 +183,7 @@ def _collect(
         tables={**contracts},
         warnings=[warning for result in (*contracts.values(), main) for warning in result.warnings],
         parts={
-            part: (len(labels), None if part == "gap" else float(labels.mean()))
+            part: (len(labels), "" if part == "gap" else task.summed_up(labels))
             for part, labels in of_parts.items()
             if len(labels)
         },
@@ -192,6 +196,7 @@ def _collect(
         reading=record.reading,
         readings=dict(of_tables("reading")),
         waiting=waiting_facts(main, len(split), record.present, record.since),
+        summed_up_by=task.summed_up_by,
     )
 
 
@@ -212,8 +217,8 @@ def _facts(checked: Checked, columns: list[tuple[str, str]], brief: bool) -> Ite
     yield from reading_facts(checked.reading, checked) + checked.waiting
     if brief:
         parts = [
-            f"{part} {rows:,}" + ("" if rate is None else f" ({rate:.1%} positive)")
-            for part, (rows, rate) in checked.parts.items()
+            f"{part} {rows:,}" + (f" ({checked.summed_up_by[1].format(summed_up)})" if summed_up else "")
+            for part, (rows, summed_up) in checked.parts.items()
         ]
         yield "parts", ", ".join(parts)
     yield from columns

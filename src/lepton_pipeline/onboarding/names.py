@@ -53,6 +53,15 @@ CODES = _words(
     "code type flag class category cat grade kind status region zone district branch channel gender sex race marital "
     "marriage education occupation segment tier"
 )
+# Targets of few whole numbers: names of classes, and of counts and scales.
+CLASSES = CODES | _words(
+    "label species variety breed diagnosis topic cluster digit month weekday shape color colour"
+)
+SCALES = _words(
+    "quality rating ratings stars star score scores grade grades rank level severity stage count counts number num qty "
+    "quantity amount visits rooms bedrooms bathrooms children siblings goals points minutes hours days weeks months "
+    "years age rings doors floors"
+)
 PROTECTED = _words(
     "age sex gender race ethnicity ethnic religion nationality marital marriage disability pregnant citizenship "
     "female male birth dob"

@@ -22,6 +22,7 @@ from lepton_pipeline.tracking.runs import Tracking, existing_store
 # How far back a run is looked for that came as far as reading its table.
 _RECENT = 25
 _NONE = "–"
+_LARGE = 1000
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class VerticalOverview:
 
     Attributes:
         metric: the gate's, of which the figures are.
-        target: column and rule of the positive class, such as "churn = 'Yes'"; empty if unreadable.
+        target: column, and the rule of the positive class if it has one, such as "churn = 'Yes'"; empty if
+            unreadable.
         split: strategy, with label delay and gap; empty if unreadable.
         problem: errors of the declaration, one line a key.
         rows: of the table of the latest run that read it.
@@ -106,7 +108,8 @@ def _declared(base: Path, name: str) -> VerticalOverview:
     dataset, split = vertical.dataset, vertical.split
     waits = {"label delay": dataset.label_delay, "gap": split.gap}
     shown = [split.strategy, *(f"{key} {wait}" for key, wait in waits.items() if wait != 0)]
-    positive = dataset.positive_when or f"{dataset.target} = {dataset.positive!r}"
+    one_value = "" if dataset.positive is None else f" = {dataset.positive!r}"
+    positive = dataset.positive_when or f"{dataset.target}{one_value}"
     caution, metric = vertical.about.caution, vertical.gate.metric
     return VerticalOverview(name, positive, ", ".join(shown), caution, metric=metric)
 
@@ -165,17 +168,22 @@ def _target(row: VerticalOverview) -> Text:
     return text.append(f"\n{row.caution}", style="yellow") if row.caution else text
 
 
+def _shown(figure: float) -> str:
+    # Errors are in the target's unit, which may be small.
+    return f"{figure:,.0f}" if abs(figure) >= _LARGE else f"{figure:.4f}"
+
+
 def _last_run(run: LastRun | None, title: str) -> Text:
     if run is None:
         return Text("never run", style="dim")
     status = Text(run.status.lower(), style="" if run.status in ("FINISHED", "RUNNING") else "red")
     if run.figure is not None:
-        status.append(f", {title} {run.figure:.4f}")
+        status.append(f", {title} {_shown(run.figure)}")
     return status.append(f"\n{run.started.astimezone():%Y-%m-%d %H:%M}", style="dim")
 
 
 def _champion(champion: Champion | None, title: str) -> Text:
     if champion is None:
         return Text(_NONE)
-    quality = "" if champion.figure is None else f"\n{title} {champion.figure:.4f}"
+    quality = "" if champion.figure is None else f"\n{title} {_shown(champion.figure)}"
     return Text(f"version {champion.version}{quality}")

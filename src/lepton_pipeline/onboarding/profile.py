@@ -32,6 +32,8 @@ from lepton_pipeline.onboarding.numbers import code_columns, missing_among_codes
 from lepton_pipeline.parameters import Contract, Ingestion
 
 _HEAD, _LINES = 1 << 16, 100
+# Numbers of more values are hardly classes.
+_FEW_VALUES = 15
 _SEPARATORS = (",", ";", "\t", "|")
 # cp1252 leaves five bytes undefined; latin-1 has a character for every byte, so it always reads.
 _ENCODINGS = ("utf-8", "cp1252", "latin-1")
@@ -177,10 +179,12 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
     kept: set[str] = set()
     for name, values in texts.items():
         regular = _without(values, NO_NUMBER)
-        ordered = numbers_of(regular, ingestion).notna().all() or date_formats(regular)
+        numbers = bool(numbers_of(regular, ingestion).notna().all())
+        ordered = numbers or date_formats(regular)
         odd = values[values.str.casefold().isin(NO_NUMBER if ordered and len(regular) > 1 else NO_TEXT)]
         left = len(values) - len(odd)
-        if name == target and left != 2:
+        # Of a target that is a number, what is none means no value.
+        if name == target and left != 2 and not (numbers and left > _FEW_VALUES):
             kept |= set(odd)
         elif left > 1:
             for text in odd:

@@ -93,6 +93,10 @@ class Strength(ABC):
         """Fit gradient boosting."""
 
     @abstractmethod
+    def regress(self, matrix: Floats, target: Array) -> Any:
+        """Fit a linear model of one target."""
+
+    @abstractmethod
     def predict(self, model: Any, matrix: Floats) -> Floats:
         """Scores [n] by a model of one target."""
 
@@ -196,6 +200,12 @@ class Auc(Strength):
     def boost(self, matrix: Floats, scaled: Array, **parameters: Any) -> Any:
         """A classifier."""
         return fit_boosting(matrix, scaled, **parameters)
+
+    def regress(self, matrix: Floats, target: Array) -> Any:
+        """Logistic regression."""
+        from sklearn.linear_model import LogisticRegression
+
+        return LogisticRegression(C=1.0, max_iter=1000).fit(matrix, target)
 
     def predict(self, model: Any, matrix: Floats) -> Floats:
         """Probabilities of class 1."""
@@ -329,6 +339,12 @@ class RSquared(Strength):
     def boost(self, matrix: Floats, scaled: Array, **parameters: Any) -> Any:
         """By squared error."""
         return fit_boosting(matrix, scaled, loss="squared_error", **parameters)
+
+    def regress(self, matrix: Floats, target: Array) -> Any:
+        """Ridge regression."""
+        from sklearn.linear_model import Ridge
+
+        return Ridge().fit(matrix, target)
 
     def predict(self, model: Any, matrix: Floats) -> Floats:
         """Predicted ranks."""

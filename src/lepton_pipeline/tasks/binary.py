@@ -269,6 +269,16 @@ class Binary(Task):
         share = positives / max(score.count, 1)
         return Summary(scored=score.count, positives=positives, share_positive=share, mean_score=score.value)
 
+    summed_up_by: ClassVar = ("base rate", "{} positive")
+
+    def summed_up(self, labels: pd.Series) -> str:
+        """The share of positive rows."""
+        return f"{float(labels.mean()):.1%}"
+
+    def label_text(self, label: float) -> str:
+        """Negative or positive."""
+        return ("negative", "positive")[int(label)]
+
 
 @dataclass(frozen=True)
 class RankedProbabilities:

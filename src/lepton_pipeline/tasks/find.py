@@ -89,12 +89,10 @@ def unread_targets(table: pd.DataFrame, dataset: Dataset, labels: pd.Series) -> 
 def base_rate(table: pd.DataFrame, dataset: Dataset) -> float | None:
     """Share of positive rows among those with a known label; None in other tasks, and without such rows.
 
-    Raises a DataError where the target cannot be learnt.
+    Raises a DataError where both classes cannot be told apart. Targets of other tasks are read after the contract,
+    which may leave rows out.
     """
-    known = table[label_known(table, dataset)]
-    if known.empty:
+    if dataset.task != "binary":
         return None
-    task = find_task(known, dataset)
-    rows = known if isinstance(task, Binary) else known[~label_missing(known, dataset)]
-    labels = task.read(rows, dataset)
-    return round(float(labels.mean()), 6) if isinstance(task, Binary) else None
+    known = table[label_known(table, dataset)]
+    return None if known.empty else round(float(Binary().read(known, dataset).mean()), 6)

@@ -394,6 +394,17 @@ class Multiclass(Task):
         """AUC of each class against all others."""
         return Auc(self.classes)
 
+    summed_up_by: ClassVar = ("most frequent", "most often {}")
+
+    def summed_up(self, labels: pd.Series) -> str:
+        """The most frequent class and its share."""
+        rows = np.bincount(labels.to_numpy(np.intp))
+        return f"{self.classes[int(rows.argmax())]} ({rows.max() / len(labels):.1%})"
+
+    def label_text(self, label: float) -> str:
+        """The class."""
+        return repr(self.classes[int(label)])
+
 
 @dataclass(frozen=True)
 class PreparedClasses:

@@ -33,6 +33,7 @@ _FEWEST_ROWS = 10
 _ROUNDING = 1e-9
 # An effect that is worth a word, in spreads.
 _SMALLEST_EFFECT = 0.001
+_LARGE = 1e6
 # Half the distance of the quartiles of a normal distribution, in standard deviations, twice.
 _QUARTILES = 1.349
 
@@ -115,7 +116,7 @@ class Regression(Task):
         edges = np.quantile(labels, np.linspace(0, 1, parts + 1)[1:-1])
         # A value that many rows share is an edge more than once.
         codes = np.unique(np.searchsorted(np.unique(edges), labels.to_numpy()), return_inverse=True)[1]
-        return pd.Series(codes, index=labels.index, dtype="int16")
+        return pd.Series(_joined(codes), index=labels.index, dtype="int16")
 
     def counted(self, labels: pd.Series) -> str:
         """Rows."""
@@ -379,6 +380,17 @@ class Regression(Task):
         measured = measure_errors(rows, np.ones((1, len(labels))))
         return {metric: float(measured[metric][0]) for metric in ("rmse", "mae", "r2")}
 
+    summed_up_by: ClassVar = ("median", "median {}")
+    agree: ClassVar = "have a similar target"
+
+    def summed_up(self, labels: pd.Series) -> str:
+        """The median."""
+        return self.label_text(float(labels.median()))
+
+    def label_text(self, label: float) -> str:
+        """Six digits."""
+        return f"{label:,.0f}" if abs(label) >= _LARGE else f"{label:,.6g}"
+
     def _scaled(self, labels: Floats) -> Floats:
         return np.log(labels) if self.transform else labels
 
@@ -412,3 +424,15 @@ class PreparedErrors:
     def measure(self, weights: Array) -> dict[str, Array]:
         """See `statistics.error_measures.measure_errors`."""
         return measure_errors(self.rows, weights)
+
+
+def _joined(codes: Array) -> Array:
+    """Codes of which each has ten rows, as far as there are so many: those beside a frequent value may have few."""
+    joined, rows = [0], 0
+    for count in np.bincount(codes):
+        rows += int(count)
+        joined.append(joined[-1] + (rows >= _ROWS_OF_A_STRATUM))
+        rows *= rows < _ROWS_OF_A_STRATUM
+    places = np.array(joined[:-1])
+    # The last may be left with few.
+    return (np.minimum(places, joined[-1] - 1) if rows and joined[-1] else places)[codes]

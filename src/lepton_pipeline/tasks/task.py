@@ -399,6 +399,21 @@ class Task(ABC):
     def strength(self) -> Strength:
         """How the leak guard measures what features tell of the target."""
 
+    # Words
+
+    # What `summed_up` gives, as the head of a column, and how a sentence says it.
+    summed_up_by: ClassVar[tuple[str, str]]
+    # What two rows of one stratum (see `strata`) do.
+    agree: ClassVar[str] = "have the same outcome"
+
+    @abstractmethod
+    def summed_up(self, labels: pd.Series) -> str:
+        """Labels [n] of one row or more in one figure, as "11.5%"."""
+
+    @abstractmethod
+    def label_text(self, label: float) -> str:
+        """A label in words."""
+
 
 def units_of(labels: Array, codes: Array | None) -> int:
     """Number of units, or of rows that are their own."""

@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from lepton_pipeline.onboarding.new.draft import NewVertical, new_vertical
+from lepton_pipeline.onboarding.new.plan import Wanted
 
 ROWS = 60
 
@@ -37,7 +38,7 @@ def new_shop(project: Path, table: pd.DataFrame, **options: Any) -> tuple[NewVer
     """What `kedro vertical new` reports of a table, what it declares, and the text of that."""
     file = project.parent / "customers.csv"
     table.to_csv(file, index=False)
-    result = new_vertical(project, "shop", [file], **options)
+    result = new_vertical(project, "shop", [file], Wanted(**options))
     text = (project / "conf/base/shop/parameters.yml").read_text(encoding="utf-8")
     return result, yaml.safe_load(text)["shop"], text
 

@@ -84,8 +84,8 @@ def test_one_series_gets_lags_of_what_follows_itself() -> None:
     found = find_series(rows, "at", [])
     assert found is not None
     assert (found.by, found.step) == (None, "15min")
-    assert found.present(rows["busy"]) == ["load", "busy"]
-    assert propose_lags(rows, found, "busy", rows["busy"], ["load", "noise"]) == (
+    assert found.present([rows["busy"]]) == ["load", "busy"]
+    assert propose_lags(rows, found, "busy", [rows["busy"]], ["load", "noise"]) == (
         {f"{name}_before": Window(statistic="lag", of=name, rows=1) for name in ("busy", "load")},
         "",
     )
@@ -97,7 +97,7 @@ def test_one_series_for_each_thing_is_found_and_lags_stay_within_it() -> None:
     found = find_series(rows, "at", ["machine"])
     assert found is not None
     assert found.by == "machine"
-    windows, _ = propose_lags(rows, found, "busy", rows["busy"], ["load"])
+    windows, _ = propose_lags(rows, found, "busy", [rows["busy"]], ["load"])
     assert windows["load_before"] == Window(statistic="lag", of="load", by=["machine"], rows=1)
 
 
@@ -115,13 +115,27 @@ def test_a_target_that_looks_ahead_or_is_text_gets_no_lag_of_its_own() -> None:
     found = find_series(rows, "at", [])
     assert found is not None
     ahead = rows.rename(columns={"busy": "fails_within_24h"})
-    assert "rows ahead" in propose_lags(ahead, found, "fails_within_24h", rows["busy"], ["load"])[1]
+    assert "rows ahead" in propose_lags(ahead, found, "fails_within_24h", [rows["busy"]], ["load"])[1]
     failures = pd.Series(np.random.default_rng(1).random(STEPS) < 0.02)
     soon = failures[::-1].rolling(6, min_periods=1).max()[::-1].astype(int)
     found = find_series(rows.assign(busy=soon), "at", [])
     assert found is not None
-    assert "rows ahead" in propose_lags(rows.assign(busy=soon), found, "busy", soon, ["load"])[1]
+    assert "rows ahead" in propose_lags(rows.assign(busy=soon), found, "busy", [soon], ["load"])[1]
     text = rows.assign(busy=rows["busy"].map({0: "no", 1: "yes"}))
-    windows, refused = propose_lags(text, found, "busy", rows["busy"], ["load"])
+    windows, refused = propose_lags(text, found, "busy", [rows["busy"]], ["load"])
     assert "the target is text" in refused
     assert list(windows) == ["load_before"]
+
+
+def test_of_several_classes_there_are_lags_of_columns_only_and_of_a_number_its_own_too() -> None:
+    rows = series()
+    rows["state"] = np.digitize(rows["load"], np.quantile(rows["load"], [0.3, 0.6]))
+    found = find_series(rows, "at", [])
+    assert found is not None
+    each = [(rows["state"] == place).astype(int) for place in range(3)]
+    windows, refused = propose_lags(rows, found, "state", each, ["load", "noise"])
+    assert list(windows) == ["load_before"]
+    assert "the target's own past is a class" in refused
+    assert found.present(each) == ["load", "busy", "state"]
+    windows, refused = propose_lags(rows, found, "load", [rows["load"].rank()], ["noise"])
+    assert (list(windows), refused) == (["load_before"], "")

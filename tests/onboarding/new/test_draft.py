@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.onboarding.new.draft import MOST_LINES, new_vertical, print_new
+from lepton_pipeline.onboarding.new.plan import Wanted
 from lepton_pipeline.onboarding.new.render import WIDTH
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Vertical
@@ -36,7 +37,7 @@ def test_both_folders_are_written_and_nothing_else(project: Path) -> None:
     assert declared["dataset"]["positive"] == "yes"
     assert declared["split"] == {"strategy": "stratified"}
     assert (result.rows, result.columns) == table.shape
-    assert result.base_rate == pytest.approx(1 / 3)
+    assert result.outcome == "33.3% positive"
     source = (project / "data/01_raw/shop/SOURCE.md").read_text(encoding="utf-8")
     assert "licence.** NOT YET KNOWN" in source
     assert "| `visits` | whole number |" in source
@@ -132,7 +133,7 @@ def test_real_tables_get_a_valid_declaration_that_they_keep(
     (bundled,) = (path for path in (RAW / vertical).iterdir() if ".csv" in path.suffixes)
     head = pd.read_csv(bundled, nrows=900, dtype=str, keep_default_na=False)
     head.to_csv(tmp_path / "head.csv", index=False)
-    new_vertical(project, "shop", [tmp_path / "head.csv"], **options)
+    new_vertical(project, "shop", [tmp_path / "head.csv"], Wanted(**options))
     text = (project / "conf/base/shop/parameters.yml").read_text(encoding="utf-8")
     lines = text.splitlines()
     assert len(lines) <= MOST_LINES

@@ -31,19 +31,26 @@ def test_target_that_cannot_be_told_is_asked_for(columns: dict[str, list[Any]]) 
         choose_target(pd.DataFrame(columns), None, None, [])
 
 
-def test_target_of_many_values_asks_which_are_positive() -> None:
-    table = pd.DataFrame({"target": ["-", "K", "G"], "sex": ["m", "f", "m"]})
-    with pytest.raises(ConfigurationError, match=r"holds 3 values .*--positive VALUE"):
+def test_target_of_many_values_that_is_not_asked_for_offers_every_question() -> None:
+    table = pd.DataFrame({"target": ["-", "K", "G"] * 20, "sex": ["m", "f", "m"] * 20})
+    with pytest.raises(
+        ConfigurationError, match=r"holds 3 values .*--positive VALUE .*--task multiclass"
+    ) as told:
         choose_target(table, None, None, [])
-    assert choose_target(table, "target", "K", []).positive_when == "target == 'K'"
-    assert choose_target(table, "target", "!= -", []).positive_when == "target != '-'"
+    assert "--task regression" not in str(told.value)
+    with pytest.raises(ConfigurationError, match=r"--task multiclass .*--task regression \(how much\)"):
+        choose_target(table.assign(target=[1, 2, 3] * 20), None, None, [])
+    assert choose_target(table, "target", "K", []).question.declared == {"positive_when": "target == 'K'"}
+    assert choose_target(table, "target", "!= -", []).question.declared == {"positive_when": "target != '-'"}
     with pytest.raises(ConfigurationError, match="never holds 'Z'"):
         choose_target(table, "target", "Z", [])
 
 
 def test_comparison_with_a_number_names_the_column_as_expressions_do() -> None:
     table = pd.DataFrame({"arr delay": [1.0, 20.0, 30.5]})
-    assert choose_target(table, "arr delay", ">= 15", []).positive_when == "`arr delay` >= 15"
+    assert choose_target(table, "arr delay", ">= 15", []).question.declared == {
+        "positive_when": "`arr delay` >= 15"
+    }
     with pytest.raises(ConfigurationError, match="'soon' is no number"):
         choose_target(table, "arr delay", "> soon", [])
 
@@ -63,8 +70,8 @@ def test_comparison_with_a_number_names_the_column_as_expressions_do() -> None:
     ],
 )
 def test_positive_class(values: list[Any], given: str | None, positive: Any, is_guess: bool) -> None:
-    found = choose_target(pd.DataFrame({"z": values}), "z", given, [])
-    assert (found.positive, found.is_guess) == (positive, is_guess)
+    asked = choose_target(pd.DataFrame({"z": values}), "z", given, []).question
+    assert (asked.declared, bool(asked.comments)) == ({"positive": positive}, is_guess)
 
 
 def test_target_that_is_absent_or_of_one_value_is_refused() -> None:
@@ -97,8 +104,7 @@ def test_target_that_no_rule_can_be_about_is_refused() -> None:
 @pytest.mark.parametrize("name", ["class", "missing", "pi", "in", "True", "größe", "x²", "match"])
 def test_targets_called_like_words_of_the_language_can_be_named(name: str) -> None:
     table = pd.DataFrame({name: [1, 2, 3, None], "t": ["a", "b", "c", "a"]})
-    rule = choose_target(table, name, ">= 2", []).positive_when
-    assert rule is not None
+    rule = choose_target(table, name, ">= 2", []).question.declared["positive_when"]
     assert parse_expression(rule, "dataset.positive_when").evaluate(table).tolist() == [
         False,
         True,
@@ -121,16 +127,35 @@ def test_targets_called_like_words_of_the_language_can_be_named(name: str) -> No
 )
 def test_several_values_may_be_the_positive_class(given: str, rule: str) -> None:
     table = pd.DataFrame({"s": ["a", "b", "c", "d, e", "<30"]})
-    assert choose_target(table, "s", given, []).positive_when == rule
+    assert choose_target(table, "s", given, []).question.declared == {"positive_when": rule}
     assert parse_expression(rule, "dataset.positive_when").evaluate(table).any()
 
 
 def test_numbers_may_be_listed_and_a_list_leaves_a_class_over() -> None:
     table = pd.DataFrame({"n": [1.0, 2.0, 3.0, None]})
-    assert choose_target(table, "n", "in [1, 3]", []).positive_when == "n in [1.0, 3.0]"
+    assert choose_target(table, "n", "in [1, 3]", []).question.declared == {
+        "positive_when": "n in [1.0, 3.0]"
+    }
     with pytest.raises(ConfigurationError, match="never holds '4'; its values are"):
         choose_target(table, "n", "in [1, 4]", [])
     with pytest.raises(ConfigurationError, match="are all of the 3 values"):
         choose_target(table, "n", "1,2,3", [])
     with pytest.raises(ConfigurationError, match=r"--positive \"in \['.', '.'\]\""):
         choose_target(pd.DataFrame({"s": ["a", "b", "c"]}), "s", None, [])
+
+
+def test_question_may_be_asked_for_by_the_name_of_its_task() -> None:
+    table = pd.DataFrame({"stars": [1, 2, 3, 4] * 20, "left": [0, 1] * 40, "name": list("abcd") * 20})
+    assert choose_target(table, "stars", None, [], "multiclass").question.declared == {"classes": "all"}
+    assert choose_target(table, "stars", None, [], "regression").question.declared == {"task": "regression"}
+    assert choose_target(table, "left", None, [], "binary").question.declared == {"positive": 1}
+    asked = choose_target(table, "stars", ">= 4", [], "binary").question
+    assert asked.declared == {"positive_when": "stars >= 4"}
+    with pytest.raises(ConfigurationError, match="Say what is asked: --target 'stars' with --positive"):
+        choose_target(table, "stars", None, [], "binary")
+    with pytest.raises(ConfigurationError, match="--task multiclass has no positive class"):
+        choose_target(table, "stars", "4", [], "multiclass")
+    with pytest.raises(ConfigurationError, match="'left' holds 2 values in 80 rows; classes are 3 to 1,000"):
+        choose_target(table, "left", None, [], "multiclass")
+    with pytest.raises(ConfigurationError, match="'name' holds 'a', no number"):
+        choose_target(table, "name", None, [], "regression")

@@ -80,3 +80,12 @@ def test_neighbours_with_one_outcome_are_noticed_and_chance_is_not(rate: float, 
     assert "of neighbouring rows have the same outcome, by chance" in said
     # A file that is sorted by its target says nothing about time.
     assert neighbour_agreement(pd.Series(np.sort(random))) is None
+
+
+def test_of_several_classes_each_counts_by_its_share_and_a_sorted_file_is_none_of_time() -> None:
+    codes = pd.Series(np.repeat([0, 1, 2, 0, 2, 1, 0, 1, 2, 2, 1, 0], 5))
+    # 60 rows with 10 changes among 59 neighbours; three equal shares agree in a third by chance.
+    assert neighbour_agreement(codes, "have a similar target") == (
+        "83% of neighbouring rows have a similar target, by chance 33%"
+    )
+    assert neighbour_agreement(pd.Series(np.repeat(np.arange(10), 20))) is None

@@ -9,7 +9,7 @@ from itertools import islice, pairwise
 from lepton_pipeline.onboarding.names import AFTERWARDS, EARLIER, SIBLINGS, STUDIED, TARGETS, name_words
 from lepton_pipeline.onboarding.new.declaration import Plan, far_values
 from lepton_pipeline.onboarding.new.render import scalar
-from lepton_pipeline.onboarding.new.suspects import IMPLAUSIBLE, denotes_later_event
+from lepton_pipeline.onboarding.new.suspects import denotes_later_event
 
 _SHOWN = 6
 _MOST_ORDERS = 2
@@ -46,7 +46,7 @@ def decisions(plan: Plan) -> list[Decision]:
     # By what is decided: what was chosen, with the reason; without a choice, nothing is said.
     chosen: list[tuple[str, Iterable[tuple[str, str]]]] = [
         ("target", [(target.column, target.why)]),
-        ("positive", [(target.positive_when or repr(target.positive), target.why_positive)]),
+        *((what, [(choice, why)]) for what, choice, why in target.question.decided),
         ("no target", [(no_target, "a run sets them apart")]),
         ("id", [(roles.id, "unique in every row") if roles.id else ("none", "no column identifies rows")]),
         ("time", [(plan.time or "none", plan.why_time)]),
@@ -93,8 +93,7 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         said["dataset.time"] = [
             "Are labels known only some time after their rows? Then declare label_delay: 30d, say."
         ]
-    if plan.target.is_guess:
-        said["dataset.positive"] = [f"A guess: {plan.target.why_positive}."]
+    said |= {f"dataset.{key}": asked for key, asked in plan.target.question.comments.items()}
     for key in ("thousands", "units", "accounting"):
         if key in plan.profile.reasons:
             said[f"ingestion.{key}"] = [f"{plan.profile.reasons[key]}."]
@@ -108,10 +107,14 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         said["dataset.exclude"].append(
             f"Will new rows have a new {thing}? Then declare group: {scalar(thing)}, split: {{strategy: {strategy}}}."
         )
-    if plan.lags():
+    if own := [each.of for each in plan.lags().values()]:
         said["features.windows"] = [
             f"{plan.why_windows.capitalize()}. Lags read rows before a row's own time only."
         ]
+        if plan.target.question.expected == "range" and plan.target.column in own:
+            said["features.windows"].append(
+                f"Is {plan.target.column} known when the next row comes? If not, declare label_delay in dataset."
+            )
     for place, name, doubt in _doubts(plan):
         said[place].append(f"{name}: {doubt}")
     if plan.asked:
@@ -137,12 +140,12 @@ def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
     for name, evidence in plan.asked.items():
         known = f"strong, is it known at prediction time? {evidence[:1].upper()}{evidence[1:]}."
         yield "dataset", name, known
-    if plan.together is not None and plan.together >= IMPLAUSIBLE:
+    if plan.too_good:
         strongest = _listed(sorted(plan.alone, key=lambda name: -plan.alone[name])[:3])
         yield (
             "dataset",
             "all features",
-            f"together they reach AUC {plan.together:.2f} in training rows, which is rare without leaks: is each known "
+            f"together they {plan.too_good} in training rows, which is rare without leaks: is each known "
             f"at prediction time, {strongest} above all?",
         )
     kin = _named_like_target(plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -39,8 +39,8 @@ class Plan:
         copies: features that only encode the time of a row.
         drifting: features whose later values are rare in training rows.
         asked: features so strong that they may be leaks.
-        alone: AUC of each feature alone.
-        together: AUC of all features; None where there are too few rows.
+        alone: AUC of each feature alone, see `suspects.as_auc`.
+        too_good: what all features together reach, where that is implausible.
         entities: columns that seem to identify what several rows belong to.
         order: evidence of an order of the rows, by column.
     """
@@ -61,7 +61,7 @@ class Plan:
     drifting: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     alone: Mapping[str, float] = field(default_factory=dict)
-    together: float | None = None
+    too_good: str = ""
     entities: dict[str, str] = field(default_factory=dict)
     order: dict[str, str] = field(default_factory=dict)
 
@@ -69,9 +69,15 @@ class Plan:
         """Columns besides the target that every row needs."""
         return [name for name in (self.time, self.group) if name is not None]
 
+    def rows(self, keys: Sequence[str] = ()) -> pd.DataFrame:
+        """Rows with a target that is learnt, and a value in each of `keys`."""
+        table, target = self.profile.table, self.target
+        rows = table.dropna(subset=[target.column, *keys])
+        return rows[~rows[target.column].isin(target.question.left_out)]
+
     def lost_rows(self) -> float:
-        """Fraction of rows without a target, time or group."""
-        return float(self.profile.table[[self.target.column, *self.keys()]].isna().any(axis="columns").mean())
+        """Fraction of rows without a target that is learnt, time or group."""
+        return float((~self.profile.table.index.isin(self.rows(self.keys()).index)).mean())
 
     def features(self) -> list[str]:
         """Columns of the table that a model reads, without dates."""
@@ -103,11 +109,9 @@ class Plan:
     @cached_property
     def expectations(self) -> list[Expectation]:
         """What the table meets, the most important first, with room for new data."""
-        table, target, id_column = self.profile.table, self.target, self.roles.id
+        table, id_column = self.profile.table, self.roles.id
         proposed = [] if id_column is None else [_expect("be_unique", id_column, "stop")]
-        if target.positive is not None:
-            classes = sorted(table[target.column].dropna().unique().tolist())
-            proposed.append(_in_set(target.column, classes, "stop"))
+        proposed += self._of_the_target()
         proposed += [_expect("not_be_null", name, "quarantine") for name in self.keys()]
         bounded, listed, present = [], [], []
         for name in self.features():
@@ -124,6 +128,24 @@ class Plan:
                 present.append(_expect("not_be_null", name, "warn", mostly=_MOSTLY))
         return [*proposed, *bounded, *listed, *present]
 
+    def _of_the_target(self) -> list[Expectation]:
+        """That new rows have one of the target's values, or a number in their range."""
+        name, question = self.target.column, self.target.question
+        column = self.profile.table[name]
+        if question.expected == "any":
+            return []
+        if question.expected == "range":
+            low, high = padded_range(column)
+            # 0 has no logarithm.
+            above = {"strict_min": True} if low == 0 and "transform" in question.declared else {}
+            return [_expect("be_between", name, "quarantine", min_value=low, max_value=high, **above)]
+        left_out = question.left_out
+        classes = sorted(column[~column.isin(left_out)].dropna().unique().tolist())
+        if left_out:
+            return [_in_set(name, classes, "quarantine")]
+        few = len(classes) == 2 or (len(classes) <= _MOST_LEVELS and len(str(classes)) <= _LONGEST_SET)
+        return [_in_set(name, classes, "stop")] if few else []
+
 
 def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
     """The declaration of a plan: the content below the vertical's name in parameters.yml.
@@ -133,8 +155,7 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
     roles, target, left_out = plan.roles, plan.target, {**plan.leaks, **plan.copies}
     dataset = {
         "target": target.column,
-        "positive": target.positive,
-        "positive_when": target.positive_when,
+        **target.question.declared,
         "id": roles.id,
         "time": plan.time,
         "group": plan.group,
@@ -157,9 +178,8 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
         ]
     windows = {name: each.model_dump(exclude_defaults=True) for name, each in plan.lags().items()}
     features = {"derive": plan.derived(), "windows": windows}
-    positive = target.positive_when or f"{target.column} = {target.positive}"
     declared = {
-        "about": {"question": f"Which rows have {positive}?"},
+        "about": {"question": target.question.text},
         "dataset": _stated(dataset),
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": contract,

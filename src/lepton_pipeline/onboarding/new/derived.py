@@ -174,12 +174,13 @@ class Series:
     step: str
     alike: dict[str, float]
 
-    def present(self, labels: pd.Series) -> list[str]:
-        """Columns at least as autocorrelated as the labels: present values of the series.
+    def present(self, targets: Sequence[pd.Series]) -> list[str]:
+        """Columns at least as autocorrelated as the target: present values of the series.
 
-        Functions of labels and noise change more than the labels, which are 0 or 1 in time order.
+        Functions of the target and noise change more than it. `targets` are numbers in time order, as in
+        `propose_lags`.
         """
-        own = float(labels.corr(labels.shift())) if self.by is None else 1.0
+        own = max(float(each.corr(each.shift())) for each in targets) if self.by is None else 1.0
         least = min(_SERIAL, max(_AS_LABELS * own, 2 * _FOLLOWS))
         return [name for name, correlation in self.alike.items() if correlation >= least]
 
@@ -200,20 +201,25 @@ def find_series(table: pd.DataFrame, time: str, things: Sequence[str]) -> Series
 
 
 def propose_lags(
-    table: pd.DataFrame, series: Series, target: str, labels: pd.Series, features: Collection[str]
+    table: pd.DataFrame,
+    series: Series,
+    target: str,
+    targets: Sequence[pd.Series],
+    features: Collection[str],
 ) -> tuple[dict[str, Window], str]:
     """Propose lags of the strongest columns, and of the target where it helps and was known.
 
     Lags read only rows before a row's own time, and of the target only labels known by then
     (`dataset.label_delay`). A label that looks several rows ahead is not known when the next row comes.
 
-    `table` has its rows in the order of the file, `labels` are 0 or 1 for each, indexed as it. Returns
-    windows by name; and why the target's own past is not among them, if so.
+    `table` has its rows in the order of the file, `targets` are numbers for each, indexed as it: the target's, or
+    for each of several classes whether it is that. Returns windows by name; and why the target's own past is
+    not among them, if so.
     """
-    refused = _why_no_target(table, series, target, labels)
+    refused = _why_no_target(table, series, target, targets)
     own = [target] if not refused and series.alike[target] >= _FOLLOWS else []
     numbers = [name for name, each in series.alike.items() if name in features and each >= _FOLLOWS]
-    strength = {name: abs(float(table[name].rank().corr(labels))) for name in numbers}
+    strength = {name: max(abs(float(table[name].rank().corr(each))) for each in targets) for name in numbers}
     strongest = sorted((name for name in numbers if strength[name] > 0), key=lambda name: -strength[name])
     by = [] if series.by is None else [series.by]
     windows = {
@@ -223,7 +229,9 @@ def propose_lags(
     return {name: window for name, window in windows.items() if name not in table}, refused
 
 
-def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.Series) -> str:
+def _why_no_target(table: pd.DataFrame, series: Series, target: str, targets: Sequence[pd.Series]) -> str:
+    if len(targets) > 1:
+        return "the target's own past is a class, of which there is no lag"
     if not pd.api.types.is_numeric_dtype(table[target]):
         return "the target is text; written as 0 and 1, its own past could be a feature (features.windows)"
     ahead = (
@@ -233,6 +241,7 @@ def _why_no_target(table: pd.DataFrame, series: Series, target: str, labels: pd.
     if HORIZONS & set(name_words(target)) or any(word[:-1].isdigit() for word in name_words(target)):
         return ahead
     groups = table[series.by] if series.by is not None else pd.Series(0, index=table.index)
+    (labels,) = targets
     changed = (labels != labels.shift()) | (groups != groups.shift())
     runs = labels.groupby(changed.cumsum()).agg(["first", "size"])
     positive = runs.loc[runs["first"] == 1, "size"]

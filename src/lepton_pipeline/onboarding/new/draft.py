@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from lepton_pipeline.data.reading import Reading
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of, list_columns
@@ -21,65 +23,55 @@ from lepton_pipeline.onboarding.new.files import (
     source_text,
     write_vertical,
 )
-from lepton_pipeline.onboarding.new.plan import plan_vertical
+from lepton_pipeline.onboarding.new.plan import Wanted, plan_vertical
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
-from lepton_pipeline.tasks.positive import positive_labels
+from lepton_pipeline.tasks.find import find_task
 from lepton_pipeline.terminal.columns import show_columns
 from lepton_pipeline.terminal.console import Text, console, facts_grid, fixed, table
 
 MOST_LINES = 60
+NOTHING = Wanted()
 
 
 @dataclass(frozen=True)
 class NewVertical:
     """What `new_vertical` has written.
 
-    `base_rate` is the fraction of positive rows among those with a target, `table` what a training would
-    make of every column.
+    `outcome` sums up the target of the rows that have one, `table` is what a training would make of every
+    column.
     """
 
     name: str
     rows: int
     columns: int
-    base_rate: float
+    outcome: str
     decisions: list[Decision]
     table: list[Column]
     reading: Reading | None
 
 
-def new_vertical(
-    project: Path,
-    name: str,
-    files: list[Path],
-    target: str | None = None,
-    positive: str | None = None,
-    time: str | None = None,
-    group: str | None = None,
-) -> NewVertical:
+def new_vertical(project: Path, name: str, files: list[Path], wanted: Wanted = NOTHING) -> NewVertical:
     """Write conf/base/<name>/parameters.yml and data/01_raw/<name>/ from raw files, both or neither.
 
     Args:
         project: root of the Kedro project.
         name: a letter, then letters, digits and underscores, all lower-case.
         files: table files, or folders of them; all with the same columns.
-        target: column to predict; inferred from names and values if possible.
-        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such
-            as ">= 15" or "!= none"; inferred for two values.
-        time: column of dates, or of numbers in their order; inferred where a single column holds dates.
-        group: column of what several rows belong to; never inferred.
+        wanted: what is not to be inferred.
 
     Raises:
         ConfigurationError: the name is taken or invalid, a file or column does not exist, or the target or
-            its positive class cannot be inferred.
+            what is asked about it cannot be inferred.
         DataError: a file is no table, or its rows cannot be learnt from or split as asked for.
     """
     check_name(project, name)
     sources = find_files(project, name, files)
-    profile = profile_files([source.raw for source in sources], target)
-    plan = plan_vertical(name, profile, target, positive, time, group)
+    profile = profile_files([source.raw for source in sources], wanted.target)
+    plan = plan_vertical(name, profile, wanted)
     table = plan.profile.table
     origin = ", ".join(source.raw.name for source in sources[:3]) + " .." * (len(sources) > 3)
     text = _declaration_text(name, plan, origin)
@@ -87,8 +79,13 @@ def new_vertical(
     source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
     columns = _columns(name, plan)
     write_vertical(project, name, text, source, sources)
-    labels = positive_labels(table.dropna(subset=[plan.target.column]), plan.vertical(name).dataset)
-    return NewVertical(name, *table.shape, float(labels.mean()), decisions(plan), columns, profile.reading)
+    outcome = _outcome(plan.rows(), plan.vertical(name).dataset)
+    return NewVertical(name, *table.shape, outcome, decisions(plan), columns, profile.reading)
+
+
+def _outcome(rows: pd.DataFrame, dataset: Dataset) -> str:
+    task = find_task(rows, dataset)
+    return task.summed_up_by[1].format(task.summed_up(task.read(rows, dataset)))
 
 
 def _columns(name: str, plan: Plan) -> list[Column]:
@@ -97,7 +94,7 @@ def _columns(name: str, plan: Plan) -> list[Column]:
     The rules are those of a training, over all rows; only a training tries whole numbers as categories.
     """
     vertical = plan.vertical(name)
-    rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
+    rows = plan.rows(plan.keys())
     table = derive_features(rows, vertical.dataset, vertical.features)
     encoded, dropped = fit_columns(table, vertical.dataset)
     decided = plan.unused() | dict.fromkeys(plan.leaks, "likely a leak")
@@ -131,7 +128,7 @@ def print_new(result: NewVertical) -> None:
     """Print what was decided and written, and the next step."""
     out = console()
     out.print()
-    size = f"{result.rows:,} rows, {result.columns} columns, {result.base_rate:.1%} positive"
+    size = f"{result.rows:,} rows, {result.columns} columns, {result.outcome}"
     out.print(Text(f"{result.name}: {size}", style="bold"))
     decided = table(fixed("decision", style="dim"), "value", "reason")
     # The table of columns shows those that are no features.

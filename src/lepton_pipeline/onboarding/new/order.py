@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.onboarding.names import ORDERS, ROW_IDS, Reasons, name_words
+from lepton_pipeline.tasks.task import Task
 
 # Rank correlations with the time: of a copy of it, and of what drifts with it.
 _COPY, _TREND = 0.97, 0.8
@@ -91,18 +92,21 @@ def sorted_columns(table: pd.DataFrame, names: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda name: not found[name])
 
 
-def neighbour_agreement(labels: pd.Series) -> str | None:
-    """How much more often than by chance neighbouring rows have the same label (0 or 1); None where not."""
-    values = labels.to_numpy()
+def neighbour_agreement(strata: pd.Series, agree: str = Task.agree) -> str | None:
+    """How much more often than by chance neighbouring rows have the same outcome; None where not.
+
+    `strata` are whole numbers from 0, and what equal ones do is said by `agree`; see `tasks.task.Task`.
+    """
+    values = strata.to_numpy(np.intp)
     if len(values) < _FEWEST_ROWS:
         return None
     equal = values[1:] == values[:-1]
-    if (~equal).sum() < _FEWEST_RUNS:
+    shares = np.bincount(values) / len(values)
+    if (~equal).sum() < max(_FEWEST_RUNS, len(shares)):
         return None  # The file is sorted by the target.
-    share, rate = float(equal.mean()), float(values.mean())
-    chance = rate**2 + (1 - rate) ** 2
+    share, chance = float(equal.mean()), float((shares**2).sum())
     error = np.sqrt(max(chance * (1 - chance), 1e-9) / len(equal))
     # For a rare class, compare with the largest possible excess over chance.
     if share - chance <= _FAR_BEYOND * error or share - chance <= _BEYOND * (1 - chance):
         return None
-    return f"{share:.0%} of neighbouring rows have the same outcome, by chance {chance:.0%}"
+    return f"{share:.0%} of neighbouring rows {agree}, by chance {chance:.0%}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype as is_date
 
@@ -19,35 +18,53 @@ from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.derived import Series, date_parts, find_series, propose_lags
 from lepton_pipeline.onboarding.new.order import neighbour_agreement, sorted_columns, time_copies
 from lepton_pipeline.onboarding.new.roles import choose_roles, choose_time, require_column
-from lepton_pipeline.onboarding.new.suspects import is_attribute, judge_features, one_class_columns
+from lepton_pipeline.onboarding.new.suspects import as_auc, is_attribute, judge_features, one_class_columns
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
 from lepton_pipeline.tasks.find import Target, find_task
-from lepton_pipeline.tasks.positive import positive_labels
 from lepton_pipeline.tasks.split import split_rows
+from lepton_pipeline.tasks.task import Task
 
 _MOST_TRIES = 8
 
 
-def plan_vertical(
-    name: str, profile: Profile, target: str | None, positive: str | None, time: str | None, group: str | None
-) -> Plan:
-    """Decide the role of each column; options that are None are inferred, except `group`.
+@dataclass(frozen=True)
+class Wanted:
+    """What was asked for; what is None is inferred, except `group`.
+
+    Attributes:
+        target: column to predict.
+        positive: value of the positive class, several of them such as "in ['a', 'b']", or a comparison such as
+            ">= 15" or "!= none".
+        task: binary, multiclass or regression.
+        time: column of dates, or of numbers in their order.
+        group: column of what several rows belong to.
+    """
+
+    target: str | None = None
+    positive: str | None = None
+    task: str | None = None
+    time: str | None = None
+    group: str | None = None
+
+
+def plan_vertical(name: str, profile: Profile, wanted: Wanted) -> Plan:
+    """Decide the role of each column, as wanted.
 
     Raises:
-        ConfigurationError: a column does not exist or has two roles, or the target or its positive class
-            cannot be inferred.
+        ConfigurationError: a column does not exist or has two roles, or the target or what is asked
+            about it cannot be inferred.
         DataError: the rows cannot be learnt from, or cannot be split by the time or group asked for.
     """
-    table = profile.table
+    table, time, group = profile.table, wanted.time, wanted.group
     if group is not None and require_column(table, group, "--group").nunique() < 2:
         raise DataError(
             f"--group: column {group!r} holds one value only; give another one, or leave the option out."
         )
-    axis, why_time = choose_time(table, time, {target, group})
+    axis, why_time = choose_time(table, time, {wanted.target, group})
     taken = {name for name in (axis, group) if name} | {str(name) for name in table if is_date(table[name])}
-    chosen = choose_target(table, target, positive, taken)
+    chosen = choose_target(table, wanted.target, wanted.positive, taken, wanted.task)
     roles = choose_roles(table, {name for name in (chosen.column, axis, group) if name}, profile.codes)
     unordered = "stratified" if group is None else "group"
     strategy = unordered if axis is None else "time" if group is None else "time_group"
@@ -62,7 +79,7 @@ def plan_vertical(
 
 def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
     """Derive, split and check until nothing leaks and every part has both classes."""
-    rows = plan.profile.table.dropna(subset=[plan.target.column, *plan.keys()])
+    rows = plan.rows(plan.keys())
     plan, series = _with_lags(name, plan, rows)
     for _ in range(_MOST_TRIES):
         vertical = plan.vertical(name)
@@ -89,8 +106,10 @@ def _tried(name: str, plan: Plan, fallback: str | None) -> Plan:
         previous, plan = plan, _judged(plan, features, split, vertical, series)
         if plan.unused() == previous.unused():
             break
-    entities = _entities(rows, split, vertical)
-    plan = replace(plan, entities=entities, order={} if entities else _order(plan, split["label"]))
+    task = find_task(features, vertical.dataset)
+    entities = _entities(rows, split, vertical, task)
+    order = {} if entities else _order(plan, task.strata(split["label"]), task.agree)
+    plan = replace(plan, entities=entities, order=order)
     if not plan.features() and plan.time is None and not plan.derived():
         named = {} if plan.roles.id is None else {plan.roles.id: "it names rows"}
         reasons = [f"{name!r} ({why})" for name, why in (named | plan.unused()).items()]
@@ -109,11 +128,19 @@ def _with_lags(name: str, plan: Plan, rows: pd.DataFrame) -> tuple[Plan, Series 
     series = find_series(rows, plan.time, things)
     if series is None:
         return plan, None
-    labels = positive_labels(rows, plan.vertical(name).dataset)
-    windows, refused = propose_lags(rows, series, plan.target.column, labels, plan.features())
+    dataset = plan.vertical(name).dataset
+    task = find_task(rows, dataset)
+    targets = _targets(task, task.read(rows, dataset))
+    windows, refused = propose_lags(rows, series, plan.target.column, targets, plan.features())
     each = "rows are one series" if series.by is None else f"rows are a series for each {series.by}"
     why = f"{each}, {series.step} from row to row" + (f"; {refused}" if refused else "")
     return replace(plan, windows=windows, why_windows=why), series
+
+
+def _targets(task: Task, labels: pd.Series) -> list[pd.Series]:
+    """What is compared with columns: labels, their ranks, or for each of several classes whether it is that."""
+    found = task.strength.targets(labels.to_numpy()).values()
+    return [pd.Series(each, index=labels.index) for each in found]
 
 
 def _time_copies(plan: Plan, features: pd.DataFrame, split: pd.DataFrame) -> tuple[Reasons, Reasons]:
@@ -129,7 +156,7 @@ def _judged(
     """The plan without leaks, and with questions about strong features."""
     train = split.index[split["part"] == "train"]
     training = plain_features(features.loc[train], vertical.dataset)
-    labels, task = split.loc[train, "label"].to_numpy(np.intp), find_task(features, vertical.dataset)
+    labels, task = split.loc[train, "label"].to_numpy(), find_task(features, vertical.dataset)
     alone = features_alone(training, labels, task)
     known = known_by_time(vertical.features, vertical.dataset)
     settled = find_leaks(training, labels, task, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
@@ -141,18 +168,22 @@ def _judged(
     if plan.time is not None:
         ordered = ordered.loc[features[plan.time].sort_values(kind="stable").index]
     # A series is strong by its present values, and by what it is a series of.
-    own = [] if series is None else [*series.present(ordered), *([series.by] if series.by else [])]
+    own = (
+        []
+        if series is None
+        else [*series.present(_targets(task, ordered)), *([series.by] if series.by else [])]
+    )
     plain = {name for name in honest if name in table and is_attribute(name)}
     plain |= {*plan.derived(), *plan.lags(), *own}
-    judged = judge_features(training[list(honest)], labels, honest, known, plain)
+    judged = judge_features(training[list(honest)], labels, honest, known, plain, task.strength)
     found, asked = found | judged.leaks, judged.asked
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
-        all_of = f"; all features together reach {judged.together:.3f}" if judged.together else ""
+        all_of = f"; all features together reach {judged.together}" if judged.together else ""
         warned = find_leaks(training, labels, task, alone, Leaks(trusted=list(asked)), known)
         asked = asked | {each.feature: each.evidence + all_of for each in warned}
     kept = [name for name in plan.features() if name in features]
-    sides = one_class_columns(features.loc[train, kept], labels)
+    sides = one_class_columns(features.loc[train, kept], labels, task.label_text)
     asked = {name: why + (f"; {sides[name]}" if name in sides else "") for name, why in asked.items()}
     sides = {name: why for name, why in sides.items() if name not in asked and name not in found}
     excluded = plan.roles.excluded | {name: ids[name] for name in ids if name in table}
@@ -161,8 +192,8 @@ def _judged(
         roles=replace(plan.roles, excluded=excluded, asked=sides | plan.roles.asked),
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
-        alone={name: each.figure for name, each in alone.items() if name not in known},
-        together=judged.together,
+        alone={name: as_auc(each) for name, each in alone.items() if name not in known},
+        too_good=judged.too_good,
     )
 
 
@@ -173,10 +204,11 @@ def _why_id(plan: Plan, finding: Finding) -> str:
     return f"{weight.partition(';')[0]}, another one in nearly every row"
 
 
-def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> dict[str, str]:
+def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical, task: Task) -> dict[str, str]:
     """Questions about columns that identify what several rows of one outcome belong to."""
     rows, test = rows.loc[split.index], split["part"].to_numpy() == "test"
-    found = find_entities(rows, split["label"].to_numpy(), test, ~test, vertical.dataset, vertical.split)
+    outcomes = task.strata(split["label"]).to_numpy()
+    found = find_entities(rows, outcomes, test, ~test, vertical.dataset, vertical.split)
     return {
         each.column: f"{each.one_outcome} of its {each.entities} values with several rows have one outcome only, and "
         f"{each.test_rows} test rows share a value with training rows: if a value is a case, such as a patient, give "
@@ -186,12 +218,12 @@ def _entities(rows: pd.DataFrame, split: pd.DataFrame, vertical: Vertical) -> di
     }
 
 
-def _order(plan: Plan, labels: pd.Series) -> dict[str, str]:
+def _order(plan: Plan, strata: pd.Series, agree: str) -> dict[str, str]:
     """Questions about the order of the rows, where no time or group is declared."""
     if plan.time is not None or plan.group is not None:
         return {}
     table = plan.profile.table
-    alike = neighbour_agreement(labels)
+    alike = neighbour_agreement(strata, agree)
     names = [str(name) for name in table if name != plan.target.column]
     said = {
         name: f"rows are sorted by it{f', and {alike}' if alike else ''}: if that is the order of time, give --time "

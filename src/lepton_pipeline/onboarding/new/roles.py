@@ -118,7 +118,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     constant, excluded = dict[str, str](), dict[str, str]()
     things, categorical = dict[str, int](), list[str]()
     weights = [name for name, column in free.items() if _is_weight(column)]
-    naming = [name for name, column in free.items() if name not in weights and _identifies_rows(column)]
+    naming = [name for name, column in free.items() if name not in weights and identifies_rows(column)]
     # Rows that must share a value for a run to learn from it.
     enough = enough_rows(round(_TRAINED * len(table)))
     # The encoder leaves dates out.
@@ -168,6 +168,16 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
     return table[name]
 
 
+def identifies_rows(column: pd.Series) -> bool:
+    """Whether a column has another text or number in every row, and looks handed out."""
+    if not column.is_unique or column.isna().any() or len(column) < 2:
+        return False
+    if not is_whole(column):
+        return is_string_dtype(column)
+    consecutive = column.max() - column.min() + 1 == len(column)
+    return bool(consecutive or _hint(str(column.name)))
+
+
 def varies(column: pd.Series) -> bool:
     """Whether an ordered column has two values."""
     return bool(column.min() < column.max())
@@ -176,15 +186,6 @@ def varies(column: pd.Series) -> bool:
 def _hint(name: str) -> bool:
     words = name_words(name)
     return not words or words[-1] in ROW_IDS or words[-1].endswith("id") or words[0] == "unnamed"
-
-
-def _identifies_rows(column: pd.Series) -> bool:
-    if not column.is_unique or column.isna().any() or len(column) < 2:
-        return False
-    if not is_whole(column):
-        return is_string_dtype(column)
-    consecutive = column.max() - column.min() + 1 == len(column)
-    return bool(consecutive or _hint(str(column.name)))
 
 
 def _identifies_things(column: pd.Series, is_code: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Choose the target and its positive class."""
+"""Choose the target, and its positive class if it has one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pandas.api.types import is_datetime64_any_dtype as is_date
 from lepton_pipeline.data.expressions.expression import CONSTANTS
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.names import OUTCOMES, POSITIVE, TARGETS, name_words
+from lepton_pipeline.onboarding.new.question import ASKED, Question, infer_question, ways
 from lepton_pipeline.onboarding.new.roles import require_column
 
 _NEGATION = re.compile(r"^(not|non|no|un|in)[ _-]?")
@@ -27,30 +28,30 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """The target column and its positive class, with the reasons; a guess needs review.
-
-    `positive` is the value of the positive class, None where the expression `positive_when` defines it.
-    """
+    """The target column, with the reason, and what is asked about it."""
 
     column: str
-    positive: Any
-    positive_when: str | None
     why: str
-    why_positive: str
-    is_guess: bool = False
+    question: Question
 
 
 def choose_target(
-    table: pd.DataFrame, given: str | None, positive: str | None, others: Collection[str]
+    table: pd.DataFrame,
+    given: str | None,
+    positive: str | None,
+    others: Collection[str],
+    task: str | None = None,
 ) -> Target:
-    """Choose the target and its positive class.
+    """Choose the target and what is asked about it: one class against the others, which class, or how much.
 
     `given` is the column asked for; `positive` a value, several such as "in ['a', 'b']" or "a,b", or a
-    comparison such as ">= 15" or "!= none"; None to infer either. `others` are columns that have another role.
+    comparison such as ">= 15" or "!= none"; `task` one of binary, multiclass and regression. What is None is
+    inferred: two values have a positive class, for more see `infer_question`. `others` are columns that have
+    another role.
 
     Raises:
-        ConfigurationError: the column does not exist, holds dates or cannot be inferred, or its positive
-            class cannot; with candidates.
+        ConfigurationError: the column does not exist, holds dates or cannot be inferred, or what is asked
+            cannot; with candidates.
         DataError: the target holds one value only.
     """
     column, why = _column(table, given, others)
@@ -62,16 +63,33 @@ def choose_target(
     if len(values) < 2:
         held = f"only {values[0]!r}" if values else "no value at all"
         raise DataError(f"target {column!r} holds {held}; a model needs rows of two classes.")
-    rule = None if positive is None else _rule(table[column], values, positive)
-    why_positive = "as asked for"
+    if task in ASKED:
+        if positive is not None:
+            raise ConfigurationError(
+                f"--positive: --task {task} has no positive class; leave out one of both options."
+            )
+        return Target(column, why, ASKED[task](table[column]))
+    if task is None and positive is None and len(values) > 2:
+        return Target(column, why, infer_question(table[column]))
+    return Target(column, why, _one_class(table[column], values, positive))
+
+
+def _one_class(column: pd.Series, values: list[Any], given: str | None) -> Question:
+    """Ask for the positive class against the others."""
+    name, why = str(column.name), "as asked for"
+    rule = None if given is None else _rule(column, values, given)
     if rule is None and len(values) > 2:
-        if positive is None:
-            raise ConfigurationError(_many_values(table[column], f"target {column!r}"))
-        rule, why_positive = f"== {_matching(table[column], positive)!r}", "against all others, as asked for"
+        if given is None:
+            raise ConfigurationError(_many_values(column, f"target {name!r}"))
+        rule, why = f"== {_matching(column, given)!r}", "against all others, as asked for"
     if rule is not None:
-        return Target(column, None, f"{in_expression(column)} {rule}", why, why_positive)
-    value, why_positive, is_guess = _positive(table[column], values, positive)
-    return Target(column, value, None, why, why_positive, is_guess)
+        when = f"{in_expression(name)} {rule}"
+        decided = [("positive", when, why)]
+        return Question(f"Which rows have {when}?", {"positive_when": when}, decided, expected="any")
+    value, why, is_guess = _positive(column, values, given)
+    guess = {"positive": [f"A guess: {why}."]} if is_guess else {}
+    decided = [("positive", repr(value), why)]
+    return Question(f"Which rows have {name} = {value}?", {"positive": value}, decided, guess)
 
 
 def in_expression(name: str) -> str:
@@ -105,7 +123,8 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
                 return name, "its name says so"
             raise ConfigurationError(
                 _many_values(table[name], f"column {name!r} is called a target, but")
-                + " If it is another column, give that as --target."
+                + " Or give --target only: what is asked follows from its values. If it is another column, give that "
+                "as --target."
             )
         if both:
             break
@@ -116,20 +135,15 @@ def _column(table: pd.DataFrame, given: str | None, others: Collection[str]) -> 
     shown = ", ".join(map(repr, two)) if two else "none"
     raise ConfigurationError(
         f"the target cannot be inferred; columns with two values: {shown}. Give --target COLUMN; for one with more "
-        "values also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them) or "
-        "--positive '>= 15' (a comparison)."
+        "values perhaps also --positive VALUE (against all others), --positive \"in ['a', 'b']\" (several of them), "
+        "--positive '>= 15' (a comparison), --task multiclass (which of all values) or --task regression (how much)."
     )
 
 
 def _many_values(column: pd.Series, start: str) -> str:
     values = column.value_counts().index.tolist()
-    numbers = pd.api.types.is_numeric_dtype(column)
-    example = f"--positive '>= {column.median():g}'" if numbers else f'--positive "in {values[-2:]!r}"'
-    return (
-        f"{start} holds {len(values):,} values ({_shown(values)}{' ..' if len(values) > _SHOWN else ''}). "
-        f"Say which are the positive class: --target {column.name!r} --positive VALUE (one against all others), or "
-        f"{example} ({'a comparison' if numbers else 'several values'}); it is written as dataset.positive_when."
-    )
+    shown = f"{_shown(values)}{' ..' if len(values) > _SHOWN else ''}"
+    return f"{start} holds {len(values):,} values ({shown}). {ways(column)}"
 
 
 def _shown(values: list[Any]) -> str:
