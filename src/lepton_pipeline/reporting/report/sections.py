@@ -239,7 +239,7 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     ways = {key: declared["dataset"].get(key) for key in ("positive", "positive_when", "classes", "task")}
     ways = {key: value for key, value in ways.items() if value is not None}
     bare = Vertical.model_validate({"dataset": {"target": "", **ways}}).model_dump()
-    bare["dataset"] |= dict.fromkeys(("target", *ways))
+    bare["dataset"] |= {**dict.fromkeys(("target", *ways)), "task": "binary"}
     defaults = flatten(bare)
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")
     return [
