@@ -169,7 +169,7 @@ def main() -> None:
     run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
     measured = (scores, target, metrics)
     copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
-    costs = run.stage(measure_costs, ["costs"], scores, metrics, priced, vertical.evaluation, units)
+    costs = run.stage(measure_costs, ["costs"], scores, model, metrics, priced, vertical.evaluation, units)
     slices = run.stage(measure_slices, ["slices"], *measured, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(
         explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units

@@ -16,10 +16,10 @@ from lepton_pipeline.evaluation.metrics import OWN
 from lepton_pipeline.evaluation.outcomes import acting_and_leaving, capacity_threshold
 from lepton_pipeline.evaluation.policies import CASES, price_policies
 from lepton_pipeline.evaluation.resampling import Sample
+from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
-from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import mean
 
 # Shares of the cases that the rows of the what-if table act on, as far as equal scores and rounding allow.
@@ -94,7 +94,7 @@ class Costs:
 
 def measure_costs(
     scores: pd.DataFrame,
-    target: Target,
+    model: Predictor,
     metrics: Metrics,
     outcome_costs: pd.DataFrame,
     evaluation: Evaluation,
@@ -109,7 +109,7 @@ def measure_costs(
     """
     if metrics.threshold is None:
         rows = scores[scores["part"] == "test"]
-        sample = Sample.of(rows["label"], units, target.task, rows.get("weight"))
+        sample = Sample.of(rows["label"], units, model.task, rows.get("weight"))
         policies, saving = price_policies(rows, sample, evaluation)
         unit = evaluation.decision_unit
         return Costs(declared=bool(policies), unit=unit, policies=policies, saving=saving)

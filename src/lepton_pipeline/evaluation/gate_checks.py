@@ -14,8 +14,8 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
-from lepton_pipeline.statistics.metric_table import higher_is_better
-from lepton_pipeline.system.readable import clipped
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.system.readable import clipped, four_digits
 from lepton_pipeline.tasks.task import Task
 
 # With fewer rows an interval says next to nothing, and drawn from few groups it is too narrow.
@@ -88,10 +88,11 @@ def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str
     key, limit, end = bound
     known = Check(name, True, "", figure.value, figure.low, figure.high, limit=limit)
     if figure.low is None or figure.high is None:
-        text = f"{metric} {figure.value:.4f}{what} has no interval, so it cannot be judged"
+        text = f"{metric} {_shown(metric, figure.value)}{what} has no interval, so it cannot be judged"
         return replace(known, passed=False, text=text, next="bring more rows, or enlarge split.test")
     sign, least, beyond = (1, "at least", "below") if end == "low" else (-1, "at most", "above")
-    text = f"{metric} {figure.value:.4f} [{figure.low:.4f}, {figure.high:.4f}]{what}"
+    value, low, high = (_shown(metric, each) for each in (figure.value, figure.low, figure.high))
+    text = f"{metric} {value} [{low}, {high}]{what}"
     if sign * (figure.low if end == "low" else figure.high) >= sign * limit:
         return replace(known, text=f"{text} is {least} {limit:g}")
     verb = "reaches" if sign * figure.value >= sign * limit else "is"
@@ -226,16 +227,20 @@ def first_reason(checks: Sequence[Check], metrics: Metrics, gate: Gate) -> str:
     rival = next((f"; {check.text}" for check in checks if check.name == "champion"), ", the first champion")
     best, figures = _leader(metrics, gate)
     # That may be chance.
-    ahead = f"; note that baseline {best} reaches {figures[best]:.4f}" if best else ""
+    ahead = f"; note that baseline {best} reaches {_shown(gate.metric, figures[best])}" if best else ""
     return clipped(f"{checks[0].text}{rival}{ahead}", _REASON_CHARACTERS)
 
 
 def above(difference: Estimate, metric: str) -> str:
     """A lead with its interval, as "0.0123 [0.0010, 0.0240] above", or below where lower is better."""
     sign = -1 if difference.value < 0 else 1
-    low, high = sorted(sign * end + 0.0 for end in difference.ends)
+    low, high = (_shown(metric, end) for end in sorted(sign * end + 0.0 for end in difference.ends))
     word = "above" if (sign > 0) == higher_is_better(metric) else "below"
-    return f"{abs(difference.value):.4f} [{low:.4f}, {high:.4f}] {word}"
+    return f"{_shown(metric, abs(difference.value))} [{low}, {high}] {word}"
+
+
+def _shown(metric: str, value: float) -> str:
+    return four_digits(value) if METRICS[metric].in_unit else f"{value:.4f}"
 
 
 def _margin(metric: str, margin: float, theirs: Mapping[str, Estimate]) -> float:
@@ -256,7 +261,7 @@ def _strongest(metrics: Metrics, gate: Gate, baseline: str) -> str:
         "; where trees are so far behind, look for a feature whose later values were never learnt, such as a copy of "
         "dataset.time"
     )
-    return f"; the strongest baseline is {best}, {figures[best]:.4f}{cause if far_ahead else ''}"
+    return f"; the strongest baseline is {best}, {_shown(gate.metric, figures[best])}{cause if far_ahead else ''}"
 
 
 def _leader(metrics: Metrics, gate: Gate) -> tuple[str, dict[str, float]]:

@@ -15,6 +15,7 @@ from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan, code_colu
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.model.predictor import choose_plan, has_boosting
 from lepton_pipeline.parameters import Evaluation, Training
+from lepton_pipeline.parameters.evaluation import BOOSTING_BASELINE
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task, mean
@@ -22,7 +23,7 @@ from lepton_pipeline.tasks.task import Task, mean
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-BOOSTING = "hist_gradient_boosting"
+BOOSTING = BOOSTING_BASELINE
 
 
 def score_baselines(

@@ -96,7 +96,12 @@ class ErrorCosts(Declaration):
 
 # Columns of scores that a baseline in use cannot be named after.
 MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
-OWN_BASELINES = ("logistic_regression", "hist_gradient_boosting")
+LINEAR_BASELINES = {
+    "binary": "logistic_regression",
+    "multiclass": "logistic_regression",
+    "regression": "ridge_regression",
+}
+BOOSTING_BASELINE = "hist_gradient_boosting"
 
 
 class Evaluation(Declaration):
@@ -135,7 +140,10 @@ class Evaluation(Declaration):
     @model_validator(mode="after")
     def _baselines_have_names_of_their_own(self) -> Evaluation:
         for name in self.baselines:
-            if name in (*MODEL_SCORES, *OWN_BASELINES) or not name.isidentifier():
+            if (
+                name in (*MODEL_SCORES, *LINEAR_BASELINES.values(), BOOSTING_BASELINE)
+                or not name.isidentifier()
+            ):
                 raise ValueError(f"baselines.{name}: take another name, of letters, digits and _")
         return self
 

@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration
 from lepton_pipeline.parameters.evaluation import (
+    BOOSTING_BASELINE,
     BOUNDED,
     DECIDING,
+    LINEAR_BASELINES,
     LOWER_IS_BETTER,
-    OWN_BASELINES,
     SLICED,
     Evaluation,
     Gate,
@@ -92,7 +93,7 @@ class Vertical(Declaration):
                 f"evaluation.slices: {dataset.target!r} is the target, so a slice would hold one outcome only; "
                 "name other columns"
             )
-        known = (*self.evaluation.baselines, *OWN_BASELINES)
+        known = (*self.evaluation.baselines, LINEAR_BASELINES[dataset.task], BOOSTING_BASELINE)
         if unknown := [name for name in self.gate.beat if name not in known]:
             yield (
                 f"gate.beat: no baseline {unknown[0]!r}; there are {', '.join(known)}. Declare others in "

@@ -111,7 +111,7 @@ _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
     (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
-    (measure_costs, "scores target metrics outcome_costs params:evaluation units", "costs"),
+    (measure_costs, "scores model metrics outcome_costs params:evaluation units", "costs"),
     (
         measure_slices,
         "scores target metrics slice_labels params:dataset params:evaluation units",

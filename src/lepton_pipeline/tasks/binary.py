@@ -12,7 +12,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.parameters.evaluation import SLICED
+from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.estimates import FEWEST_CASES
 from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibration_interval, share_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
@@ -36,7 +36,7 @@ class Binary(Task):
 
     shown: ClassVar = ("auc", "f1")
     curves: ClassVar = ("log_loss", "auc")
-    linear: ClassVar = "logistic_regression"
+    linear: ClassVar = LINEAR_BASELINES["binary"]
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
     page: ClassVar = "decisions"

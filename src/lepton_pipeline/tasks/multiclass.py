@@ -14,7 +14,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
 from lepton_pipeline.parameters import ClassCosts, Dataset
-from lepton_pipeline.parameters.evaluation import SLICED
+from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
@@ -56,7 +56,7 @@ class Multiclass(Task):
 
     shown: ClassVar = ("log_loss", "macro_f1")
     curves: ClassVar = ("log_loss", "accuracy")
-    linear: ClassVar = "logistic_regression"
+    linear: ClassVar = LINEAR_BASELINES["multiclass"]
     case: ClassVar = "beside the most frequent class"
     page: ClassVar = "classes"
     label_type: ClassVar = "int16"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, ErrorCosts
-from lepton_pipeline.parameters.evaluation import SLICED
+from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
@@ -59,7 +59,7 @@ class Regression(Task):
 
     shown: ClassVar = ("rmse", "mae")
     curves: ClassVar = ("squared_error", "absolute_error")
-    linear: ClassVar = "ridge_regression"
+    linear: ClassVar = LINEAR_BASELINES["regression"]
     case: ClassVar = "with a known target"
     page: ClassVar = "errors"
     explains_probability: ClassVar = False
