@@ -42,8 +42,13 @@ def test_no_metric_exceeds_its_bound():
     assert measured(1 - LABELS)["log_loss"] > 1
 
 
-def test_a_name_stands_in_one_table():
-    assert sum(map(len, TABLES)) == len(METRICS)
+def test_a_name_means_the_same_in_every_table():
+    assert all(METRICS[metric.name] is metric for table in TABLES for metric in table)
+
+
+def test_a_shared_metric_decides_where_a_gate_may_use_it():
+    assert table_of("log_loss") == table_of("macro_f1")
+    assert table_of("rmse") == ["rmse", "mae", "r2", "mape", "wape", "bias", "coverage", "width"]
 
 
 def test_the_headline_comes_first_and_what_is_not_logged_is_left_out():

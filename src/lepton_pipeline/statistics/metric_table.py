@@ -164,8 +164,11 @@ METRICS = {metric.name: metric for table in TABLES for metric in table}
 
 
 def table_of(name: str) -> list[str]:
-    """The metrics of the task that has a metric; KeyError if no table has it."""
-    for table in TABLES:
+    """The metrics of the task that is decided by a metric; KeyError if no table has it.
+
+    What two tables share decides in the later: two classes are not decided by their log loss.
+    """
+    for table in reversed(TABLES):
         names = [metric.name for metric in table]
         if name in names:
             return names
