@@ -331,9 +331,10 @@ def test_a_class_that_is_missing_from_a_part(fail):
     put(purchases().assign(bought=lambda rows: rows["bought"].where(rows["id"] < 48, "no")))
     message = fail("split_rows", declare(split={"strategy": "time"}))
     assert message == (
-        "part 'test' has 12 rows, 0 of them positive (train 36 rows, 12 positive, validation 12 rows, 4 positive, "
-        "gap 0 rows), but needs rows of both classes; change split.test, split.validation so that each part covers a "
-        "time in which both classes occur, shorten dataset.label_delay or split.gap, or provide a longer history."
+        "part 'test' has 12 rows, 0 of them positive (train 36 rows, 12 of them positive, validation 12 rows, 4 of "
+        "them positive, gap 0 rows), but needs rows of both classes; change split.test, split.validation so that "
+        "each part covers a time in which both classes occur, shorten dataset.label_delay or split.gap, or provide "
+        "a longer history."
     )
 
 

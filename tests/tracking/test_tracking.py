@@ -118,7 +118,7 @@ def test_only_the_first_network_has_curves_and_the_record_has_all(run_log):
         "validation.log_loss": 0.25,
         "validation.auc": 0.75,
     }
-    log_epoch(run, 2, 1, 0.5, 0.5, 0.5)
+    log_epoch(run, 2, 1, (0.5, 0.5, 0.5), ("log_loss", "auc"))
     assert len(run_log.client.get_metric_history(run, "train.loss")) == 1
     assert json.loads(
         read_artifact(run_log.client, run_log.client.get_run(run), "training/history.json")

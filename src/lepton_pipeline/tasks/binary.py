@@ -37,6 +37,8 @@ class Binary(Task):
     shown: ClassVar = ("auc", "f1")
     curves: ClassVar = ("log_loss", "auc")
     linear: ClassVar = LINEAR_BASELINES["binary"]
+    scarce: ClassVar = "rows of the rarer class"
+    complete: ClassVar = "both classes"
     case: ClassVar = "of the rarer class"
     has_threshold: ClassVar = True
     page: ClassVar = "decisions"
@@ -63,7 +65,7 @@ class Binary(Task):
 
     def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
         """Both classes are needed everywhere."""
-        return "" if 0 < labels.sum() < len(labels) else "both classes"
+        return "" if 0 < labels.sum() < len(labels) else "rows of both classes"
 
     def targets(self, labels: Array) -> Array:
         """0 and 1 as float32."""

@@ -57,6 +57,8 @@ class Multiclass(Task):
     shown: ClassVar = ("log_loss", "macro_f1")
     curves: ClassVar = ("log_loss", "accuracy")
     linear: ClassVar = LINEAR_BASELINES["multiclass"]
+    scarce: ClassVar = "rows of the rarest class"
+    complete: ClassVar = "all classes"
     case: ClassVar = "beside the most frequent class"
     page: ClassVar = "classes"
     label_type: ClassVar = "int16"

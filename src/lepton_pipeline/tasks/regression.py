@@ -60,6 +60,8 @@ class Regression(Task):
     shown: ClassVar = ("rmse", "mae")
     curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = LINEAR_BASELINES["regression"]
+    scarce: ClassVar = "rows"
+    complete: ClassVar = "enough rows"
     case: ClassVar = "with a known target"
     page: ClassVar = "errors"
     explains_probability: ClassVar = False

@@ -26,11 +26,11 @@ _DRAWS = 64
 # Values of a column of parts that a message lists.
 _SHOWN = 20
 _REMEDIES = {
-    "stratified": "provide more rows of the rarest class, or change split.test, split.validation",
-    "time": "change split.test, split.validation so that each part covers a time in which it occurs, "
+    "stratified": "provide more {scarce}, or change split.test, split.validation",
+    "time": "change split.test, split.validation so that each part covers a time in which {complete} occur, "
     "shorten dataset.label_delay or split.gap, or provide a longer history",
-    "group": "provide more groups that hold the rarest class, or change split.test, split.validation",
-    "column": "name values of split.column in split.test and split.validation that hold it",
+    "group": "provide more groups that hold {scarce}, or change split.test, split.validation",
+    "column": "name values of split.column in split.test and split.validation that hold {complete}",
     "time_group": "too few rows are of groups that no earlier part holds: change split.test, split.validation, "
     "use the strategy time or group, or provide a longer history",
 }
@@ -111,7 +111,7 @@ def _split_stratified(task: Task, labels: pd.Series, split: Split) -> pd.Series:
         raise SplitError(
             f"{task.counted(labels)}, cannot be divided into "
             f"{wanted['train']:,} training, {wanted['validation']:,} validation and {wanted['test']:,} test rows "
-            f"with every class in each; {_REMEDIES['stratified']}."
+            f"with {task.complete} in each; {_remedy(task, split)}."
         )
     rest, test = train_test_split(strata, test_size=wanted["test"], stratify=strata, random_state=split.seed)
     size = wanted["validation"]
@@ -307,6 +307,10 @@ def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
     )
 
 
+def _remedy(task: Task, split: Split) -> str:
+    return _REMEDIES[split.strategy].format(scarce=task.scarce, complete=task.complete)
+
+
 def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Split) -> None:
     for name in PARTS:
         lacking = task.lacks(labels[part == name], learnt=name == "train")
@@ -316,7 +320,7 @@ def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Sp
             )
             raise SplitError(
                 f"part {name!r} has {task.counted(labels[part == name])} ({others}, gap {int((part == GAP).sum()):,} "
-                f"rows), but needs {lacking}; {_REMEDIES[split.strategy]}."
+                f"rows), but needs {lacking}; {_remedy(task, split)}."
             )
 
 

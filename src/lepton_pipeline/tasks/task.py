@@ -72,6 +72,9 @@ class Task(ABC):
     curves: ClassVar[tuple[str, str]]
     # The name of the linear baseline.
     linear: ClassVar[str]
+    # What a split may run short of, and what each of its parts shall hold.
+    scarce: ClassVar[str]
+    complete: ClassVar[str]
     # What rows that intervals rest on are, see `cases`.
     case: ClassVar[str]
     # What pictures and pages show it by, see `reporting.report.views`.
