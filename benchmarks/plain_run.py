@@ -52,6 +52,7 @@ from lepton_pipeline.reporting.pictures.figures import draw_figures
 from lepton_pipeline.reporting.report.write import write_report
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.tasks.find import Target, find_target
+from lepton_pipeline.tasks.ingest import ingest_table
 from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.terminal.progress import show_epochs
 from lepton_pipeline.terminal.training import print_summary, summary_markdown
@@ -59,7 +60,6 @@ from lepton_pipeline.tracking import lineage
 from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS
 from lepton_pipeline.tracking.flat import log_epoch
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
-from lepton_pipeline.verticals.raw_tables import ingest_table
 
 VERTICAL = "finance"
 
@@ -162,7 +162,9 @@ def main() -> None:
     )
     parts = (model, encoded, split, held_out, baseline_scores, in_use)
     scores = run.stage(score_rows, ["scores"], *parts)
-    reference = run.stage(describe_reference, ["reference"], featured, split, scores, encoder, dataset)
+    reference = run.stage(
+        describe_reference, ["reference"], featured, split, scores, target, encoder, dataset
+    )
     metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
@@ -200,10 +202,10 @@ def main() -> None:
         vertical.about,
         registration,
         ingestion_record=record,
-        target=target,
         contract_result=result,
         columns=columns,
         feature_report=report,
+        target=target,
         split=split,
         scores=scores,
         metrics=metrics,

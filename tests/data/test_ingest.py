@@ -8,7 +8,7 @@ import pytest
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation, Features, Ingestion
-from lepton_pipeline.verticals.raw_tables import ingest_table
+from lepton_pipeline.tasks.ingest import ingest_table
 
 DATASET = Dataset(target="y", positive=1)
 

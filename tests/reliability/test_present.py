@@ -16,8 +16,8 @@ from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion, Split, Window
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.ingest import ingest_table
 from lepton_pipeline.tasks.split import split_rows
-from lepton_pipeline.verticals.raw_tables import ingest_table
 
 WAITING = 60
 

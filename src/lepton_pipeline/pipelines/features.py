@@ -17,7 +17,8 @@ from lepton_pipeline import verticals
 from lepton_pipeline.data.contracts.contract import check_contract, enforce_contract
 from lepton_pipeline.features.derive import derive_all, derive_features
 from lepton_pipeline.parameters.jobs import QUERY
-from lepton_pipeline.verticals.raw_tables import ingest_table, query_table, raw_table
+from lepton_pipeline.tasks.ingest import ingest_table
+from lepton_pipeline.verticals.raw_tables import query_table, raw_table
 
 _CHECKED = "table params:dataset params:contract params:features"
 _INGESTED = "raw params:dataset params:ingestion params:contract params:features"

@@ -7,14 +7,13 @@ from dataclasses import replace
 import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
-from lepton_pipeline.data import ingest, sql
+from lepton_pipeline.data import sql
 from lepton_pipeline.data.as_of import existing_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.fingerprint import fingerprint
 from lepton_pipeline.data.ingest import read_table, record_table
-from lepton_pipeline.data.labels import label_columns
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
@@ -22,19 +21,6 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 from lepton_pipeline.parameters.jobs import QUERY
 from lepton_pipeline.tasks.find import base_rate
-
-
-def ingest_table(
-    raw: list[RawFile] | pd.DataFrame,
-    dataset: Dataset,
-    ingestion: Ingestion,
-    contract: Contract,
-    features: Features,
-) -> tuple[Rows, IngestionRecord]:
-    """Read a table as `ingest.ingest_table` does; a DataError also says why its target cannot be learnt."""
-    table, record = ingest.ingest_table(raw, dataset, ingestion, contract, features)
-    rate = base_rate(table.frame(label_columns(table.names, dataset)), dataset)
-    return table, replace(record, base_rate=rate)
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
