@@ -220,8 +220,10 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     first = text.split(maxsplit=1)[0].rstrip(".,:;!?")
-    if first.isalpha() and first.islower():
-        text = metric_name(first) + text[len(first) :] if first in METRICS else text[0].upper() + text[1:]
+    if first in METRICS:
+        text = metric_name(first) + text[len(first) :]
+    elif first.isalpha() and first.islower():
+        text = text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
