@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
@@ -115,6 +115,15 @@ def quantity(value: float | None, signed: bool = False) -> str:
     ('123,457', '54.03', '0.001234', '0')
     """
     return decimals(value, _digits(value or 0.0), signed)
+
+
+def level(means: Sequence[float | None]) -> Callable[[float | None], str]:
+    """How mean scores are written: probabilities with three decimals, numbers of any size with four digits.
+
+    >>> level([0.25, None])(0.25), level([0.25, 604521.686])(604521.686)
+    ('0.250', '604,522')
+    """
+    return decimals if all(0 <= each <= 1 for each in means if each is not None) else quantity
 
 
 def rounded(value: float) -> str:
