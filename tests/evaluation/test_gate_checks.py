@@ -25,6 +25,7 @@ from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Metrics, Rows
 from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.regression import Regression
 
 QUICK = Evaluation(resamples=200)
 CUTS = {"challenger": 0.5, "champion": 0.5}
@@ -251,6 +252,30 @@ def test_an_equal_challenger_is_refused_unless_a_margin_is_declared():
     assert (refused.passed, refused.value, refused.limit) == (False, 0.0, 0.0)
     assert refused.text.endswith("so it is not significantly above 0")
     assert check_champion(rows, CUTS, 3, Gate(margin=0.001), QUICK, of(rows)).passed
+
+
+@pytest.mark.parametrize(
+    ("margin", "doubt"),
+    [
+        (0.0, "so it is not significantly below 0"),
+        (0.01, "so it may be worse by more than gate.margin 0.01, 0.02"),
+    ],
+)
+def test_a_metric_that_is_better_if_lower_says_so_in_its_own_direction(margin, doubt):
+    rng = np.random.default_rng(7)
+    label = rng.standard_normal(100)
+    error = np.where(np.arange(100) % 2, 2.0, -2.0)
+    rows = pd.DataFrame({"label": label, "champion": label + error, "challenger": label + 1.5 * error})
+    sample = Sample.of(rows["label"], None, Regression())
+    cuts = {"challenger": None, "champion": None}
+    refused = check_champion(rows, cuts, 3, Gate(metric="mae", margin=margin), QUICK, sample)
+    # Errors of 3 instead of 2 in each row.
+    assert (refused.passed, refused.value, refused.limit) == (
+        False,
+        pytest.approx(-1),
+        pytest.approx(-2 * margin),
+    )
+    assert refused.text == f"mae is 1 [1, 1] above champion version 3 on 100 rows new to both, {doubt}"
 
 
 @pytest.mark.parametrize(

@@ -426,6 +426,12 @@ def test_few_numbers_are_categories_in_their_order():
     assert list(name(range(9), categorical=["x"])) == [str(value) for value in range(9)]
 
 
+def test_codes_of_a_categorical_column_keep_their_digits_and_have_no_separators():
+    assert list(name([98103, 98042], categorical=["x"])) == ["98042", "98103"]
+    assert list(name([1234567.0, np.nan, 0.5], categorical=["x"])) == ["0.5", "1234567", "(missing)"]
+    assert list(name([1250, 1251])) == ["1,250", "1,251"]
+
+
 def test_missing_values_are_a_slice_of_their_own():
     slices = name(["b", None, "a"])
     assert list(slices) == ["a", "b", "(missing)"]

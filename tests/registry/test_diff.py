@@ -8,7 +8,7 @@ from small_shop import EVALUATION
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.parameters import Split, Vertical
 from lepton_pipeline.registry.champion import history, move_champion
-from lepton_pipeline.registry.diff import HeldRows, compare_versions
+from lepton_pipeline.registry.diff import HeldRows, SameRows, VersionDiff, compare_versions
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.champions import print_diff, print_history
@@ -57,7 +57,9 @@ def test_data_parameters_and_registered_figures_stand_side_by_side(shop, two, he
 def test_figures_and_origin_are_those_of_the_run_else_those_of_the_tags(shop, two):
     run = shop.run()
     shop.log.lineage(run, {"environment.sha256": "ef" * 32, "device": "cuda"})
-    measured = Metrics(0.3, {}, {}, 100, {"model": {"auc": Estimate(0.75, 0.5, 1.0), "f1": Estimate(0.5)}})
+    rmse = Estimate(127379.7323, 117285.7, 139023.689)
+    auc = Estimate(0.75, 0.5, 1.0)
+    measured = Metrics(0.3, {}, {}, 100, {"model": {"auc": auc, "f1": Estimate(0.5), "rmse": rmse}})
     shop.client.log_text(run, to_json(measured), "evaluation/metrics.json")
     # As an earlier release registered it.
     shop.client.set_model_version_tag(two, "1", "environment.sha256", "cd" * 32)
@@ -71,6 +73,7 @@ def test_figures_and_origin_are_those_of_the_run_else_those_of_the_tags(shop, tw
     assert figures["f1"][0].endswith("[0.1250, 0.5000]")
     assert figures["auc"][1] == "0.7500 [0.5000, 1.0000]"
     assert figures["brier"][1] == "–"
+    assert figures["rmse"][1] == "127,380 [117,286, 139,024]"
     assert ("environment.sha256", "cd" * 32, "ef" * 32) in diff.facts
     assert ("device", "–", "cuda") in diff.facts
 
@@ -88,6 +91,14 @@ def test_a_version_that_cannot_be_scored_is_named(shop, two, held):
     diff = compare_versions(shop.client, two, "1", "3", held)
     assert diff.same_rows is None
     assert "version 3 cannot be scored: its run has no readable record of the rows" in diff.remark
+
+
+def test_figures_in_the_unit_of_a_target_are_written_for_readers(capsys):
+    same = SameRows(60, {"mae": (72278.4826, 77267.8296)}, {"mae": Estimate(4989.347, 4384.1294, 5618.8976)})
+    print_diff(VersionDiff("houses", (1, 2), [], [], [], same))
+    row = next(line for line in capsys.readouterr().out.splitlines() if "mae" in line)
+    assert row.split(maxsplit=3)[1:3] == ["72,278", "77,268"]
+    assert row.rstrip().endswith("+4,989.35 [+4,384.13, +5,618.90]")
 
 
 @pytest.mark.parametrize("width", [110, 130])

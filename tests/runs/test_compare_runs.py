@@ -274,6 +274,14 @@ def test_bars_lie_where_the_figures_are(client):
     assert places == pytest.approx([100 * (0.25 + 0.012) / 0.324, 100 * (0.05 + 0.012) / 0.324], abs=0.01)
 
 
+def test_the_scale_is_written_as_the_figures_are(client):
+    for error in (123456.7, 127379.7):
+        run = add_run(client, params={"gate.metric": "rmse"})
+        client.log_metric(run, "test.rmse", error)
+    page = compare_page(compared(client))
+    assert re.findall(r'<span style="[^"]*">([^<]*)</span>', page) == ["123,457", "127,380"]
+
+
 def test_one_run_and_none_are_no_error(client, capsys):
     print_comparison(compared(client))
     assert "no runs with test figures" in capsys.readouterr().out

@@ -176,12 +176,21 @@ def check_champion(
     theirs = measure_once(sample.task, rows, "champion", thresholds["champion"])
     limit = _margin(gate.metric, gate.margin, {name: Estimate(value) for name, value in theirs.items()})
     passed = difference.ends[0] > limit
-    doubt = "" if passed else f", so it is not significantly above {limit:g}"
+    doubt = "" if passed else f", so it {_short_of(limit, gate)}"
     text = (
         f"{gate.metric} is {above(difference, gate.metric)} champion version {version} on {len(rows):,} rows "
         f"{new}{doubt}"
     )
     return Check("champion", passed, text, *_figures(difference), limit, len(rows))
+
+
+def _short_of(limit: float, gate: Gate) -> str:
+    """What the lead over the champion does not show, as the value of the metric that has to be beaten."""
+    if higher_is_better(gate.metric):
+        return f"is not significantly above {limit:g}"
+    if not limit:
+        return "is not significantly below 0"
+    return f"may be worse by more than gate.margin {gate.margin:g}, {-limit:.4g}"
 
 
 def _figures(difference: Estimate) -> tuple[float, float | None, float | None, bool | None]:

@@ -269,7 +269,7 @@ def _name_slices(column: pd.Series, categorical: bool, labels: Mapping[Any, str]
     if not categorical and not labels and _write(present) is not str and present.nunique() > MOST_VALUES:
         codes, values = _quarters(present)
     else:
-        codes, values = _categories(present, labels)
+        codes, values = _categories(present, labels, _write(present, categorical))
     places = pd.Series(len(values), index=column.index)
     places.loc[present.index] = codes
     names = [*values, _MISSING] if len(present) < len(column) else values
@@ -291,9 +291,11 @@ def _quarters(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     return codes, names if distinct else [f"{low} to {high}" for low, high in ends]
 
 
-def _categories(column: pd.Series, labels: Mapping[Any, str]) -> tuple[np.ndarray, list[str]]:
+def _categories(
+    column: pd.Series, labels: Mapping[Any, str], write: Callable[[Any], str]
+) -> tuple[np.ndarray, list[str]]:
     """Place of each row's category: by value if there are few, else by size with the rest pooled last."""
-    write, values = _write(column), column.tolist()
+    values = column.tolist()
     named = [(label_of(labels, value) if labels else None) or write(value) for value in values]
     texts = pd.Series(named, index=column.index, dtype="object")
     if texts.nunique() < column.nunique():
@@ -310,9 +312,14 @@ def _categories(column: pd.Series, labels: Mapping[Any, str]) -> tuple[np.ndarra
     return texts.map(places).fillna(MOST_VALUES).to_numpy(dtype=np.intp), [*in_order, *rest]
 
 
-def _write(column: pd.Series) -> Callable[[Any], str]:
-    """Format of a column's values: numbers and dates are ordered, all else is text."""
+def _write(column: pd.Series, categorical: bool = False) -> Callable[[Any], str]:
+    """Format of a column's values: numbers and dates are ordered, all else is text.
+
+    Numbers of a column that is declared categorical are codes, without separators and with all their digits.
+    """
     if pd.api.types.is_datetime64_any_dtype(column):
         return lambda value: value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M")
     numbers = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return four_digits if numbers else str
+    if numbers:
+        return "{:.15g}".format if categorical else four_digits
+    return str

@@ -23,6 +23,7 @@ from lepton_pipeline.registry.versions import (
 )
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better
+from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.tasks.find import find_task
 from lepton_pipeline.tracking.artefacts import read_facts
 from lepton_pipeline.tracking.experiment_page import PRESENT
@@ -154,4 +155,4 @@ def _reversed(figure: Estimate) -> Estimate:
 
 
 def _registered(figure: Estimate | None) -> str:
-    return _NONE if figure is None else f"{figure.value:.4f} {bracket(figure)}"
+    return _NONE if figure is None else f"{figure_text(figure.value)} {bracket(figure, figure_text)}"

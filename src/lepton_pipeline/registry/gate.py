@@ -148,7 +148,8 @@ def compare_with_champion(
         return check
     if check.value is not None:
         diff = f"compare: kedro champion diff {name} champion challenger"
-        return replace(check, next=f"declare gate.margin if as good is good enough; {diff}")
+        margin = "a wider gate.margin if that" if gate.margin else "gate.margin if as good"
+        return replace(check, next=f"declare {margin} is good enough; {diff}")
     advice = repeat_advice(dataset) if len(rows) < len(unseen) else ""
     return replace(check, next=f"{advice}{advice and '; '}{way_past}")
 

@@ -30,7 +30,7 @@ from lepton_pipeline.tracking.lineage import package_sha256
 
 _ROWS_AT_ONCE = 100_000
 _WITHOUT_REASONS = (
-    "no row has reasons, which stand beside positive decisions, and no class is the positive one; "
+    "no row has reasons, which stand beside positive decisions, and this task has none; "
     "scoring.reasons_for: all gives every row some"
 )
 

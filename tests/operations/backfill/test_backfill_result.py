@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
@@ -94,6 +95,23 @@ def test_the_summary_says_what_happened_and_what_it_was_worth(found, capsys):
     assert "trainings 2 of 3 dates, 1 promoted" in lines
     assert "a note" in shown
     assert "| 2026-01-01 | yes | champion | version 1 promoted |  | 100 |" in backfill_markdown(found)
+
+
+def test_dates_of_both_charts_stand_below_each_other(found):
+    drawn = draw_backfill(found, "").decode()
+    axes = [float(end) for end in re.findall(r'class="axis" d="M[\d. V]+H([\d.]+)"', drawn)]
+    assert len(axes) == 2
+    assert axes[0] == axes[1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "means"),
+    [("mape", r"by the policy 81\.0\s%, never"), ("auc", r"by the policy 0\.810, never")],
+)
+def test_the_title_writes_a_metric_as_a_report_does(found, metric, means):
+    mean = {strategy: Estimate(0.81) for strategy in found.summary.mean}
+    drawn = replace(found, metric=metric, summary=replace(found.summary, mean=mean))
+    assert re.search(means, draw_backfill(drawn, "").decode())
 
 
 def test_the_chart_is_a_picture_of_everything_also_where_nothing_was_measured(found):

@@ -134,6 +134,8 @@ def test_numbers_that_are_predicted_as_before_hold_and_so_do_their_intervals(num
     page = check(result)
     assert "Prediction intervals hold." in page
     assert page.count("Coverage of intervals") == 1
+    # Not to the thousandth, as a probability.
+    assert f'<td class="n">{window.score_mean:,.1f}</td>' in page
 
 
 def test_intervals_that_no_longer_hold_are_decay_beside_an_error_that_holds(number):

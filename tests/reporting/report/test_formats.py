@@ -54,6 +54,7 @@ def test_values_stay_as_they_are(value, text):
     [
         ("", ""),
         ("auc 0.8 is at least 0.75", "AUC 0.8 is at least 0.75."),
+        ("log_loss 1.12 is at most 1.18", "Log loss 1.12 is at most 1.18."),
         ("one bank", "One bank."),
         ("rv1 is noise", "rv1 is noise."),
         ("Is it?", "Is it?"),

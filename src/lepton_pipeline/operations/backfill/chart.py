@@ -9,20 +9,23 @@ from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRA
 from lepton_pipeline.reporting.pictures.curves import around
 from lepton_pipeline.reporting.pictures.page import EDGE, WIDTH, picture
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, write
-from lepton_pipeline.reporting.report.formats import decimals, metric_inside
+from lepton_pipeline.reporting.report.formats import metric as written_metric
+from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import METRICS
 
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
 _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
 _EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "failed": "s1"}
 _CURVES, _EVENT = 330, 24
 # Characters of all dates that fit below the axis.
-_LETTERS = 120
+_LETTERS, _HALF_LETTER = 120, 4
 
 
 def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     """Draw an SVG; `caution` is printed beside every result."""
     metric, width = metric_inside(found.metric), WIDTH - 2 * EDGE
+    share = METRICS[found.metric].share
     count = len(found.dates)
     curves = {
         strategy: [[_end(each.realised[strategy], end) for each in found.dates] for end in ENDS]
@@ -33,14 +36,19 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     span = Axis(-0.3, count + 0.1, ticks=tuple((place, "") for place in range(count)))
     events = _happened(found)
     names = tuple((len(events) - place, name) for place, name in enumerate(events))
-    # Labels of equal width align the dates of both charts.
+    dates = [_short(each.date, found.every) for each in found.dates]
+    every = -(-sum(map(len, dates)) // _LETTERS)
+    shown = tuple((place, dates[place]) for place in range(0, count, every))
+    # Labels of equal width and equal room for half of the last date align the dates of both charts.
+    room = _HALF_LETTER * len(shown[-1][1])
     widest = max(map(len, events))
 
     def written(value: float) -> str:
-        text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        scaled = 100 * value if share else value
+        text = f"{scaled:.3g}{' %' * share}" if abs(scaled) < 1000 else f"{scaled:,.0f}"
         return text.rjust(widest, "\N{NO-BREAK SPACE}")
 
-    chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES)
+    chart = Chart(span, Axis(low, high, f"Realised {metric}", written=written), width, _CURVES, beside=room)
     parts = []
     for place, (strategy, (value, start, end)) in enumerate(curves.items()):
         across = [at + 0.5 for at in range(count)]
@@ -50,11 +58,9 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
         left = EDGE + 160 + 190 * place
         parts.append(f'<path class="{_LOOKS[strategy]}" d="M{left} 8h30"/>')
         parts.append(write(_NAMES[strategy], left + 40, 12, "bold"))
-    dates = [_short(each.date, found.every) for each in found.dates]
-    every = -(-sum(map(len, dates)) // _LETTERS)
-    shown = tuple((place, dates[place]) for place in range(0, count, every))
     rows = Axis(0.4, len(events) + 0.6, ticks=names)
-    below = Chart(Axis(-0.3, count + 0.1, ticks=shown), rows, width, 40 + _EVENT * len(events))
+    dated = Axis(-0.3, count + 0.1, ticks=shown)
+    below = Chart(dated, rows, width, 40 + _EVENT * len(events), beside=room)
     for level, name in names:
         across = [float(place) for place, yes in enumerate(events[name]) if yes]
         below.dots(across, [level] * len(across), _EVENTS[name], 5)
@@ -82,13 +88,14 @@ def _title(found: BackfillResult) -> str:
     mean, name = found.summary.mean, found.vertical.capitalize()
     if not mean:
         return f"{name}: too few labels to compare"
-    shown = {strategy: decimals(mean[strategy].value) for strategy in mean}
+    shown = {strategy: written_metric(found.metric, mean[strategy].value) for strategy in mean}
     return f"{name}: by the policy {shown[POLICY]}, never retrained {shown[NEVER]}, always {shown[ALWAYS]}"
 
 
 def _subtitle(found: BackfillResult, metric: str) -> str:
     rows = sum(each.rows for each in found.dates)
-    trained = f"{found.trainings} trainings on {len(found.dates)} dates, {found.promoted} promoted"
+    trainings = "training" if found.trainings == 1 else "trainings"
+    trained = f"{found.trainings} {trainings} on {len(found.dates)} dates, {found.promoted} promoted"
     return f"{trained}; mean {metric} of periods, on {rows:,} rows that came afterwards; 95 % intervals"
 
 

@@ -148,11 +148,11 @@ def summarise(periods: Sequence[Period], metric: str) -> Summary:
         return Estimate(value, *percentile_interval(drawn, LEVEL), rough)
 
     mean = {each: figure(values[each], drawn[each]) for each in STRATEGIES}
-    ahead = 1 if higher_is_better(metric) else -1
-    difference = {
-        each: figure(ahead * (values[POLICY] - values[each]), ahead * (drawn[POLICY] - drawn[each]))
-        for each in (NEVER, ALWAYS)
-    }
+    difference = {}
+    for other in (NEVER, ALWAYS):
+        # Subtracted the other way round: a change of the sign would make -0 of 0.
+        one, less = (POLICY, other) if higher_is_better(metric) else (other, POLICY)
+        difference[other] = figure(values[one] - values[less], drawn[one] - drawn[less])
     return Summary(len(whole), mean, difference)
 
 

@@ -9,9 +9,9 @@ from lepton_pipeline.operations.monitoring.findings import Coverage, MonitoringR
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
-from lepton_pipeline.reporting.report.formats import count, decimals, metric, metric_name, percent
+from lepton_pipeline.reporting.report.formats import count, decimals, level, metric, metric_name, percent
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.metric_table import higher_is_better
+from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
 
 _SHOWN_COLUMNS, _TOLD_COLUMNS = 30, 8
 # Above it two samples have hardly anything in common.
@@ -46,6 +46,7 @@ def render_page(result: MonitoringResult, about: About) -> str:
         flagged=[each for each in columns if each.flagged],
         told=_TOLD_COLUMNS,
         panels=_draw_panels(result, key),
+        level=level([window.score_mean for window in result.windows]),
     )
 
 
@@ -62,7 +63,8 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     rows = [window.rows for window in windows]
     panels = [_Panel("New rows", draw_windows(rows, floor=0), count(rows[-1]), "rows in a window")]
     scores = [window.score_mean for window in windows]
-    panels.append(_Panel("Mean score", draw_windows(scores), decimals(_last(scores)), f"mean {result.score}"))
+    last = level(scores)(_last(scores))
+    panels.append(_Panel("Mean score", draw_windows(scores), last, f"mean {result.score}"))
     missing, before = [window.missing for window in windows], result.missing_reference
     percents = [None if share is None else 100 * share for share in missing]
     line = None if before is None else 100 * before
@@ -72,8 +74,10 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     )
     quality = [window.value for window in windows]
     if any(value is not None for value in quality):
-        ends, bound = [(window.low, window.high) for window in windows], result.bound
-        svg = draw_windows(quality, ends=ends, line=bound)
+        bound, unit = result.bound, 100 if METRICS[key].share else 1
+        ends = [(_times(unit, window.low), _times(unit, window.high)) for window in windows]
+        scaled = [_times(unit, value) for value in quality]
+        svg = draw_windows(scaled, ends=ends, line=_times(unit, bound))
         note = "95 % intervals" if bound is None else f"dashed: bound {metric(key, bound)}"
         panels.append(_Panel(f"{metric_name(key)}, realised", svg, metric(key, _last(quality)), note))
     if result.coverage is not None and any(window.coverage is not None for window in windows):
@@ -95,14 +99,17 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
 
 def _draw_coverage(watched: Coverage, windows: Sequence[Estimate | None]) -> _Panel:
     values, low, high = (
-        [None if each is None or (end := getattr(each, name)) is None else 100 * end for each in windows]
+        [None if each is None else _times(100, getattr(each, name)) for each in windows]
         for name in ("value", "low", "high")
     )
-    line = None if watched.bound is None else 100 * watched.bound
-    svg = draw_windows(values, ends=list(zip(low, high, strict=True)), line=line)
+    svg = draw_windows(values, ends=list(zip(low, high, strict=True)), line=_times(100, watched.bound))
     note = "95 % intervals" if watched.bound is None else f"dashed: bound {percent(watched.bound)}"
     last = _last([None if each is None else each.value for each in windows])
     return _Panel("Coverage of intervals", svg, percent(last), note)
+
+
+def _times(unit: int, value: float | None) -> float | None:
+    return None if value is None else unit * value
 
 
 def _last(values: Sequence[float | None]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from math import floor, log10
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,15 @@ def quantity(value: float | None, signed: bool = False) -> str:
     return decimals(value, _digits(value or 0.0), signed)
 
 
+def level(means: Sequence[float | None]) -> Callable[[float | None], str]:
+    """How mean scores are written: probabilities with three decimals, numbers of any size with four digits.
+
+    >>> level([0.25, None])(0.25), level([0.25, 604521.686])(604521.686)
+    ('0.250', '604,522')
+    """
+    return decimals if all(0 <= each <= 1 for each in means if each is not None) else quantity
+
+
 def rounded(value: float) -> str:
     """A value of the data, with four significant digits at most.
 
@@ -220,8 +229,10 @@ def sentence(text: str) -> str:
     if not text:
         return ""
     first = text.split(maxsplit=1)[0].rstrip(".,:;!?")
-    if first.isalpha() and first.islower():
-        text = metric_name(first) + text[len(first) :] if first in METRICS else text[0].upper() + text[1:]
+    if first in METRICS:
+        text = metric_name(first) + text[len(first) :]
+    elif first.isalpha() and first.islower():
+        text = text[0].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
