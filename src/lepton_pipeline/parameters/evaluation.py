@@ -158,6 +158,10 @@ class Bound(Declaration):
     def _says_something(self) -> Bound:
         if self.at_least is None and self.at_most is None:
             raise ValueError("declare at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(
+                f"at_least {self.at_least:g} is above at_most {self.at_most:g}, so that no model passes; exchange them"
+            )
         return self
 
 
