@@ -47,8 +47,8 @@ def test_whole_numbers_are_read_as_float64():
         ),
         (
             None,
-            ["12 EUR", None, "7"],
-            "target 'price' holds '12 EUR', no number (task: regression): declare it in dataset.numeric "
+            ["7", None, "12 EUR"],
+            "target 'price' holds '12 EUR' in row 7, no number (task: regression): declare it in dataset.numeric "
             "to find the rows, or dataset.classes for classes.",
         ),
         (

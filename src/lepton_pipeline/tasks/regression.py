@@ -425,8 +425,13 @@ def _asked_by(key: str) -> Iterator[None]:
 def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     target = table[dataset.target]
     if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-        texts = [value for value in target.dropna() if isinstance(value, str)]
-        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        texts = target[target.map(lambda value: isinstance(value, str))]
+        # Of texts, those that made texts of the numbers beside them.
+        wrong = texts[pd.to_numeric(texts, errors="coerce").isna()]
+        first = wrong if len(wrong) else texts
+        held = f"values of the type {target.dtype}"
+        if len(first):
+            held = f"{first.iloc[0]!r} in row {first.index[0]}"
         raise DataError(
             f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
             "to find the rows, or dataset.classes for classes."
