@@ -114,3 +114,23 @@ def test_bounds_that_no_model_passes_are_refused():
     ):
         Bound(at_least=0.95, at_most=0.85)
     assert Bound(at_least=0.9, at_most=0.9).at_most == 0.9
+
+
+@pytest.mark.parametrize(
+    ("roles", "gate", "key"),
+    [
+        ({"positive": 1}, {"at_least": 75}, r"at_least: 75\.0"),
+        ({"classes": "all"}, {"metric": "accuracy", "at_least": 90}, r"at_least: 90\.0"),
+        (
+            {"task": "regression"},
+            {"bounds": {"coverage": {"at_least": 85}}},
+            r"bounds\.coverage\.at_least: 85\.0",
+        ),
+        ({"positive": 1}, {"bounds": {"ece": {"at_most": -0.1}}}, r"bounds\.ece\.at_most: -0\.1"),
+    ],
+)
+def test_bounds_of_shares_lie_between_nought_and_one(roles, gate, key):
+    with pytest.raises(ValidationError, match=rf"gate\.{key} must be between 0 and 1"):
+        Vertical.model_validate({"dataset": {"target": "y", **roles}, "gate": gate})
+    errors = {"dataset": {"target": "y", "task": "regression"}, "gate": {"at_most": 90}}
+    assert Vertical.model_validate(errors).gate.at_most == 90

@@ -24,6 +24,19 @@ SLICED = {
     "multiclass": ("log_loss", "macro_f1", "accuracy"),
     "regression": ("rmse", "mae"),
 }
+# Lie between 0 and 1, so that a bound of 90 is a slip.
+SHARES = (
+    "auc",
+    "average_precision",
+    "f1",
+    "brier",
+    "ece",
+    "macro_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "ovr_auc",
+    "coverage",
+)
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "mape", "wape")
 _Margin = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
