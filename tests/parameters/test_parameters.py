@@ -2,6 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from lepton_pipeline.parameters import Contract, Dataset, Expectation, Split, Training, Vertical, Window
+from lepton_pipeline.parameters.evaluation import Bound
 
 
 def test_only_the_dataset_must_be_declared():
@@ -98,3 +99,38 @@ def test_the_bound_of_the_leak_guard_fits_the_task(dataset, key):
     other = "max_auc" if key == "max_r2" else "max_r2"
     vertical = Vertical.model_validate({**declared, "leaks": {other: 0.9}})
     assert getattr(vertical.leaks, other) == 0.9
+
+
+def test_two_classes_are_a_matter_of_positive():
+    with pytest.raises(
+        ValidationError, match=r"classes: \['a', 'b'\] are fewer than three; .* declare positive"
+    ):
+        Dataset(target="y", classes=["a", "b"])
+
+
+def test_bounds_that_no_model_passes_are_refused():
+    with pytest.raises(
+        ValidationError, match=r"at_least 0\.95 is above at_most 0\.85, so that no model passes"
+    ):
+        Bound(at_least=0.95, at_most=0.85)
+    assert Bound(at_least=0.9, at_most=0.9).at_most == 0.9
+
+
+@pytest.mark.parametrize(
+    ("roles", "gate", "key"),
+    [
+        ({"positive": 1}, {"at_least": 75}, r"at_least: 75\.0"),
+        ({"classes": "all"}, {"metric": "accuracy", "at_least": 90}, r"at_least: 90\.0"),
+        (
+            {"task": "regression"},
+            {"bounds": {"coverage": {"at_least": 85}}},
+            r"bounds\.coverage\.at_least: 85\.0",
+        ),
+        ({"positive": 1}, {"bounds": {"ece": {"at_most": -0.1}}}, r"bounds\.ece\.at_most: -0\.1"),
+    ],
+)
+def test_bounds_of_shares_lie_between_nought_and_one(roles, gate, key):
+    with pytest.raises(ValidationError, match=rf"gate\.{key} must be between 0 and 1"):
+        Vertical.model_validate({"dataset": {"target": "y", **roles}, "gate": gate})
+    errors = {"dataset": {"target": "y", "task": "regression"}, "gate": {"at_most": 90}}
+    assert Vertical.model_validate(errors).gate.at_most == 90

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.errors import DataError
+from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.tasks.multiclass import MOST_CLASSES, RARE, Multiclass, class_texts
+from lepton_pipeline.tasks.multiclass import HAND_OVER, MOST_CLASSES, RARE, Multiclass, class_texts
 
 ALL = Dataset(target="y", classes="all")
 
@@ -136,3 +136,45 @@ def test_what_is_in_use_gets_the_frequencies_of_the_validation_rows():
     scores = task.in_use(column, labels, validation, "evaluation.baselines.today")
     up, down, other = [3 / 5, 1 / 5, 1 / 5], [1 / 5, 2 / 5, 2 / 5], [1 / 3] * 3
     assert scores == pytest.approx(np.array([up, up, down, down, up, other]))
+
+
+def test_codes_of_many_digits_stay_apart():
+    # A missing value made floats of the column, of which six digits would be one class.
+    task = find([1234567.0, 1234568.0, 1234569.0, None] * 10)
+    assert list(task.classes) == ["1234567", "1234568", "1234569"]
+
+
+def test_values_without_an_order_are_in_that_of_their_texts():
+    assert list(find([2, "b", "1"] * 10).classes) == ["1", "2", "b"]
+
+
+@pytest.mark.parametrize("classes", [["a", "b", "c", "b"], [1, 2, 3, 2.0], [True, "True", "a"]])
+def test_a_class_that_is_named_twice_is_refused(classes):
+    twice = {"b": "b", 2.0: "2", "a": "True"}[classes[-1]]
+    with pytest.raises(ConfigurationError) as refused:
+        find(classes * 10, Dataset(target="y", classes=classes))
+    assert str(refused.value) == f"dataset.classes: {twice!r} is named twice; keep one."
+
+
+@pytest.mark.parametrize("name", [RARE, HAND_OVER])
+def test_names_that_results_use_are_no_classes(name):
+    with pytest.raises(DataError) as refused:
+        find(["a", "b", "c", name] * 10)
+    assert str(refused.value) == (
+        f"target 'y' holds {name!r}, which names something else in results; write that class in another way."
+    )
+
+
+def test_rare_classes_that_leave_less_than_three_are_refused():
+    dataset = Dataset(target="y", classes="all", rare_classes="group")
+    with pytest.raises(DataError) as refused:
+        find(["a"] * 30 + ["b", "c", "d"] * 5, dataset)
+    assert str(refused.value) == (
+        "target 'y': 3 of 4 classes have fewer than 10 rows; as one class '(rare)' of dataset.rare_classes "
+        "they leave a, (rare), and 3 are needed. Bring more rows, or declare dataset.positive."
+    )
+
+
+def test_a_target_without_values_has_no_classes():
+    with pytest.raises(DataError, match="target 'y' has a value in none of 5 rows; name another column"):
+        find([None] * 5)

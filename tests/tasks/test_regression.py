@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.tasks.regression import Regression
 
 PRICE = Dataset(target="price", task="regression")
@@ -47,8 +47,8 @@ def test_whole_numbers_are_read_as_float64():
         ),
         (
             None,
-            ["12 EUR", None, "7"],
-            "target 'price' holds '12 EUR', no number (task: regression): declare it in dataset.numeric "
+            ["7", None, "12 EUR"],
+            "target 'price' holds '12 EUR' in row 7, no number (task: regression): declare it in dataset.numeric "
             "to find the rows, or dataset.classes for classes.",
         ),
         (
@@ -56,6 +56,12 @@ def test_whole_numbers_are_read_as_float64():
             [True, False],
             "target 'price' holds values of the type bool, no number (task: regression): declare it in "
             "dataset.numeric to find the rows, or dataset.classes for classes.",
+        ),
+        (
+            None,
+            [1.0, -2e100],
+            "target 'price' has a number beyond 1e+100 in 1 of 2 rows, first -2e+100 in row 6; correct them, or "
+            "leave these rows out.",
         ),
         (None, [2, 2, 2], "target 'price' is 2 in all 3 rows; it takes several values."),
     ],
@@ -140,3 +146,18 @@ def test_a_prediction_in_use_is_taken_as_it_is():
         DataError, match=r"holds \['much'\], no number; a score in use is a prediction in the"
     ):
         task.in_use(pd.Series(["much", None, "less"], name="quote"), labels, validation, "today")
+
+
+@pytest.mark.parametrize(("under", "over", "quantile"), [(99, 1, "0.99"), (1, 99, "0.01")])
+def test_a_quantile_needs_rows_whichever_end_it_is_at(under, over, quantile):
+    costs, labels = ErrorCosts(under=under, over=over), np.arange(98.0)
+    with pytest.raises(
+        DataError, match=f"^evaluation.error_costs, their quantile {quantile}: 98 held-out rows"
+    ):
+        Regression(costs=costs).with_intervals(labels, labels)
+    assert Regression(costs=costs).with_intervals(np.zeros(99), np.arange(99.0)).decided in (0.0, 98.0)
+
+
+def test_an_interval_that_needs_more_rows_names_its_key():
+    with pytest.raises(DataError, match=r"^evaluation\.coverage 0\.99: 50 held-out rows are too few"):
+        Regression(coverage=0.99).with_intervals(np.zeros(50), np.arange(50.0))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.outcomes import best_f1_threshold
 from lepton_pipeline.model.baseline import score_baselines
@@ -145,3 +145,18 @@ def test_weights_are_numbers_of_nought_or_more(weights, message):
     table = pd.DataFrame({"y": [0, 1] * 50, "w": weights})
     with pytest.raises(DataError, match=message):
         split_rows(table, Target(Binary()), Dataset(target="y", positive=1, weight="w"), Split())
+
+
+def test_rows_without_weight_teach_and_test_nothing():
+    table = pd.DataFrame({"y": ["a", "b", "c"] * 30, "w": [1.0, 2.0, 0.0] * 30})
+    dataset = Dataset(target="y", classes="all", weight="w")
+    with pytest.raises(
+        SplitError, match=r"but needs class 'c' of a w \(dataset.weight\) above 0; provide more"
+    ):
+        split_rows(table, Target(Multiclass(["a", "b", "c"])), dataset, Split())
+    table = pd.DataFrame({"y": np.arange(100.0), "t": np.arange(100), "w": [1.0] * 80 + [0.0] * 20})
+    dataset = Dataset(target="y", task="regression", time="t", weight="w")
+    with pytest.raises(
+        SplitError, match=r"part 'test' has 0 rows .* needs 10 rows of a w \(dataset.weight\)"
+    ):
+        split_rows(table, Target(Regression()), dataset, Split(strategy="time"))

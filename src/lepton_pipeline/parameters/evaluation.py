@@ -24,6 +24,19 @@ SLICED = {
     "multiclass": ("log_loss", "macro_f1", "accuracy"),
     "regression": ("rmse", "mae"),
 }
+# Lie between 0 and 1, so that a bound of 90 is a slip.
+SHARES = (
+    "auc",
+    "average_precision",
+    "f1",
+    "brier",
+    "ece",
+    "macro_f1",
+    "accuracy",
+    "balanced_accuracy",
+    "ovr_auc",
+    "coverage",
+)
 LOWER_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "mape", "wape")
 _Margin = Annotated[float, Field(ge=0, lt=1)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
@@ -158,6 +171,10 @@ class Bound(Declaration):
     def _says_something(self) -> Bound:
         if self.at_least is None and self.at_most is None:
             raise ValueError("declare at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(
+                f"at_least {self.at_least:g} is above at_most {self.at_most:g}, so that no model passes; exchange them"
+            )
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,7 +39,7 @@ class Dataset(Declaration):
     positive: bool | int | float | str | None = Field(None, description="value of the positive class")
     positive_when: str | None = Field(None, description="expression over the target, such as delay >= 15")
     # Excluded if absent, as others below, to keep recorded declarations of others.
-    classes: Literal["all"] | Annotated[list[bool | int | float | str], Field(min_length=3)] | None = Field(
+    classes: Literal["all"] | list[bool | int | float | str] | None = Field(
         None,
         exclude_if=lambda classes: classes is None,
         description="classes to tell apart: all values of the target, or a list of three or more",
@@ -111,6 +111,10 @@ class Dataset(Declaration):
             )
         if (self.task == "multiclass") != (declared == ["classes"]):
             raise ValueError(f"task: {self.task} does not fit {declared[0]}; leave task out")
+        if isinstance(self.classes, list) and len(self.classes) < 3:
+            raise ValueError(
+                f"classes: {self.classes!r} are fewer than three; for two of them declare positive, the value of one"
+            )
         if self.transform is not None and self.task != "regression":
             raise ValueError("transform: it is for task: regression only; leave it out")
         if self.rare_classes != "stop" and self.classes is None:

@@ -14,6 +14,7 @@ from lepton_pipeline.parameters.evaluation import (
     DECIDING,
     LINEAR_BASELINES,
     LOWER_IS_BETTER,
+    SHARES,
     SLICED,
     Evaluation,
     Gate,
@@ -136,8 +137,15 @@ class Vertical(Declaration):
         decay = self.retraining.on_decay
         if decay is not None and getattr(decay, wrong) is not None:
             yield f"retraining.on_decay.{wrong}: {gate.metric} is better if {better}; declare {right}"
-        if task == "binary" and gate.at_least is not None and not 0 <= gate.at_least <= 1:
-            yield f"gate.at_least: {gate.at_least!r} must be between 0 and 1"
+        bounded = {
+            "": (gate.metric, gate),
+            **{f"bounds.{name}.": (name, gate.bounds[name]) for name in gate.bounds},
+        }
+        for prefix, (metric, bound) in bounded.items():
+            for key in ("at_least", "at_most"):
+                limit = getattr(bound, key)
+                if metric in SHARES and limit is not None and not 0 <= limit <= 1:
+                    yield f"gate.{prefix}{key}: {limit!r} must be between 0 and 1"
         others = {
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
             "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",

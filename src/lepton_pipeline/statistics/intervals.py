@@ -117,7 +117,7 @@ def mean_interval(values: Array, z: float, codes: Array | None = None) -> Interv
     mean, rows = float(values.mean()), np.arange(len(values)) if codes is None else codes
     parts = np.bincount(rows, (values - mean) / len(values))
     error = sqrt(variance_between(rows, (values - mean) / len(values)))
-    skewness = float((parts**3).sum()) / error**3 if error > 0 else 0.0
+    skewness = float((parts**3).sum()) / error**3 if error**3 > 0 else 0.0
 
     def deviate(at: float) -> float:
         if abs(skewness) < _STRAIGHT:

@@ -73,9 +73,20 @@ class Multiclass(Task):
         counts = texts.value_counts()
         if isinstance(dataset.classes, list):
             names = class_texts(pd.Series(dataset.classes, dtype="object")).tolist()
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ConfigurationError(f"dataset.classes: {twice[0]!r} is named twice; keep one.")
             _refuse_others(texts, names, dataset)
         else:
-            names = list(dict.fromkeys(texts[target.sort_values(kind="stable").index]))
+            names = _in_order(target, texts)
+        if not names:
+            raise DataError(
+                f"target {dataset.target!r} has a value in none of {len(table):,} rows; name another column."
+            )
+        if taken := [name for name in (RARE, HAND_OVER) if name in names]:
+            raise DataError(
+                f"target {dataset.target!r} holds {taken[0]!r}, which names something else in results; write that "
+                "class in another way."
+            )
         if not 2 < len(names) <= MOST_CLASSES:
             raise DataError(
                 f"target {dataset.target!r} holds {_listed(names)} in {len(target):,} rows, {len(names):,} classes; "
@@ -92,6 +103,12 @@ class Multiclass(Task):
             )
         kept = [name for name in names if name not in rare]
         classes = [*kept, *[RARE] * bool(rare)]
+        if len(classes) < 3:
+            raise DataError(
+                f"target {dataset.target!r}: {len(rare):,} of {len(names):,} classes have fewer than "
+                f"{FEWEST_OF_A_CLASS} rows; as one class {RARE!r} of dataset.rare_classes they leave "
+                f"{_listed(classes)}, and 3 are needed. Bring more rows, or declare dataset.positive."
+            )
         named = {} if costs is None else costs.matrix
         for key in dict.fromkeys([*named, *(decided for row in named.values() for decided in row)]):
             if key not in classes:
@@ -424,14 +441,24 @@ class PreparedClasses:
 def class_texts(values: pd.Series) -> pd.Series:
     """Names of classes: texts as they are, whole numbers without decimals; missing values stay missing.
 
-    >>> class_texts(pd.Series([1.0, 2.0, None])).tolist()
-    ['1', '2', nan]
+    >>> class_texts(pd.Series([1.0, 1234567.0, 0.25, None])).tolist()
+    ['1', '1234567', '0.25', nan]
     """
 
     def text(value: Any) -> str:
-        return f"{value:g}" if isinstance(value, float) else str(value)
+        # All digits: of six, as of :g, codes of seven would become one class.
+        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
     return values.map(text, na_action="ignore").astype("str")
+
+
+def _in_order(target: pd.Series, texts: pd.Series) -> list[str]:
+    """Names in the order of the values, or of their texts where values of several types have none."""
+    try:
+        ordered = target.sort_values(kind="stable")
+    except TypeError:
+        ordered = texts.sort_values(kind="stable")
+    return list(dict.fromkeys(texts[ordered.index]))
 
 
 def _refuse_others(texts: pd.Series, names: Sequence[str], dataset: Dataset) -> None:

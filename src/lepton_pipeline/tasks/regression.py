@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -34,6 +35,8 @@ _ROUNDING = 1e-9
 # An effect that is worth a word, in spreads.
 _SMALLEST_EFFECT = 0.001
 _LARGE = 1e6
+# The cube of an error is still finite.
+_LARGEST = 1e100
 # Half the distance of the quartiles of a normal distribution, in standard deviations, twice.
 _QUARTILES = 1.349
 
@@ -97,6 +100,7 @@ class Regression(Task):
         finite = np.isfinite(labels.to_numpy())
         for wrong, what in (
             (~finite, "no finite number"),
+            (finite & (np.abs(labels.to_numpy()) > _LARGEST), f"a number beyond {_LARGEST:g}"),
             (finite & (labels.to_numpy() <= 0) & (self.transform is not None), "no logarithm"),
         ):
             if wrong.any():
@@ -214,11 +218,15 @@ class Regression(Task):
         if self.costs is not None:
             # The upper end of an interval that is missed above by so many.
             level = 2 * self.costs.quantile - 1
-            decided = fit_residuals(truth, centre, level, weights).above
-        if outputs.ndim == 1:
-            conformal = fit_residuals(truth, centre, self.coverage, weights)
-        else:
-            conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
+            with _asked_by(f"evaluation.error_costs, their quantile {self.costs.quantile:.4g}"):
+                # A low quantile needs as many rows as the high one opposite to it.
+                fit_residuals(truth, centre, abs(level), weights)
+                decided = fit_residuals(truth, centre, level, weights).above
+        with _asked_by(f"evaluation.coverage {self.coverage:.4g}"):
+            if outputs.ndim == 1:
+                conformal = fit_residuals(truth, centre, self.coverage, weights)
+            else:
+                conformal = fit_cqr(truth, outputs[:, 1], outputs[:, 2], self.coverage, weights)
         return replace(self, conformal=conformal, decided=decided)
 
     def without_intervals(self) -> Self:
@@ -405,11 +413,25 @@ class Regression(Task):
         return np.exp(scaled) if self.transform else scaled
 
 
+@contextmanager
+def _asked_by(key: str) -> Iterator[None]:
+    """Name what was declared before what is wrong with it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{key}: {error}") from error
+
+
 def _as_floats(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     target = table[dataset.target]
     if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
-        texts = [value for value in target.dropna() if isinstance(value, str)]
-        held = f"{texts[0]!r}" if texts else f"values of the type {target.dtype}"
+        texts = target[target.map(lambda value: isinstance(value, str))]
+        # Of texts, those that made texts of the numbers beside them.
+        wrong = texts[pd.to_numeric(texts, errors="coerce").isna()]
+        first = wrong if len(wrong) else texts
+        held = f"values of the type {target.dtype}"
+        if len(first):
+            held = f"{first.iloc[0]!r} in row {first.index[0]}"
         raise DataError(
             f"target {dataset.target!r} holds {held}, no number (task: regression): declare it in dataset.numeric "
             "to find the rows, or dataset.classes for classes."

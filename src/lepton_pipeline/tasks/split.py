@@ -54,8 +54,8 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
     rows lie in folds 0 to 4; all others have -1.
 
     Raises:
-        SplitError: a part would lack a class, times are missing or too few, the gap leaves no
-            training rows, or there are fewer groups than parts.
+        SplitError: a part would lack a class, also among rows of a weight above 0, times are missing or too few,
+            the gap leaves no training rows, or there are fewer groups than parts.
         DataError: the labels cannot be learnt; the column of times or of groups is absent, has no order or
             missing values; a duration does not fit the column of times.
     """
@@ -64,7 +64,11 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
     if dataset.weight is not None:
         weight = row_weights(feature_table, dataset.weight)
         bare = dataset.model_copy(update={"weight": None})
-        return split_rows(feature_table, target, bare, split).assign(weight=weight)
+        divided = split_rows(feature_table, target, bare, split)
+        counts = divided[weight > 0]
+        of_weight = f" of a {dataset.weight} (dataset.weight) above 0"
+        _require_learnable(task, counts["part"], counts["label"], split, of_weight)
+        return divided.assign(weight=weight)
     if split.rows is not None and split.rows < len(feature_table):
         spaced = np.linspace(0, len(feature_table) - 1, split.rows).round().astype(np.int64)
         some = split_rows(
@@ -311,7 +315,7 @@ def _remedy(task: Task, split: Split) -> str:
     return _REMEDIES[split.strategy].format(scarce=task.scarce, complete=task.complete)
 
 
-def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Split) -> None:
+def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Split, which: str = "") -> None:
     for name in PARTS:
         lacking = task.lacks(labels[part == name], learnt=name == "train")
         if lacking:
@@ -320,7 +324,7 @@ def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Sp
             )
             raise SplitError(
                 f"part {name!r} has {task.counted(labels[part == name])} ({others}, gap {int((part == GAP).sum()):,} "
-                f"rows), but needs {lacking}; {_remedy(task, split)}."
+                f"rows), but needs {lacking}{which}; {_remedy(task, split)}."
             )
 
 
