@@ -142,6 +142,7 @@ def test_codes_of_many_digits_stay_apart():
     # A missing value made floats of the column, of which six digits would be one class.
     task = find([1234567.0, 1234568.0, 1234569.0, None] * 10)
     assert list(task.classes) == ["1234567", "1234568", "1234569"]
+    assert class_texts(pd.Series([0.1 + 0.2, 0.12345678])).tolist() == ["0.3", "0.12345678"]
 
 
 def test_values_without_an_order_are_in_that_of_their_texts():

@@ -446,8 +446,10 @@ def class_texts(values: pd.Series) -> pd.Series:
     """
 
     def text(value: Any) -> str:
-        # All digits: of six, as of :g, codes of seven would become one class.
-        return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        if not isinstance(value, float):
+            return str(value)
+        # Of six digits, as of :g, codes of seven would become one class; the 16th is rounding.
+        return str(int(value)) if value.is_integer() else f"{value:.15g}"
 
     return values.map(text, na_action="ignore").astype("str")
 
