@@ -193,7 +193,7 @@ def test_refuses_a_part_with_one_class(part):
     scores = make_scores()
     one_class = scores.assign(label=scores["label"].where(scores["part"] != part, 0))
     with pytest.raises(
-        DataError, match=rf"part '{part}' has 100 rows, 0 of them positive, but measuring needs both"
+        DataError, match=rf"part '{part}' has 100 rows, 0 of them positive, but measuring needs rows of both"
     ):
         evaluate(one_class, BINARY, QUICK)
 

@@ -22,6 +22,7 @@ from lepton_pipeline.evaluation.metrics import evaluate, paired_differences
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
+from lepton_pipeline.system.readable import four_digits
 from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.multiclass import Multiclass
@@ -125,8 +126,8 @@ def test_above_nought_the_first_is_ahead_whatever_the_direction(target):
 
 
 def test_a_lead_reads_as_the_metric_does():
-    assert above(Estimate(0.5, 0.25, 0.75), "rmse") == "0.5000 [0.2500, 0.7500] below"
-    assert above(Estimate(-0.5, -0.75, -0.25), "rmse") == "0.5000 [0.2500, 0.7500] above"
+    assert above(Estimate(0.5, 0.25, 0.75), "rmse") == "0.5 [0.25, 0.75] below"
+    assert above(Estimate(-0.5, -0.75, -0.25), "rmse") == "0.5 [0.25, 0.75] above"
     assert above(Estimate(0.5, 0.25, 0.75), "accuracy") == "0.5000 [0.2500, 0.7500] above"
 
 
@@ -185,7 +186,7 @@ def test_a_model_behind_a_baseline_of_lower_error_is_not_promoted_silently():
     reached = both.metrics.test["ridge_regression"]["rmse"].value
     gate = Gate(metric="rmse", at_least=None, at_most=99.0)
     reason = first_reason(check_bounds(both.metrics, gate), both.metrics, gate)
-    assert reason.endswith(f"; note that baseline ridge_regression reaches {reached:.4f}")
+    assert reason.endswith(f"; note that baseline ridge_regression reaches {four_digits(reached)}")
 
 
 @pytest.mark.parametrize(
