@@ -145,7 +145,7 @@ def xgboost(
 
 
 class _CatBoost:
-    """CatBoost takes categories as texts, and unseen ones as they are."""
+    """Hand CatBoost its categories as texts; it accepts unseen ones."""
 
     def __init__(self, task: str, **parameters: Any):
         self.model = _estimator("catboost", "CatBoost", task)(

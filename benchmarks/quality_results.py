@@ -25,7 +25,7 @@ class Results:
 
     Attributes:
         figures: metrics and CPU seconds, by contender and vertical and then by seed.
-        unfinished: why there are none, by contender and vertical.
+        unfinished: why a fit gave no figures, by contender and vertical.
         task: "binary", "multiclass" or "regression".
         pairs: the recorded paired interval of each vertical.
     """

@@ -84,7 +84,7 @@ def evaluate(
     scores for each model, among them `model`, and `uncalibrated`, its scores before calibration.
 
     Raises:
-        DataError: the labels of a part cannot be measured, or scores are none that a model may give.
+        DataError: the labels of a part cannot be measured, or a score is out of range.
     """
     task = target.task
     parts = {part: scores[scores["part"] == part] for part in ("validation", "test")}

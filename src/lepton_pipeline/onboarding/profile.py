@@ -183,7 +183,7 @@ def _odd_texts(texts: dict[str, pd.Series], ingestion: Ingestion, target: str | 
         ordered = numbers or date_formats(regular)
         odd = values[values.str.casefold().isin(NO_NUMBER if ordered and len(regular) > 1 else NO_TEXT)]
         left = len(values) - len(odd)
-        # Of a target that is a number, what is none means no value.
+        # In a numeric target, a text such as "unknown" is a missing value.
         if name == target and left != 2 and not (numbers and left > _FEW_VALUES):
             kept |= set(odd)
         elif left > 1:

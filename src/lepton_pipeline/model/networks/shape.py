@@ -28,5 +28,5 @@ class Epoch:
     number: int
     train_loss: float  # mean loss of the members during the pass, with dropout
     validation_loss: float  # loss of held-out rows after the pass; NaN without them
-    validation_figure: float  # second figure of those rows, see `Task.curves`; NaN where there is none
+    validation_figure: float  # second figure of those rows, see `Task.curves`; NaN without them
     best: bool  # whether no earlier epoch had a validation loss as low
