@@ -114,7 +114,9 @@ def _compare_all(
     )
     encoder = Encoder.fit(learnt, dataset)
     split = pd.DataFrame({"part": "train"}, index=learnt.index)
-    scores = pd.DataFrame({"part": "test", "model": np.linspace(0.01, 0.99, 200)}, index=learnt.index[:200])
+    scores = pd.DataFrame(
+        {"part": "test", "label": 0, "model": np.linspace(0.01, 0.99, 200)}, index=learnt.index[:200]
+    )
     reference = Reference.from_dict(
         describe_reference(learnt, split, scores, Target(Binary()), encoder, dataset)
     )

@@ -25,11 +25,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.device import choose_precision, reproducible
 from lepton_pipeline.model.networks.network import Network, find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.system.device import choose_precision, reproducible
 from lepton_pipeline.tasks.binary import Binary
 
 COLUMNS = 50

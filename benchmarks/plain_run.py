@@ -27,12 +27,15 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
+from lepton_pipeline.evaluation.doubts import find_doubts
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
-from lepton_pipeline.evaluation.metrics import evaluate, score_rows
+from lepton_pipeline.evaluation.metrics import evaluate, score_outside, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
+from lepton_pipeline.evaluation.texts import describe_texts
 from lepton_pipeline.features.columns import describe_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import encode_rows
@@ -137,7 +140,8 @@ def main() -> None:
     clean = run.stage(enforce_contract, ["clean_table"], table, quarantine, result, contract)
     whole = as_frames({"clean_table": clean})["clean_table"]
     featured = run.stage(derive_features, ["feature_table"], whole, dataset, vertical.features)
-    target = run.stage(find_target, ["target"], featured, dataset, vertical.training, vertical.evaluation)
+    asked = (vertical.training, vertical.evaluation, vertical.monitoring)
+    target = run.stage(find_target, ["target"], featured, dataset, *asked)
     split = run.stage(split_rows, ["split"], featured, target, dataset, vertical.split)
     guarded = (target, dataset, vertical.leaks, vertical.features)
     report = run.stage(check_features, ["feature_report"], featured, split, *guarded)
@@ -149,10 +153,13 @@ def main() -> None:
     in_use = run.stage(score_in_use, ["scores_in_use"], featured, split, target, vertical.evaluation)
     sliced = run.stage(slice_rows, ["slice_labels"], featured, split, dataset, vertical.evaluation)
     encoder, encoded = run.stage(
-        encode_rows, ["encoder", "encoded"], featured, split, target, dataset, report, vertical.leaks
+        encode_rows,
+        ["encoder", "encoded"],
+        *(featured, split, target, dataset, report, vertical.leaks, vertical.features, vertical.training),
     )
     declared = (dataset, vertical.features)
     columns = run.stage(describe_columns, ["columns"], featured, record, encoder, *declared, report)
+    texts = run.stage(describe_texts, ["texts"], featured, split, encoder, target)
     drift = run.stage(measure_drift, ["drift"], featured, split, encoder)
     baseline_scores = run.stage(
         score_baselines, ["baseline_scores"], encoded, split, target, vertical.training
@@ -161,17 +168,31 @@ def main() -> None:
         train_model, ["model", "history", "held_out"], encoded, split, target, vertical.training, run.id
     )
     parts = (model, encoded, split, held_out, baseline_scores, in_use)
+    outside = run.stage(score_outside, ["scores_outside"], model, encoded, split)
     scores = run.stage(score_rows, ["scores"], *parts)
     reference = run.stage(
-        describe_reference, ["reference"], featured, split, scores, target, encoder, dataset
+        describe_reference, ["reference"], featured, split, scores, model, encoder, dataset, outside
     )
     metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
+    scope = run.stage(judge_scope, ["scope"], model, scores, outside, units)
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
+    doubts, _, _ = run.stage(
+        find_doubts,
+        ["doubts", "doubtful_labels", "least_certain"],
+        featured,
+        split,
+        held_out,
+        target,
+        metrics,
+        dataset,
+    )
     measured = (scores, target, metrics)
     copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
-    costs = run.stage(measure_costs, ["costs"], scores, model, metrics, priced, vertical.evaluation, units)
+    costs = run.stage(
+        measure_costs, ["costs"], scores, model, metrics, priced, vertical.evaluation, units, outside
+    )
     slices = run.stage(measure_slices, ["slices"], *measured, sliced, dataset, vertical.evaluation, units)
     explanation = run.stage(
         explain_model, ["explanation"], artefact, featured, split, vertical.evaluation, units
@@ -213,9 +234,12 @@ def main() -> None:
         costs=costs,
         slices=slices,
         explanation=explanation,
+        texts=texts,
         history=history,
         decision=decision,
         drift=drift,
+        doubts=doubts,
+        scope=scope,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
@@ -244,6 +268,8 @@ def save(data: Any, path: Path) -> None:
         data.save(path)
     elif path.suffix == ".parquet":
         data.to_parquet(path)
+    elif path.suffix == ".csv":
+        data.to_csv(path, index=False)
     elif path.suffix == ".json":
         path.write_text(to_json(data))
     else:

@@ -46,7 +46,9 @@ def encode(
 ) -> tuple[Encoder, pd.DataFrame]:
     """The product's encoder, fitted on the training rows, and all rows as its models take them."""
     found = check_features(table, split, target, declared.dataset, declared.leaks)
-    return encode_rows(table, split, target, declared.dataset, found, declared.leaks)
+    return encode_rows(
+        table, split, target, declared.dataset, found, declared.leaks, declared.features, declared.training
+    )
 
 
 def predict(

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +34,12 @@ REPOSITORY = Path(__file__).parents[1]
 LATER = ("benchmarks", "test_decisions_docs.py", "test_explanation_docs.py", "test_model_docs.py")
 QUICK = {"epochs": 4, "patience": 4, "batch_size": 128}
 # Bundled verticals that read the raw files of another.
-FILES_OF = {"energy_load": "energy"}
+FILES_OF = {
+    "energy_load": "energy",
+    "retail_demand": "retail",
+    "retail_recommendation": "retail",
+    "retail_discovery": "retail",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -72,6 +77,16 @@ def warm_kedro() -> WarmKedro:
 def exhaustive(request: pytest.FixtureRequest) -> bool:
     """Whether all cases are to be tried, not a few."""
     return bool(request.config.getoption("--exhaustive"))
+
+
+@pytest.fixture(scope="module")
+def few_trees() -> Iterator[None]:
+    """Boosting learns faster: by itself it takes most of the time of a fit in this process."""
+    from lepton_pipeline.model.boosting import fit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit, "SLOW", 0.2)
+        yield
 
 
 @pytest.fixture

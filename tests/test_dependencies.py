@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Named in conf/, by the catalog.
@@ -33,20 +35,26 @@ DECLARED = {plain(each) for each in PROJECT["dependencies"]}
 EXTRAS = {
     plain(each) for name, extra in PROJECT["optional-dependencies"].items() if name != "dev" for each in extra
 }
-IMPORTED = {name for path in (ROOT / "src").rglob("*.py") for name in imported(path)} - {
-    *sys.stdlib_module_names,
-    "lepton_pipeline",
-}
-# A module such as mlflow is brought by several distributions.
-BROUGHT_BY = {name: {plain(each) for each in packages_distributions().get(name, [name])} for name in IMPORTED}
 
 
-def test_what_is_imported_is_declared() -> None:
-    assert {name for name, brought in BROUGHT_BY.items() if not brought & (DECLARED | EXTRAS)} == set()
+@pytest.fixture(scope="module")
+def brought_by() -> dict[str, set[str]]:
+    """Distributions by the modules that are imported: one such as mlflow is brought by several."""
+    names = {name for path in (ROOT / "src").rglob("*.py") for name in imported(path)}
+    # To read what is installed takes a while.
+    distributions = packages_distributions()
+    return {
+        name: {plain(each) for each in distributions.get(name, [name])}
+        for name in names - {*sys.stdlib_module_names, "lepton_pipeline"}
+    }
 
 
-def test_what_is_declared_is_imported() -> None:
-    assert DECLARED - set().union(*BROUGHT_BY.values()) == BY_CONFIGURATION
+def test_what_is_imported_is_declared(brought_by: dict[str, set[str]]) -> None:
+    assert {name for name, brought in brought_by.items() if not brought & (DECLARED | EXTRAS)} == set()
+
+
+def test_what_is_declared_is_imported(brought_by: dict[str, set[str]]) -> None:
+    assert DECLARED - set().union(*brought_by.values()) == BY_CONFIGURATION
 
 
 def test_what_is_declared_is_pinned() -> None:

@@ -24,8 +24,9 @@ from lepton_pipeline.model.networks.step import GRADIENT_NORM
 from lepton_pipeline.model.predictor import Predictor, train_model
 from lepton_pipeline.parameters import MODELS, Training
 from lepton_pipeline.tasks.binary import Binary
+from lepton_pipeline.tasks.classes import MOST_CLASSES
 from lepton_pipeline.tasks.find import Target
-from lepton_pipeline.tasks.multiclass import MOST_BOOSTED, MOST_CLASSES
+from lepton_pipeline.tasks.multiclass import MOST_BOOSTED
 from lepton_pipeline.tasks.split import FOLDS
 
 REPOSITORY = Path(__file__).parents[1]

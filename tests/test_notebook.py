@@ -123,6 +123,8 @@ def test_a_failed_run_and_no_champion_leave_the_rest_to_be_seen(copy, execute):
     client.delete_registered_model_alias("finance", "champion")
     experiment = client.get_experiment_by_name("finance").experiment_id
     failed = client.create_run(experiment, tags={"error": "LeptonError: training diverged"}).info.run_id
+    # Runs are compared by what the latest declares.
+    client.log_param(failed, "gate.metric", "log_loss")
     client.set_terminated(failed, "FAILED")
     for layer in ("06_models", "07_model_output", "08_reporting"):
         shutil.rmtree(copy.path / "data" / layer)
@@ -131,9 +133,11 @@ def test_a_failed_run_and_no_champion_leave_the_rest_to_be_seen(copy, execute):
 
     assert_quiet(executed)
     latest, before = executed.values["runs"]
-    assert (latest["run"], latest["status"], latest["AUC"]) == (failed[:8], "FAILED", None)
+    assert (latest["run"], latest["status"], latest["Log loss"]) == (failed[:8], "FAILED", None)
     assert latest["note"] == "LeptonError: training diverged"
     assert (before["status"], before["alias"]) == ("FINISHED", None)
+    _, run = copy.runs()
+    assert before["Log loss"] == pytest.approx(run.data.metrics["test.log_loss"])
     assert executed.data("comparison", "image/png")
     assert executed.data("table", "text/html")
     assert "stopped before its model" in executed.text("what-if")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from kedro.framework.context import KedroContext
 
 ROOT = Path(__file__).parents[1]
-SOURCES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")}
 # By library and name: the modules that use it, and the test that watches it.
 USED: dict[str, tuple[set[str], str]] = {
     "fsspec _strip_protocol": (
@@ -54,10 +53,10 @@ def is_self(node: ast.expr) -> bool:
     return isinstance(node, ast.Name) and node.id in {"self", "cls"}
 
 
-def own_names() -> set[str]:
+def own_names(trees: Iterable[ast.AST]) -> set[str]:
     """Private names that the package defines itself."""
     found = set()
-    for tree in SOURCES.values():
+    for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 found.add(node.name)
@@ -87,9 +86,10 @@ def private_names(tree: ast.AST) -> Iterator[str]:
 
 
 def test_no_other_private_interface_is_used() -> None:
-    own = own_names()
+    sources = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "src").rglob("*.py")}
+    own = own_names(sources.values())
     found: dict[str, set[str]] = {}
-    for path, tree in SOURCES.items():
+    for path, tree in sources.items():
         for name in filter(is_private, private_names(tree)):
             if name not in own:
                 found.setdefault(name, set()).add(path.relative_to(ROOT / "src/lepton_pipeline").as_posix())

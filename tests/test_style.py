@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGE = REPOSITORY / "src/lepton_pipeline"
-TREES = {
-    path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8"))
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
 MOST_ARGUMENTS = 7
 # It only falls: a result that becomes a record lowers it.
 MOST_DICTIONARIES_OF_ANYTHING = 59
 WIRING = ("pipelines", "verticals")
 
 
+@cache
+def trees() -> dict[Path, ast.Module]:
+    return {
+        path.relative_to(PACKAGE): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
 def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for each in ast.walk(tree):
             if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 yield path, each
@@ -28,7 +33,7 @@ def functions() -> Iterator[tuple[Path, ast.FunctionDef | ast.AsyncFunctionDef]]
 def nodes() -> set[str]:
     """Names of the functions that the wiring hands to `Node` or `stages`, or that a function makes for that."""
     names = set()
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         if path.parts[0] in WIRING:
             made = {each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
             for call in ast.walk(tree):
@@ -57,6 +62,6 @@ def test_only_nodes_take_more_than_seven_arguments():
 
 def test_dictionaries_of_anything_become_fewer():
     assert (
-        sum(ast.unparse(tree).count("dict[str, Any]") for tree in TREES.values())
+        sum(ast.unparse(tree).count("dict[str, Any]") for tree in trees().values())
         <= MOST_DICTIONARIES_OF_ANYTHING
     )

@@ -1,24 +1,29 @@
 """Whole commands in processes forked off one that has imported the libraries: a second each instead of ten.
 
 A fork has its own process id, memory and exit, and can be killed, as a command that was started in a shell.
+All workers of a test run share that process, as to import the libraries takes each ten seconds: the first starts it.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import gc
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from tempfile import TemporaryDirectory, gettempdir
+from time import sleep
+from typing import Any, NoReturn, TextIO
 
 # Beside all modules of the package.
 LIBRARIES = (
@@ -39,6 +44,9 @@ LIBRARIES = (
 
 
 _SECONDS = 240
+# Of the test run, which has a name of its own where there are several workers.
+ADDRESS = Path(gettempdir()) / f"warm-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}.socket"
+READY = "ready\n"
 # Variables of this process before any library is imported.
 GIVEN = frozenset(os.environ)
 
@@ -61,28 +69,41 @@ class Done:
 
 
 class WarmKedro:
-    """Starts `kedro ...` in forks of a process that is kept until `close`."""
+    """Starts `kedro ...` in forks of a process that is kept until `close`, by the worker that started it."""
 
     def __init__(self, environment: Callable[[], dict[str, str]], folder: Path) -> None:
         self._environment = environment
         self._folder = TemporaryDirectory()
         self._started = 0
         self._running: list[Path] = []
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            # Kedro reads the project's logging.yml from where it is imported.
-            cwd=folder,
-            # One thread: a fork takes no other along.
-            env={
-                **environment(),
-                "OMP_NUM_THREADS": "1",
-                "OPENBLAS_NUM_THREADS": "1",
-                "MKL_NUM_THREADS": "1",
-            },
-        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stream = self._connect(folder)
+
+    def _connect(self, folder: Path) -> TextIO:
+        """A connection to the process of the test run, which is started if there is none."""
+        with ADDRESS.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stream = connected()
+            if stream is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, __file__, str(ADDRESS)],
+                    stdin=subprocess.PIPE,
+                    # Kedro reads the project's logging.yml from where it is imported.
+                    cwd=folder,
+                    # One thread: a fork takes no other along.
+                    env={
+                        **self._environment(),
+                        "OMP_NUM_THREADS": "1",
+                        "OPENBLAS_NUM_THREADS": "1",
+                        "MKL_NUM_THREADS": "1",
+                    },
+                )
+            while stream is None:
+                assert self._process is not None
+                assert self._process.poll() is None
+                sleep(0.1)
+                stream = connected()
+        return stream
 
     def run(
         self,
@@ -131,8 +152,7 @@ class WarmKedro:
     def wait(self) -> list[Done]:
         """How the commands that were started ended, in their order."""
         self._send("wait")
-        assert self._process.stdout is not None
-        codes = json.loads(self._process.stdout.readline())
+        codes = json.loads(self._stream.readline())
         done = [
             # What a command prints need not be UTF-8: it may quote bytes of a broken file.
             Done(code, *((folder / name).read_text(errors="replace") for name in ("stdout", "stderr")))
@@ -142,44 +162,82 @@ class WarmKedro:
         return done
 
     def _send(self, asked: dict[str, Any] | str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(asked) + "\n")
-        self._process.stdin.flush()
+        self._stream.write(json.dumps(asked) + "\n")
+        self._stream.flush()
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        self._stream.close()
         self._folder.cleanup()
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
+            for suffix in (".socket", ".lock"):
+                ADDRESS.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def serve() -> None:
-    """Fork for each request on standard input, and answer `wait` with the exit codes of the forks."""
+def connected() -> TextIO | None:
+    """A connection to the process at `ADDRESS`, None where there is none yet, or it has just ended."""
+    with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
+        connection.connect(str(ADDRESS))
+        stream = connection.makefile("rw")
+        if stream.readline() == READY:
+            return stream
+        stream.close()
+    return None
+
+
+def serve(address: str) -> None:
+    """Fork for each worker that connects, until standard input ends."""
     from importlib import import_module
     from pkgutil import walk_packages
 
     import lepton_pipeline
 
-    # Libraries that print while they are imported must not answer.
-    answers = os.fdopen(os.dup(1), "w")
+    # What libraries print while they are imported is nobody's answer.
     os.dup2(2, 1)
     own = walk_packages(lepton_pipeline.__path__, "lepton_pipeline.")
     for name in (*LIBRARIES, *(module.name for module in own)):
         import_module(name)
     gc.freeze()
+    # Forks that have ended leave nothing.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        # A run that was killed may have left one of that name.
+        Path(address).unlink(missing_ok=True)
+        listener.bind(address)
+        listener.listen()
+        while True:
+            ready, _, _ = select.select([listener, sys.stdin], [], [])
+            if sys.stdin in ready:
+                break
+            connection, _ = listener.accept()
+            with connection:
+                if os.fork() == 0:
+                    listener.close()
+                    answer(connection)
+                    os._exit(0)
+
+
+def answer(connection: socket.socket) -> None:
+    """Fork for each request of a worker, and answer `wait` with the exit codes of the forks."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    stream = connection.makefile("rw")
+    stream.write(READY)
+    stream.flush()
     children = []
-    for line in sys.stdin:
+    for line in stream:
         asked = json.loads(line)
         if asked == "wait":
             codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-            answers.write(json.dumps(codes) + "\n")
-            answers.flush()
+            stream.write(json.dumps(codes) + "\n")
+            stream.flush()
             children = []
             continue
         child = os.fork()
         if child == 0:
+            stream.close()
+            connection.close()
             become(asked)
         children.append(child)
 
@@ -222,4 +280,4 @@ def become(asked: dict[str, Any]) -> NoReturn:
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        serve()
+        serve(*sys.argv[1:])

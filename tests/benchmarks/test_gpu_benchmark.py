@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from lepton_pipeline.model.networks.device import choose_precision
 from lepton_pipeline.model.networks.members import Members
 from lepton_pipeline.model.networks.perceptron import Perceptron
 from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.system.device import choose_precision
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 # Small numbers that are all different, so that a factor too many or too few shows.

@@ -5,9 +5,11 @@ from decimal import Decimal
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data.ingest import read_table
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Expectation, Features, Ingestion
+from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.tasks.ingest import ingest_table
 
 DATASET = Dataset(target="y", positive=1)
@@ -30,6 +32,19 @@ def test_types_follow_from_the_values(raw_file):
         "y": "int64",
     }
     assert table["gap"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("keys", [["branch"], ["branch", "region"]])
+def test_columns_that_tell_series_apart_keep_their_text(raw_file, keys):
+    declared = {
+        "dataset": {"target": "y", "time": "month"},
+        "forecast": {"series": keys, "frequency": "MS", "horizon": 1},
+        "tables": {"records": {}},
+    }
+    vertical = read_vertical("shop", declared)
+    raw = [raw_file("branch,region,month,y\n1.10,a,2024-01-01,1\n1.1,a,2024-02-01,2\n")]
+    table, _ = read_table(raw, vertical.ingestion, vertical.tables["records"], "records", vertical.dataset)
+    assert table.frame()["branch"].tolist() == ["1.10", "1.1"]
 
 
 def test_codes_with_leading_zeros_stay_text(raw_file):

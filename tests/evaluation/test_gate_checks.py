@@ -349,3 +349,14 @@ def test_a_difference_reads_the_same_from_both_sides():
     assert above(Estimate(0.0123, -0.001, 0.024), "auc") == "0.0123 [-0.0010, 0.0240] above"
     assert above(Estimate(-0.0123, -0.024, 0.001), "auc") == "0.0123 [-0.0010, 0.0240] below"
     assert above(Estimate(0.0, 0.0, 0.0), "auc") == "0.0000 [0.0000, 0.0000] above"
+    # Shares are per cent, and what lies between them points.
+    said = above(Estimate(0.0123, -0.001, 0.024), "mape")
+    assert said == "1.23 points [-0.10 points, 2.40 points] below"
+
+
+def test_a_share_and_its_bound_are_in_per_cent():
+    figures = {"mape": Estimate(0.1225, 0.1189, 0.1268)}
+    gate = Gate(metric="mape", at_least=None, at_most=0.125)
+    (check,) = check_bounds(replace(measured(0.8), test={"model": figures}), gate)
+    assert check.text == "mape 12.25 % [11.89 %, 12.68 %] reaches above the declared 12.5 %"
+    assert check.limit == 0.125

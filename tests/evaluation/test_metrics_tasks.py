@@ -69,7 +69,9 @@ def test_metrics_have_values_of_scikit_learn_and_intervals_around_them(target):
         expected = {
             "log_loss": theirs.log_loss(test["label"], given),
             "accuracy": theirs.accuracy_score(test["label"], decided),
-            "macro_f1": theirs.f1_score(test["label"], decided, average="macro"),
+            "macro_f1": theirs.f1_score(
+                test["label"], decided, labels=np.unique(test["label"]), average="macro"
+            ),
         }
         assert found.evidence == Evidence(
             300 - int(test["label"].value_counts().max()), 300, "row", "beside the most frequent class"
@@ -175,7 +177,7 @@ def test_a_figure_that_is_better_if_lower_is_held_from_above():
     assert (rmse.name, rmse.passed) == ("bound rmse", True)
     assert rmse.text.endswith(f"is at most {figure.high + 0.1:g}")
     assert (coverage.name, coverage.passed) == ("bound coverage", False)
-    assert "the declared 0.99" in coverage.text
+    assert "the declared 99 %" in coverage.text
     (refused,) = check_bounds(metrics, Gate(metric="rmse", at_least=None, at_most=figure.value))
     assert not refused.passed
     assert "gate.at_most" in refused.next

@@ -294,8 +294,8 @@ def test_too_many_rare_values_are_not_kept(monkeypatch):
 def test_a_later_format_is_refused(tmp_path):
     Encoder.fit(table(), DATASET).save(tmp_path)
     path = tmp_path / "encoder.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(DataError, match="has format 2, this version reads 1"):
+    path.write_text(path.read_text().replace('"format": 1', '"format": 3'))
+    with pytest.raises(DataError, match="has format 3, this version reads 1 and 2"):
         Encoder.load(tmp_path)
 
 
@@ -315,7 +315,7 @@ def test_no_feature_left_is_an_error():
 
 def test_a_column_named_like_an_indicator_is_refused():
     rows = pd.DataFrame({"x": [1, None, 2], "x is missing": [1, 0, 1]})
-    with pytest.raises(DataError, match="column 'x is missing' has the name of an indicator"):
+    with pytest.raises(DataError, match="column 'x is missing' has the name of a column that encoding adds"):
         Encoder.fit(rows, DATASET)
 
 

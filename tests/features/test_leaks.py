@@ -266,3 +266,32 @@ def test_what_is_computed_from_the_time_alone_is_no_leak():
     assert found(report) == {"mixed": "duplicates the target"}
     assert {"hour", "shift"} <= {each.name for each in report.features}
     assert set(found(check(rows, dataset))) == {"hour", "shift", "mixed"}
+
+
+def texts(labels, truth, noise=0.0, seed=5):
+    random = np.random.default_rng(seed)
+    said = np.where(random.random(len(labels)) < noise, random.integers(0, 2, len(labels)), labels)
+    return [f"the room {row % 7} was {truth[label]}" for row, label in enumerate(said)]
+
+
+def test_texts_that_settle_the_target_are_a_leak_and_others_are_reported():
+    rows = table()
+    told = rows.assign(review=texts(rows["y"], ["bad", "good"]), note=texts(rows["y"], ["bad", "good"], 0.6))
+    dataset = DATASET.model_copy(update={"text": ["review", "note"]})
+    report = check(told, dataset)
+    assert [(each.feature, each.finding) for each in report.findings if each.severity == "leak"] == [
+        ("review", "duplicates the target")
+    ]
+    kinds = {each.name: each.kind for each in report.features}
+    assert (kinds["review"], kinds["note"]) == ("text", "text")
+    figures = {each.name: each.figure for each in report.features}
+    assert figures["review"] > 0.99 > figures["note"] > 0.6
+    with pytest.raises(DataError, match="'review', duplicates the target"):
+        enforce_report(report, Leaks())
+
+
+def test_texts_beside_nothing_else_and_texts_of_no_use_are_no_error():
+    rows = table()[["y"]].assign(review="same", note=None)
+    report = check(rows, Dataset(target="y", positive=1, text=["review", "note"]))
+    assert not report.findings
+    assert not report.features

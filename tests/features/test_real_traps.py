@@ -39,14 +39,16 @@ VERTICALS = [
     "energy",
     "finance",
     "healthcare",
+    "lodging",
     "logistics",
     "manufacturing",
     "marketing",
+    "opinion",
     "retail",
     "telecom",
 ]
-# The largest tables are cut so that windows stay what they are: the first weeks of flights, and whole customers.
-FLIGHTS, CUSTOMERS = 30_000, r".*[37]\.0"
+# The largest tables are cut so that windows stay what they are: the first weeks, and whole customers.
+READINGS, FLIGHTS, CUSTOMERS = 9_000, 20_000, r".*7\.0"
 
 
 class Prepared(NamedTuple):
@@ -57,7 +59,7 @@ class Prepared(NamedTuple):
     target: Target
     split: pd.DataFrame
 
-    def report(self, dataset: Dataset | None = None, **columns: pd.Series) -> dict[str, Any]:
+    def report(self, dataset: Dataset | None = None, **columns: pd.Series) -> FeatureReport:
         """What the guard finds, with other roles or further columns than declared."""
         rows = self.rows.assign(**columns)
         roles = dataset or self.declared.dataset
@@ -69,6 +71,12 @@ class Prepared(NamedTuple):
         changed: dict[str, Any] = {"exclude": [name for name in dataset.exclude if name not in columns]}
         changed |= {role: None for role in ("id", "time") if getattr(dataset, role) in columns}
         return dataset.model_copy(update=changed)
+
+
+@cache
+def as_declared(vertical: str) -> FeatureReport:
+    """What the guard finds in the features that a vertical declares."""
+    return prepared(vertical).report()
 
 
 @cache
@@ -98,7 +106,7 @@ def energy_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     readings = read_table(raw(vertical), declared.ingestion, declared.tables["appliances"], "appliances")[
         0
     ].frame()
-    return label_next_hour(readings).reset_index(drop=True)
+    return label_next_hour(readings.head(READINGS)).reset_index(drop=True)
 
 
 def logistics_table(vertical: str, declared: Vertical) -> pd.DataFrame:
@@ -126,7 +134,20 @@ def retail_table(vertical: str, declared: Vertical) -> pd.DataFrame:
     return take_snapshots(days, declared.dataset)
 
 
-TABLES = {"energy": energy_table, "logistics": logistics_table, "retail": retail_table}
+def opinion_table(vertical: str, declared: Vertical) -> pd.DataFrame:
+    headlines = read_table(
+        raw("opinion/headlines"), declared.ingestion, declared.tables["headlines"], "headlines"
+    )[0].frame()
+    query = (CONF / "opinion/table.sql").read_text()
+    return run_query(query, {"headlines": headlines}, declared.dataset, "table.sql")
+
+
+TABLES = {
+    "energy": energy_table,
+    "logistics": logistics_table,
+    "opinion": opinion_table,
+    "retail": retail_table,
+}
 
 
 def found(report: FeatureReport, severity: str = "leak") -> dict[str, str]:
@@ -142,8 +163,7 @@ def refusal(report: FeatureReport, vertical: str) -> str:
 
 @pytest.mark.parametrize("vertical", VERTICALS)
 def test_no_declared_feature_is_a_leak(vertical):
-    data = prepared(vertical)
-    report = data.report()
+    data, report = prepared(vertical), as_declared(vertical)
     assert {each.name for each in report.features} >= set(data.declared.dataset.numeric)
     assert found(report) == {}
     enforce_report(report, data.declared.leaks)
@@ -160,6 +180,7 @@ def test_no_declared_feature_is_a_leak(vertical):
         ("manufacturing", "Product ID", "an id"),
         ("healthcare", "patient_id", "an id"),
         ("finance", "ID", "an id"),
+        ("opinion", "headline", "an id"),
     ],
 )
 def test_a_trap_that_is_a_feature_again_stops_the_run(vertical, trap, finding):
@@ -174,7 +195,7 @@ def test_a_trap_that_is_a_feature_again_stops_the_run(vertical, trap, finding):
     with pytest.raises(DataError, match="leak the target, or identify rows"):
         encode_rows(data.rows, data.split, data.target, dataset, report, data.declared.leaks)
     # Nothing but the declaration keeps it out.
-    assert found(data.report()) == {}
+    assert found(as_declared(vertical)) == {}
 
 
 def test_departures_and_arrivals_that_are_told_in_other_columns_are_caught_too():
@@ -203,8 +224,7 @@ def test_purchases_of_the_month_after_the_snapshot_are_caught():
 
 def test_the_random_columns_of_energy_are_dropped_and_nothing_else_is():
     data = prepared("energy")
-    declared = data.declared
-    report = data.report()
+    declared, report = data.declared, as_declared("energy")
     assert found(report, "noise") == {"rv1": "pure noise", "rv2": "duplicate of rv1"}
     encoder, encoded = encode_rows(
         data.rows, data.split, data.target, declared.dataset, report, declared.leaks

@@ -18,6 +18,7 @@ from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.find import Target
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 BINARY = Target(Binary())
 SMALL = {"epochs": 3, "width": 16, "batch_size": 64, "learning_rate": 1e-2, "device": "cpu"}
 PARTS = ["model", "uncalibrated", "network", "boosting"]

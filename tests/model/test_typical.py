@@ -62,3 +62,8 @@ def test_ties_do_not_depend_on_the_order_of_rows():
 )
 def test_values_are_shown_as_a_reader_knows_them(value, shown):
     assert show(value) == shown
+
+
+def test_no_text_is_typical_however_many_rows_share_it():
+    rows = pd.DataFrame({"title": ["Private room"] * 50, "city": ["Oslo"] * 50})
+    assert typical_row(rows, [], ["title"]) == {"title": "", "city": "Oslo"}

@@ -341,6 +341,67 @@ def test_values_speak_for_a_column_with_another_name():
     assert likeness(jobs, others, []).value == 0
 
 
+OPENINGS = ("A quiet room", "Sunny flat", "Tiny house", "Our old cabin", "Large loft")
+NEWS = (
+    "Profit rises",
+    "Shares fall after the report",
+    "Bank to raise rates",
+    "Loss at the mill",
+    "Oil ends higher",
+)
+
+
+def language(openings, rows, start=0):
+    draw = np.random.default_rng(start)
+    places = (
+        "near the river",
+        "in the old town",
+        "with a view of the lake",
+        "by the sea",
+        "above the bakery",
+    )
+    return [f"{draw.choice(openings)} {draw.choice(places)}, number {start + n}" for n in range(rows)]
+
+
+def test_written_language_is_a_kind_of_its_own_that_is_told_by_its_words():
+    titles, others = column(language(OPENINGS, 400), "title"), column(language(OPENINGS, 300, 900), "advert")
+    assert titles.kind == "language"
+    assert sum(titles.shares.values()) == pytest.approx(1)
+    assert likeness(others, titles, []).value > 0.6
+    assert likeness(others, titles, []).reasons == ("type", "values")
+    news = column([text.split(",")[0] + f" {n}" for n, text in enumerate(NEWS * 80)], "advert")
+    assert news.kind == "language"
+    assert likeness(news, titles, []).value < 0.2
+    # Codes that differ from row to row are no language, nor are a few texts that repeat.
+    assert column([f"AB-{n}" for n in range(400)]).kind == "text"
+    assert column(list(OPENINGS) * 80).kind == "text"
+
+
+def test_a_vertical_with_a_text_fits_a_table_that_has_one(tmp_path):
+    declared = {"dataset": {"target": "price", "task": "regression", "text": ["title"]}}
+    prices = np.linspace(20, 300, 400)
+    declare(
+        tmp_path, "rooms", declared, rooms=pd.DataFrame({"title": language(OPENINGS, 400), "price": prices})
+    )
+    client = pd.DataFrame({"advert": language(OPENINGS, 300, 900), "price": prices[:300]})
+    (match,) = match_file(tmp_path, written(tmp_path, client))
+    assert {(pair.client, pair.vertical, pair.weight) for pair in match.pairs} == {
+        ("price", "price", TARGET),
+        ("advert", "title", NAMED),
+    }
+    assert match.score > FITS
+    assert match.missing == []
+    coded = client.assign(advert=[f"AB-{n}" for n in range(300)])
+    (match,) = match_file(tmp_path, written(tmp_path, coded))
+    assert match.missing == ["title"]
+
+
+def test_without_raw_data_a_declared_text_is_language(tmp_path):
+    declare(tmp_path, "rooms", {"dataset": {"target": "price", "task": "regression", "text": ["title"]}})
+    kinds = {each.name: each.kind for each, _ in read_needs(tmp_path, "rooms")[1]}
+    assert kinds == {"title": "language", "price": "unknown"}
+
+
 def test_row_numbers_and_flags_say_little_by_their_values():
     assert likeness(column(range(100), "x"), column(range(100), "y"), []).value == 0
     assert likeness(column([0, 1] * 50, "x"), column(["No", "Yes"] * 50, "y"), []).value < 0.2

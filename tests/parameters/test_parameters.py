@@ -1,7 +1,16 @@
 import pytest
 from pydantic import ValidationError
 
-from lepton_pipeline.parameters import Contract, Dataset, Expectation, Split, Training, Vertical, Window
+from lepton_pipeline.parameters import (
+    Contract,
+    Dataset,
+    Expectation,
+    Monitoring,
+    Split,
+    Training,
+    Vertical,
+    Window,
+)
 from lepton_pipeline.parameters.evaluation import Bound
 
 
@@ -130,7 +139,74 @@ def test_bounds_that_no_model_passes_are_refused():
     ],
 )
 def test_bounds_of_shares_lie_between_nought_and_one(roles, gate, key):
-    with pytest.raises(ValidationError, match=rf"gate\.{key} must be between 0 and 1"):
+    with pytest.raises(ValidationError, match=rf"gate\.{key} must be between 0 and 1, as "):
         Vertical.model_validate({"dataset": {"target": "y", **roles}, "gate": gate})
     errors = {"dataset": {"target": "y", "task": "regression"}, "gate": {"at_most": 90}}
     assert Vertical.model_validate(errors).gate.at_most == 90
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ({"gate": {"at_most": -1}}, r"gate\.at_most: -1\.0 must be at least 0, as rmse is"),
+        ({"gate": {"at_most": float("nan")}}, r"gate\.at_most: nan must be at least 0"),
+        ({"gate": {"slice_at_most": -0.5}}, r"gate\.slice_at_most: -0\.5 must be at least 0"),
+        ({"gate": {"metric": "r2", "at_least": 90}}, r"gate\.at_least: 90\.0 must be at most 1, as r2 is"),
+        (
+            {"gate": {"bounds": {"mape": {"at_most": -5}}}},
+            r"gate\.bounds\.mape\.at_most: -5\.0 must be at least",
+        ),
+        ({"retraining": {"on_decay": {"at_most": -1}}}, r"on_decay\.at_most: -1\.0 must be at least 0"),
+    ],
+)
+def test_a_bound_that_the_metric_cannot_have_is_refused(declared, message):
+    dataset = {"target": "y", "task": "regression"}
+    with pytest.raises(ValidationError, match=message):
+        Vertical.model_validate({"dataset": dataset, **declared})
+    free = {"gate": {"metric": "r2", "at_least": -2, "bounds": {"bias": {"at_least": -5}}}}
+    assert Vertical.model_validate({"dataset": dataset, **free}).gate.at_least == -2
+
+
+@pytest.mark.parametrize(
+    ("dataset", "index", "problem"),
+    [
+        ({"classes": "all"}, {}, r"values: declare what classes count, such as \{positive: 1"),
+        ({"classes": "all"}, {"values": {"a": 0}}, "values: declare what classes count"),
+        ({"classes": ["a", "b", "c"]}, {"values": {"d": 1}}, "values: 'd' is no class; there are a, b, c"),
+        ({"classes": [1, 2, 3]}, {"values": {4: 1}}, "values: '4' is no class; there are 1, 2, 3"),
+        ({"positive": 1}, {"values": {"1": 1}}, "values: it has no effect in binary; leave it out"),
+        ({"task": "regression"}, {"values": {"a": 1}}, "values: it has no effect in regression"),
+        ({"positive": 1}, {"every": "week"}, "every: 'week' needs a column of dates"),
+        ({"positive": 1}, {"every": "batch", "time": "at"}, "time: 'at' has no effect with every: batch"),
+        ({"positive": 1}, {"time": "y"}, "time: 'y' is the target"),
+        ({"positive": 1}, {"every": "fortnight"}, "'batch', 'day', 'week', 'month', 'quarter' or 'year'"),
+        ({"positive": 1}, {"smallest_change": -1}, "greater than or equal to 0"),
+        ({"classes": "all"}, {"values": {"a": float("inf")}}, "finite number"),
+    ],
+)
+def test_an_index_that_cannot_be_had_is_refused(dataset, index, problem):
+    declared = {"dataset": {"target": "y", **dataset}, "monitoring": {"index": index}}
+    with pytest.raises(ValidationError, match=problem):
+        Vertical.model_validate(declared)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "index"),
+    [
+        ({"classes": [1, 2, 3]}, {"values": {1: 1, 3: -1}, "time": "at", "every": "week"}),
+        ({"positive": 1, "time": "at"}, {"every": "day"}),
+        ({"task": "regression"}, {}),
+    ],
+)
+def test_an_index_needs_few_words(dataset, index):
+    declared = {"dataset": {"target": "y", **dataset}, "monitoring": {"index": index}}
+    assert Vertical.model_validate(declared).monitoring.index is not None
+    assert "index" not in Monitoring().model_dump()
+
+
+def test_the_age_of_a_series_stays_a_number():
+    # As a category, an age that no training row has reached would be unknown.
+    roles = {"target": "units", "time": "week"}
+    forecast = {"series": ["product"], "frequency": "W", "horizon": 4}
+    vertical = Vertical.model_validate({"dataset": roles, "forecast": forecast})
+    assert vertical.dataset.numeric == ["age"]

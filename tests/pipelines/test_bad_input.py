@@ -280,8 +280,8 @@ def test_a_column_of_time_that_is_none(fail, value, dates, stage, message):
 def test_one_group_only(fail):
     put(purchases().assign(shop="A"))
     assert fail("split_rows", declare(split={"strategy": "group"})) == (
-        "column 'shop' (dataset.group) holds the single group 'A' in 60 rows; whole groups can be divided only where "
-        "there are at least 3: name another column in dataset.group, or declare the strategy stratified or time."
+        "column 'shop' (dataset.group) holds the single group 'A' in 60 rows; the split needs at least 3, one a part: "
+        "name another column in dataset.group, or declare the strategy stratified or time."
     )
 
 

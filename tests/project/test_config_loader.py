@@ -181,3 +181,42 @@ def test_a_file_of_another_vertical_is_not_read(load, tmp_path, monkeypatch):
 def test_a_folder_that_is_missing_stays_an_error_of_kedro(tmp_path):
     with pytest.raises(MissingConfigException):
         ConfigLoader(str(tmp_path), base_env="base", default_run_env="local")["parameters"]
+
+
+def test_replies_beside_the_parameters_become_a_part_of_the_dataset(tmp_path, load):
+    replies = tmp_path / "base/shop/replies.csv"
+    replies.write_bytes('\ufeffclass,reply\r\nyes,"All right, ä."\r\n1,Two\r\n'.encode())
+    assert load(b"shop: {dataset: {target: y}}") == {
+        "shop": {"dataset": {"target": "y", "replies": {"yes": "All right, ä.", "1": "Two"}}}
+    }
+    (tmp_path / "local/shop").mkdir(parents=True)
+    (tmp_path / "local/shop/replies.csv").write_text("class,reply\nyes,No\n")
+    assert load(b"shop: {dataset: {target: y}}")["shop"]["dataset"]["replies"] == {"yes": "No"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no reply"),
+        (b"class,reply\n", "holds no reply"),
+        (b"a;b\n", r"record 1: the head is \['a;b'\]; it must be class,reply"),
+        (
+            b"class,reply\nno,All right, then\n",
+            "record 2: .* is no class and its reply; put a reply that holds",
+        ),
+        (b"class,reply\nno, \n", "record 2: .* is no class and its reply"),
+        (b"class,reply\nno,a\nno,b\n", "record 3: class 'no' has a reply already"),
+        (b'class,reply\nno,"a', "unexpected end of data; save it as CSV"),
+        (b"class,reply\nno,\xff\n", "is no UTF-8"),
+    ],
+)
+def test_replies_that_are_no_table_are_refused(tmp_path, load, content, message):
+    (tmp_path / "base/shop/replies.csv").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=message):
+        load(b"shop: {dataset: {target: y}}")
+
+
+def test_replies_are_declared_in_one_place(tmp_path, load):
+    (tmp_path / "base/shop/replies.csv").write_text("class,reply\nyes,All right\n")
+    with pytest.raises(ConfigurationError, match=r"shop.dataset.replies: .*replies.csv holds replies, too"):
+        load(b"shop: {dataset: {target: y, replies: {'no': Never}}}")

@@ -24,7 +24,9 @@ ALTERED = [
 @pytest.fixture
 def version(shop, request):
     """Folder of the files of version 1 of `base`, which are whole again afterwards."""
-    folder = next((shop.folder / "mlruns").rglob("MLmodel")).parent
+    # Tests in the same process register other models, too.
+    model = shop.client.get_model_version("base", "1").source.rpartition("/")[2]
+    folder = next((shop.folder / "mlruns").rglob(f"{model}/artifacts"))
     kept = shop.folder / "kept"
     shutil.copytree(folder, kept)
     yield folder

@@ -25,6 +25,7 @@ def model():
         from lepton_pipeline.registry.served_model import ServedModel
     served = ServedModel()
     served.artefact = SimpleNamespace(
+        recommender=None,
         read=lambda rows: rows,
         predict=lambda rows: pd.DataFrame({"probability": 0.5, "decision": True}, index=rows.index),
         reasons=lambda rows, count: ["c0 = x (+0.10)"] * len(rows),

@@ -61,7 +61,8 @@ def test_weights_that_are_not_those_of_the_registry_are_refused(shop):
 def test_an_old_version_without_a_checksum_is_loaded_or_refused_in_words(shop):
     shop.version("old", like_base=False)
     assert load_artefact(shop.client, "old", 1).threshold > 0
-    file = next((shop.folder / "mlruns").rglob("artefact.json"))
+    model = shop.client.get_model_version("old", "1").source.rpartition("/")[2]
+    file = next((shop.folder / "mlruns").rglob(f"{model}/artifacts/artifacts/artefact/artefact.json"))
     whole = file.read_bytes()
     try:
         for broken, message in (

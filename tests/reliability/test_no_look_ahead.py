@@ -223,7 +223,8 @@ def bytes_of_rows(project: Project, vertical: str) -> list[bytes]:
 @pytest.mark.parametrize(
     ("vertical", "node"),
     [
-        ("energy", "assemble_artefact"),
+        ("energy", "split_rows"),
+        pytest.param("energy", "assemble_artefact", marks=pytest.mark.exhaustive),
         ("retail", "split_rows"),
         pytest.param("logistics", "split_rows", marks=pytest.mark.exhaustive),
     ],

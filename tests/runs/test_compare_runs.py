@@ -14,6 +14,7 @@ from lepton_pipeline.registry.versions import model_versions
 from lepton_pipeline.reporting.report.formats import interval
 from lepton_pipeline.runs.compare import compare_page, compare_runs, duration_text, read_stored
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import ERRORS
 from lepton_pipeline.system.records import to_json
 from lepton_pipeline.terminal.runs import print_comparison
 from lepton_pipeline.tracking.runs import Tracking
@@ -305,6 +306,26 @@ def test_the_tables_fit_the_width_they_are_given(client, capsys, monkeypatch, wi
     assert "0.750–0.850" in printed
     assert "[bold]because" in printed
     assert "…" in printed
+
+
+def test_no_interval_is_cut_where_many_metrics_have_wide_ones(client, capsys):
+    run = add_run(client, params={"gate.metric": "rmse"})
+    ends = Estimate(1234567.0, 1023456.0, 1434567.0, approximate=True)
+    figures = {each.name: ends if each.in_unit else Estimate(0.8, 0.75, 0.85) for each in ERRORS}
+    client.log_metric(run, "test.rmse", ends.value)
+    measured = Metrics(None, {}, {}, 100, {"model": figures})
+    client.log_text(run, to_json(measured), "evaluation/metrics.json")
+    print_comparison(compared(client))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert printed.count("1,434,567") == 4
+
+
+def test_a_split_shows_only_what_it_declares(client, capsys):
+    add_run(client, 0.8, params={"split.rows": "None"})
+    comparison = compared(client)
+    print_comparison(comparison)
+    assert "None" not in capsys.readouterr().out + compare_page(comparison)
 
 
 @pytest.mark.parametrize(

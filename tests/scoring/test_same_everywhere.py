@@ -85,7 +85,7 @@ class Sum:
 
     task: ClassVar = Binary()
 
-    def predict(self, encoded: pd.DataFrame) -> np.ndarray:
+    def predict(self, encoded: pd.DataFrame, scale: None = None) -> np.ndarray:
         total = encoded.to_numpy(np.float64) @ np.arange(1, encoded.shape[1] + 1)
         return 1 / (1 + np.exp(-total / 1000))
 

@@ -59,7 +59,9 @@ class Plain:
     fails_at: int = 10**9
     calls: int = 0
     task: ClassVar = Binary()
+    prediction_types: ClassVar = Binary().prediction_types()
     derivation: Derivation = field(default_factory=lambda: Derivation({}, {}))
+    raw_values: ClassVar = None
 
     def unseen_counts(self):
         return UnseenCounts([], Derivation({}, {}))
@@ -270,8 +272,10 @@ def test_windows_look_back_over_all_chunks(tmp_path):
     model = SimpleNamespace(
         inputs={"before": "number"},
         numbers=["before"],
+        raw_values=None,
         threshold=0.5,
         task=Binary(),
+        prediction_types=Binary().prediction_types(),
         predict=predict_before,
         unseen_counts=counts,
         derivation=Derivation({}, {}),
@@ -304,8 +308,10 @@ def test_rows_that_windows_find_nothing_before_are_counted(tmp_path):
     model = SimpleNamespace(
         inputs={"before": "number"},
         numbers=[],
+        raw_values=None,
         threshold=0.5,
         task=Binary(),
+        prediction_types=Binary().prediction_types(),
         predict=predict_before,
         unseen_counts=Plain().unseen_counts,
         derivation=Derivation({}, {}),

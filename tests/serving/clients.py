@@ -37,7 +37,7 @@ def load_served(artefact: Artefact, table: pd.DataFrame, folder: Path) -> Any:
             python_model=str(Path(publish_file).with_name("served_model.py")),
             artifacts={"artefact": str(folder / "artefact")},
             code_paths=[str(Path(publish_file).parents[1])],
-            signature=signature_of(schema, artefact.task),
+            signature=signature_of(schema, artefact.prediction_types),
             input_example=example_rows(artefact, table, schema),
             pip_requirements=["mlflow"],
         )

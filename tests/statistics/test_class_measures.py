@@ -42,7 +42,7 @@ def test_metrics_of_weighted_rows_are_those_of_scikit_learn_on_repeated_rows():
         decided = scores.argmax(axis=1)
         expected = {
             "log_loss": log_loss(truth, scores, labels=range(CLASSES)),
-            "macro_f1": f1_score(truth, decided, average="macro", zero_division=0),
+            "macro_f1": f1_score(truth, decided, labels=np.unique(truth), average="macro", zero_division=0),
             "accuracy": accuracy_score(truth, decided),
             "balanced_accuracy": balanced_accuracy_score(truth, decided),
             "auc": roc_auc_score(truth, scores, multi_class="ovr", average="macro"),
@@ -61,8 +61,10 @@ def test_resample_may_lack_classes_and_weights_may_be_fractions():
     for resample, kept in enumerate(weights > 0):
         truth, scores = labels[kept], probabilities[kept]
         decided = scores.argmax(axis=1)
-        # Classes that are decided on count also where no row has them.
-        assert measured["macro_f1"][resample] == pytest.approx(f1_score(truth, decided, average="macro"))
+        # Classes that no row has do not count, also where they are decided on.
+        assert measured["macro_f1"][resample] == pytest.approx(
+            f1_score(truth, decided, labels=np.unique(truth), average="macro")
+        )
         recalls = [(decided[truth == each] == each).mean() for each in np.unique(truth)]
         assert measured["balanced_accuracy"][resample] == pytest.approx(np.mean(recalls))
         if resample != 2:

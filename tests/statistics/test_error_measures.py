@@ -47,7 +47,7 @@ def test_metrics_of_weighted_rows_are_those_of_scikit_learn_on_repeated_rows():
             "wape": np.abs(p - y).sum() / np.abs(y).sum(),
             "coverage": ((q[:, 0] <= y) & (y <= q[:, 2])).mean(),
             "width": 2.5,
-            "pinball": np.mean(pinball),
+            "wql": 2 * np.mean(pinball) * len(y) / np.abs(y).sum(),
         }
         found = {name: values[resample] for name, values in measured.items()}
         assert found == pytest.approx(expected)

@@ -10,8 +10,9 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import ClassCosts, Dataset, ErrorCosts, Evaluation, Vertical
+from lepton_pipeline.tasks.classes import HAND_OVER
 from lepton_pipeline.tasks.find import Target
-from lepton_pipeline.tasks.multiclass import HAND_OVER, Multiclass
+from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
 
 SCORES = np.array([[0.9, 0.05, 0.05], [0.4, 0.35, 0.25], [0.1, 0.45, 0.45], [0.3, 0.3, 0.4]])
@@ -46,6 +47,30 @@ def test_a_matrix_names_classes_that_there_are():
         ConfigurationError, match=r"class_costs.matrix: 'aa' is no class; .*there are a, b, c"
     ):
         Multiclass.find(table, Dataset(target="y", classes="all"), ClassCosts(matrix={"aa": {"b": 1.0}}))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (
+            {"c": {"c": 30.0}},
+            r"for class 'c' the right decision costs 30, .* 'a' only 10; lower c: {c: 30}",
+        ),
+        ({"a": {"b": -1.0}}, r"costs 0, and the wrong one 'b' only -1; .* or raise a: {b: -1}"),
+    ],
+)
+def test_a_right_class_dearer_than_a_wrong_one_is_refused(matrix, message):
+    table, dataset = pd.DataFrame({"y": list("abc") * 10}), Dataset(target="y", classes="all")
+    with pytest.raises(ConfigurationError, match=message):
+        Multiclass.find(table, dataset, ClassCosts(wrong=10.0, matrix=matrix))
+    Multiclass.find(table, dataset, ClassCosts(wrong=10.0, matrix={"a": {"a": 2.0, "b": 2.0}}))
+
+
+def test_classes_that_are_numbers_need_no_quotes_in_the_matrix():
+    dear = ClassCosts.model_validate({"wrong": 10.0, "matrix": {1: {2: 30.0, 2.5: 30.0}}})
+    assert dear.matrix == {"1": {"2": 30.0, "2.5": 30.0}}
+    table = pd.DataFrame({"y": [1.0, 2.0, 2.5] * 10})
+    assert Multiclass.find(table, Dataset(target="y", classes="all"), dear).costs == dear
 
 
 def frame(labels: np.ndarray, scores: dict[str, np.ndarray]) -> pd.DataFrame:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Dataset, Evaluation, Training
+from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.parameters import Dataset, Evaluation, Monitoring, Training
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.find import Target, base_rate, find_target, known_labels, unread_targets
 from lepton_pipeline.tasks.multiclass import Multiclass
@@ -89,3 +89,18 @@ def test_targets_without_a_base_rate_are_refused_only_after_the_contract():
     assert base_rate(TABLE, kinds) is base_rate(TABLE, texts) is base_rate(negative, PRICE) is None
     with pytest.raises(DataError, match="2 classes; dataset"):
         find_target(TABLE, kinds, Training(), Evaluation())
+
+
+@pytest.mark.parametrize(
+    ("index", "said"),
+    [
+        ({"values": {"A": 1}}, "'A' is no class; did you mean 'a'"),
+        ({"values": {"a": 1}, "time": "price"}, "'price' holds no dates"),
+    ],
+)
+def test_an_index_that_does_not_fit_stops_before_the_training(index, said):
+    declared = Monitoring.model_validate({"index": index})
+    with pytest.raises(ConfigurationError, match=said):
+        find_target(TABLE, KIND, Training(), Evaluation(), declared)
+    fits = Monitoring.model_validate({"index": {"values": {"a": 1}}})
+    assert find_target(TABLE, KIND, Training(), Evaluation(), fits).rows["a"] == 40

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.model.baseline import score_baselines
-from lepton_pipeline.model.boosting import fit as boosting
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks.estimator import TorchNetworks
 from lepton_pipeline.model.predictor import DESCRIPTION, Predictor, train_model
@@ -21,6 +20,7 @@ from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 ROWS = 400
 FORTY = Multiclass([f"class {place}" for place in range(40)])
 TASKS = {
@@ -33,6 +33,16 @@ TASKS = {
 }
 QUICK = {"epochs": 25, "width": 24, "batch_size": 64, "learning_rate": 1e-2, "device": "cpu"}
 each_task = pytest.mark.parametrize("name", TASKS)
+# The others differ from one of these by what is done to the target before and after.
+FIRST = ("binary", "three classes", "quantiles")
+
+
+def first(names):
+    """Names of tasks as parameters; `make test-all` takes all of them."""
+    return [name if name in FIRST else pytest.param(name, marks=pytest.mark.exhaustive) for name in names]
+
+
+each_kind = pytest.mark.parametrize("name", first(TASKS))
 
 
 def make_rows(task, rows=ROWS, seed=0, noise=0.3):
@@ -70,14 +80,6 @@ def fit(task, by_time=True, **changes):
     return encoded, split, train_model(encoded, split, Target(task), Training(**QUICK | changes))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_trees():
-    """Boosting learns faster, as its time is most of a fit's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boosting, "SLOW", 0.2)
-        yield
-
-
 @cache
 def trained(name):
     """The whole model of a task, with boosting."""
@@ -97,7 +99,7 @@ def constant(task, train, rows):
 
 
 @pytest.mark.parametrize("model", ["default", "mlp"])
-@each_task
+@each_kind
 def test_32_rows_are_learnt_by_heart(name, model):
     encoded, labels = make_rows(TASKS[name], 32, noise=1.0)
     task, everything = TASKS[name].fitted(labels), np.arange(32)
@@ -128,9 +130,17 @@ def test_the_model_and_each_part_of_it_beat_a_constant(name, part):
     assert ours < 0.6 * theirs
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("task", [*TASKS.values(), FORTY], ids=[*TASKS, "forty classes"])
-def test_every_network_learns_every_task(task, model):
+def networks():
+    """Every task with every model; `make test` takes the plainer models for the first tasks only."""
+    for name in (*TASKS, "forty classes"):
+        for model in MODELS:
+            later = model != "default" and name not in FIRST
+            yield pytest.param(name, model, marks=[pytest.mark.exhaustive] if later else [])
+
+
+@pytest.mark.parametrize(("name", "model"), list(networks()))
+def test_every_network_learns_every_task(name, model):
+    task = TASKS.get(name, FORTY)
     encoded, labels = make_rows(task, 800)
     task = task.fitted(labels)
     plan = Plan([Fold(np.arange(600), np.arange(600, 800))], refit=False)
@@ -160,7 +170,7 @@ def test_the_linear_baseline_beats_a_constant(name):
     assert (ours > theirs + 0.2) if metric == "auc" else (ours < 0.75 * theirs)
 
 
-@each_task
+@each_kind
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_model(name):
     encoded, _, (one, _, held_out) = fit(TASKS[name], epochs=2, boosting=False)
     _, _, (again, _, same) = fit(TASKS[name], epochs=2, boosting=False)
@@ -185,7 +195,7 @@ def test_a_saved_model_predicts_the_same_bits(name, blended, tmp_path):
     assert (tmp_path / "again" / DESCRIPTION).read_bytes() == (tmp_path / DESCRIPTION).read_bytes()
 
 
-@each_task
+@each_kind
 def test_a_row_has_the_same_bits_alone_and_among_others(name):
     encoded, _, (model, _, _) = trained(name)
     together = model.predict(encoded[:70])
@@ -195,7 +205,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(name):
     assert model.predict(encoded[:0]).shape == (0, *together.shape[1:])
 
 
-@each_task
+@each_kind
 def test_labels_of_test_rows_change_nothing(name):
     encoded, labels = make_rows(TASKS[name])
     split = parts_of(labels, by_time=True)

@@ -8,7 +8,8 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.tasks.multiclass import HAND_OVER, MOST_CLASSES, RARE, Multiclass, class_texts
+from lepton_pipeline.tasks.classes import HAND_OVER, MOST_CLASSES, RARE, class_texts
+from lepton_pipeline.tasks.multiclass import Multiclass
 
 ALL = Dataset(target="y", classes="all")
 

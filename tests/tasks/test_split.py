@@ -218,7 +218,7 @@ def test_a_class_missing_from_a_part_is_named_with_its_counts():
 
 
 @pytest.mark.parametrize(
-    ("when", "seen"), [([7] * 9, "the single value 7"), ([7] * 8 + [8], "only 2 different values, 7 and 8")]
+    ("when", "seen"), [([7] * 9, "the single value 7"), ([7] * 8 + [8], "only 2 values, 7 and 8")]
 )
 def test_too_few_times_are_refused(when, seen):
     with pytest.raises(SplitError, match=seen):

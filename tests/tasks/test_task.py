@@ -17,6 +17,7 @@ from lepton_pipeline.system.records import from_json, to_json
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.forecast import Forecast
 from lepton_pipeline.tasks.multiclass import MOST_BOOSTED, Multiclass
 from lepton_pipeline.tasks.regression import _HUBER, Regression
 
@@ -31,6 +32,7 @@ BARE = {
     "logarithm": Regression("log"),
     "robust": Regression(robust=True),
     "quantiles": Regression(quantiles=True, coverage=0.8),
+    "forecast": Forecast(),
 }
 
 
@@ -47,7 +49,7 @@ def labels_of(task, rows=ROWS, seed=0):
 TASKS = {name: task.fitted(labels_of(task)) for name, task in BARE.items()}
 each_task = pytest.mark.parametrize("name", TASKS)
 classes = pytest.mark.parametrize("name", ["binary", "three classes", "forty classes"])
-numbers = pytest.mark.parametrize("name", ["number", "logarithm", "robust", "quantiles"])
+numbers = pytest.mark.parametrize("name", ["number", "logarithm", "robust", "quantiles", "forecast"])
 
 
 def outputs_of(task, labels, noise=1.0, seed=1):
@@ -83,10 +85,14 @@ def as_torch_has_it(task, outputs, targets):
         return binary_cross_entropy_with_logits(outputs[:, 0], targets, reduction="none")
     if isinstance(task, Multiclass):
         return cross_entropy(outputs, targets, reduction="none")
-    if task.robust:
+    if isinstance(task, Forecast):
+        losses, levels = torch.zeros_like(targets), dict(enumerate(task.all_levels))
+    elif task.robust:
         return 2 * huber_loss(outputs[:, 0], targets, reduction="none", delta=_HUBER)
-    losses = mse_loss(outputs[:, 0], targets, reduction="none")
-    for place, level in enumerate(task.levels if task.quantiles else (), start=1):
+    else:
+        losses = mse_loss(outputs[:, 0], targets, reduction="none")
+        levels = dict(enumerate(task.levels, start=1)) if task.quantiles else {}
+    for place, level in levels.items():
         given = [(float(true), float(told)) for true, told in zip(targets, outputs[:, place], strict=True)]
         pinball = [theirs.mean_pinball_loss([true], [told], alpha=level) for true, told in given]
         losses = losses + torch.tensor(pinball)
@@ -162,6 +168,19 @@ def test_outputs_are_the_logits_of_what_is_combined(name):
         assert scores.sum(axis=1) == pytest.approx(np.ones(ROWS))
 
 
+@pytest.mark.parametrize(
+    ("task", "loss"),
+    [
+        (Regression(), "squared_error"),
+        (Regression(robust=True), "huber_loss"),
+        (Regression(quantiles=True), "squared_error_and_pinball_loss"),
+        (Regression(robust=True, quantiles=True), "huber_loss_and_pinball_loss"),
+    ],
+)
+def test_a_curve_is_named_after_the_loss_that_is_learnt(task, loss):
+    assert task.curves == (loss, "absolute_error")
+
+
 @numbers
 def test_outputs_are_standardised_and_restored(name):
     task, labels = TASKS[name], labels_of(TASKS[name])
@@ -187,6 +206,13 @@ def test_row_losses_are_those_of_scikit_learn(name):
         measure = theirs.mean_absolute_error if task.robust else theirs.mean_squared_error
         mean = outputs if outputs.ndim == 1 else outputs[:, 0]
         expected = measure(task._standardised(labels), mean)
+        if isinstance(task, Forecast):
+            truth, levels = task._standardised(labels), task.all_levels
+            pinball = [
+                theirs.mean_pinball_loss(truth, outputs[:, place], alpha=level)
+                for place, level in enumerate(levels)
+            ]
+            expected = np.mean(pinball)
     else:
         expected = theirs.log_loss(labels, task.from_outputs(outputs), labels=np.unique(labels))
     assert losses.mean() == pytest.approx(expected, rel=1e-9)
@@ -199,7 +225,7 @@ def test_levelled_outputs_are_right_on_average(name):
     task, labels = TASKS[name], labels_of(TASKS[name])
     outputs = outputs_of(task, labels) + 0.8
     levelled = task.levelled(outputs, labels)
-    if isinstance(task, Multiclass):
+    if isinstance(task, Multiclass | Forecast):
         assert np.array_equal(levelled, outputs)
     elif isinstance(task, Binary):
         assert task.from_outputs(levelled).mean() == pytest.approx(labels.mean())
@@ -400,7 +426,9 @@ def test_a_task_that_is_none_is_refused_by_its_name():
 def test_only_scores_of_the_same_classes_or_of_numbers_compare(name):
     alike = [other for other, task in TASKS.items() if TASKS[name].differs_from(task) is None]
     assert alike == (
-        ["number", "logarithm", "robust", "quantiles"] if isinstance(TASKS[name], Regression) else [name]
+        ["number", "logarithm", "robust", "quantiles"]
+        if isinstance(TASKS[name], Regression) and name != "forecast"
+        else [name]
     )
 
 

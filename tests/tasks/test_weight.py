@@ -8,19 +8,19 @@ import pytest
 
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError
 from lepton_pipeline.evaluation.metrics import evaluate
-from lepton_pipeline.evaluation.outcomes import best_f1_threshold
 from lepton_pipeline.model.baseline import score_baselines
 from lepton_pipeline.model.boosting.fit import Targets, boost
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.parameters import Dataset, Evaluation, Split, Training
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.statistics.thresholds import best_f1_threshold
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.calibration import fit_line
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.multiclass import Multiclass
 from lepton_pipeline.tasks.regression import Regression
-from lepton_pipeline.tasks.split import split_rows
+from lepton_pipeline.tasks.split import row_weights, split_rows
 
 RNG = np.random.default_rng(5)
 WEIGHTS = RNG.integers(1, 4, 400).astype(float)
@@ -138,6 +138,12 @@ def test_the_column_is_no_feature_and_stands_beside_the_parts():
         ([1.0, -2.0] * 50, r"holds -2.0 in row 1, one of 50 rows without a weight of 0 or more"),
         ([1.0, np.nan] * 50, r"holds nan in row 1, one of 50"),
         ([0.0] * 100, r"is 0 in every row; name another column"),
+        (
+            [1.0, 1e300] * 50,
+            r"holds 1 in row 0 and 1e\+300 in row 1, but weights must lie within .* cap them",
+        ),
+        ([1e300] * 100, r"holds 1e\+300 in row 0"),
+        ([0.0, 3e-5, 1e8] * 33 + [0.0], r"holds 3e-05 in row 1 and 1e\+08 in row 2"),
         (["much"] * 100, r"holds \['much'\], no number"),
     ],
 )
@@ -147,16 +153,24 @@ def test_weights_are_numbers_of_nought_or_more(weights, message):
         split_rows(table, Target(Binary()), Dataset(target="y", positive=1, weight="w"), Split())
 
 
+def test_weights_of_any_usual_unit_are_taken():
+    for unit in (1e-9, 1.0, 1e9):
+        weights = pd.DataFrame({"w": unit * np.array([0.0, 1.0, 900.0])})
+        assert row_weights(weights, "w").tolist() == weights["w"].tolist()
+
+
 def test_rows_without_weight_teach_and_test_nothing():
     table = pd.DataFrame({"y": ["a", "b", "c"] * 30, "w": [1.0, 2.0, 0.0] * 30})
     dataset = Dataset(target="y", classes="all", weight="w")
     with pytest.raises(
-        SplitError, match=r"but needs class 'c' of a w \(dataset.weight\) above 0; provide more"
+        SplitError,
+        match=r"but needs class 'c' of a w \(dataset.weight\) above 0; give more rows of the rarest class a",
     ):
         split_rows(table, Target(Multiclass(["a", "b", "c"])), dataset, Split())
     table = pd.DataFrame({"y": np.arange(100.0), "t": np.arange(100), "w": [1.0] * 80 + [0.0] * 20})
     dataset = Dataset(target="y", task="regression", time="t", weight="w")
     with pytest.raises(
-        SplitError, match=r"part 'test' has 0 rows .* needs 10 rows of a w \(dataset.weight\)"
+        SplitError,
+        match=r"part 'test' has 0 rows .* needs 10 rows of a w .* above 0; give more rows a weight",
     ):
         split_rows(table, Target(Regression()), dataset, Split(strategy="time"))

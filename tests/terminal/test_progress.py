@@ -69,8 +69,8 @@ def test_a_second_fit_on_all_rows_has_no_held_out_figures(clock, said):
 @pytest.mark.parametrize(
     ("task", "figures"),
     [
-        (Multiclass, "held-out log loss 0.5000  accuracy 0.7500 (best)"),
-        (Regression, "held-out squared error 0.5000  absolute error 0.7500 (best)"),
+        (Multiclass("abc"), "held-out log loss 0.5000  accuracy 0.7500 (best)"),
+        (Regression(), "held-out squared error 0.5000  absolute error 0.7500 (best)"),
     ],
 )
 def test_figures_are_named_as_the_task_names_them(clock, said, task, figures):

@@ -4,10 +4,12 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading
 from lepton_pipeline.evaluation.costs import Costs, Curve
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies, MeasuredRows, Remaining
+from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Gap, Slice, Slices
 from lepton_pipeline.features.column_record import NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
@@ -140,7 +142,7 @@ def test_the_summary_names_what_a_reader_looks_for(capsys):
         "1,234 EUR for 1,000 cases; 3,000 if none is acted on, 5,000 if all are;",
         "saves 1,766 [1,500, 2,000] against the better",
         "city = [/b]: auc -0.300 [-0.400, -0.200] against all others;",
-        "recall +0.100 [+0.050, +0.150] against all others; 1 more in slices.json",
+        "recall +10.0 points [+5.0 points, +15.0 points] against all others; 1 more in slices.json",
         "model        Boosting alone; model and baselines learn from training rows, are tuned on validation rows, then",
         "refused: auc 0.8 is below 0.9",
         "1.8, the longest: ingest_table 1.2, evaluate 0.5",
@@ -279,3 +281,19 @@ def test_costs_of_other_tasks_name_their_other_ways_to_decide(capsys):
         in printed
     )
     assert "the model saves 150 [100, 200] against the better" in printed
+
+
+def test_when_cases_are_handed_over_is_told_in_shares(capsys):
+    results = without_threshold(Multiclass(["a", "b", "c"]), {"log_loss": AUC, "macro_f1": AUC})
+    parts = ["train"] * 5 + ["validation"] * 3 + ["test"] * 2
+    results["split"] = pd.DataFrame(
+        {"part": [*parts, *[OUTSIDE["validation"]] * 20, *[OUTSIDE["test"]] * 30]}
+    )
+    figures = {name: Estimate(0.9, 0.85, 0.95) for name in ("accuracy", "answered", "right", "caught")}
+    results["scope"] = Scope(inside=2, outside=30, threshold=0.625, figures=figures)
+    results["contract_result"] = RESULTS["contract_result"]
+    print_summary("shop", results, {"evaluate": 0.5}, "make ui")
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "out of scope: 20 to choose when to hand over, 30 for the test" in printed
+    assert "scope 90.0% [85.0%, 95.0%] of the test rows in scope are decided on, 90.0%" in printed
+    assert "of those out of scope are handed over; decided on from a probability of 0.625" in printed

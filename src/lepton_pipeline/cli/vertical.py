@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,22 +40,27 @@ def vertical() -> None:
 )
 @click.option("--time", help="Column of dates, or of numbers in their order.")
 @click.option("--group", help="Column of what several rows belong to, a customer say.")
+@click.option(
+    "--series",
+    multiple=True,
+    help="Column that tells series apart, whose periods to come are forecast; may be given several times.",
+)
+@click.option("--horizon", type=click.IntRange(1, 400), help="Periods of each series that are forecast.")
+@click.option(
+    "--frequency",
+    type=click.Choice(["15min", "30min", "h", "D", "W", "MS", "QS", "YS"]),
+    help="How long a period is, from a quarter of an hour to a year; by default as the dates suggest.",
+)
 @options.reports_errors
-def new(
-    name: str,
-    files: tuple[Path, ...],
-    target: str | None,
-    positive: str | None,
-    task: str | None,
-    time: str | None,
-    group: str | None,
-) -> None:
-    """Write the declaration of a new vertical NAME from its data."""
+def new(name: str, files: tuple[Path, ...], **wanted: Any) -> None:
+    """Write the declaration of a new vertical NAME from its data.
+
+    With --series and --horizon, of one that forecasts series.
+    """
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
     from lepton_pipeline.onboarding.new.plan import Wanted
 
-    wanted = Wanted(target, positive, task, time, group)
-    print_new(new_vertical(options.project_folder(), name, list(files), wanted))
+    print_new(new_vertical(options.project_folder(), name, list(files), Wanted(**wanted)))
 
 
 @vertical.command(name="list")

@@ -61,6 +61,6 @@ def declared_columns(
 def feature_columns(table: pd.DataFrame, dataset: Dataset) -> list[str]:
     """The columns without a role, which are features, in the order of the table."""
     roles = dataset.roles()
-    features = {"numeric", "categorical"}
+    features = {"numeric", "categorical", "text"}
     others = {column for role in roles.keys() - features for column in roles[role]}
     return [column for column in table.columns if column not in others]

@@ -16,6 +16,7 @@ from unicodedata import normalize
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lepton_pipeline.data.mask import Masker
 from lepton_pipeline.data.raw_file import RawFile, Readable
 from lepton_pipeline.data.reading import BrokenRecord
 from lepton_pipeline.errors import DataError
@@ -191,11 +192,14 @@ def find_lines(file: RawFile, records: list[tuple[int, str]], ingestion: Ingesti
     wanted = dict(records)
     found: list[BrokenRecord] = []
     dialect, number = Dialect.of(file, ingestion), 0
+    masker = Masker.of(ingestion)
     with closing(csv_records(file, dialect)) as lines:
         for line, _, record in lines:
             number += bool(record)
             if record and number in wanted:
-                shown = dialect.separator.join(record)
+                # Which column a value belongs to is not known.
+                fields = record if masker is None else masker.texts(record)
+                shown = dialect.separator.join(fields)
                 found.append(BrokenRecord(file.name, line, wanted.pop(number), shown[:_TEXT]))
             if not wanted:
                 break

@@ -17,6 +17,7 @@ from lepton_pipeline.data.labels import label_columns
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.data.source import Known, Raw, Source, Survey
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
 
 # Expectations about what tells rows apart.
@@ -37,6 +38,7 @@ def ingest_table(
             broken; a declared date cannot be read.
     """
     needed = declared_columns(dataset, contract, features) | {"ingestion.dates": list(ingestion.dates)}
+    needed |= _masked(ingestion, "ingestion.mask.columns")
     source = Source.open(raw, ingestion, needed)
     # A window that declares when labels are known may use one before all are.
     declared = any(window.known is not None for window in features.windows.values())
@@ -71,7 +73,10 @@ def read_table(
         DataError: as `ingest_table`.
     """
     key = f"tables.{name}"
-    source = Source.open(raw, ingestion, declared_columns(None, contract, Features(), key))
+    mask = None if ingestion.mask is None else ingestion.mask.of_table(name)
+    ingestion = ingestion.model_copy(update={"mask": mask})
+    needed = declared_columns(None, contract, Features(), key)
+    source = Source.open(raw, ingestion, needed | _masked(ingestion, f"ingestion.mask.columns.{name}"))
     own = None if dataset is None else dataset.model_copy(update={"time": contract.time})
     keys = key_columns(dataset, contract, features or Features())
     table, survey = _read(source, None if own is None else _known(source, own, None), contract, keys, key)
@@ -94,6 +99,7 @@ def key_columns(dataset: Dataset | None, contract: Contract, features: Features)
         return keys
     roles = dataset.roles()
     keys |= {name for role in ("id", "group", "categorical") for name in roles[role]}
+    keys |= set(dataset.keys_excluded)
     return keys - {dataset.target, dataset.time, *dataset.numeric}
 
 
@@ -108,11 +114,27 @@ def _read(
 ) -> tuple[Rows, Survey]:
     survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
+    _require_texts(source.ingestion, survey.kinds.of)
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)
     typed = (chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known))
     table = Rows.spooled(copies.watch(typed if late is None else map(late.add, typed), prints))
     copies.check()
     return table, survey
+
+
+def _masked(ingestion: Ingestion, key: str) -> dict[str, list[str]]:
+    """The masked columns by the key that declares them."""
+    return {} if ingestion.mask is None else {key: ingestion.mask.names()}
+
+
+def _require_texts(ingestion: Ingestion, kinds: dict[str, str]) -> None:
+    """Refuse to mask a column whose texts are all numbers, where nothing is found."""
+    for name in () if ingestion.mask is None else ingestion.mask.names():
+        if kinds[name] not in ("text", "empty"):
+            raise DataError(
+                f"column {name!r} is masked (ingestion.mask), but holds numbers only, in which nothing is found; "
+                "take it out of ingestion.mask.columns, or declare a pattern for it."
+            )
 
 
 def _known(source: Source, dataset: Dataset, target: str | None) -> Known | None:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.expressions.expression import parse_expression
 from lepton_pipeline.parameters import Dataset
+
+# Parts of rows that are of no class, see `Dataset.out_of_scope`: stages that do not ask for them see none.
+OUTSIDE = {part: f"{part} out of scope" for part in ("validation", "test", "gap")}
+# What stands for the label that they do not have.
+NO_LABEL = -1
+
+
+def row_scale(split: pd.DataFrame) -> npt.NDArray[np.float64] | None:
+    """What each row's label is divided by before it is learnt, [n]; None where labels are learnt as they are."""
+    return split["scale"].to_numpy(np.float64) if "scale" in split else None
+
+
+def learnt_labels(split: pd.DataFrame) -> pd.Series:
+    """Labels as they are learnt, over the scale of their row where there is one."""
+    labels: pd.Series = split["label"]
+    return labels / split["scale"] if "scale" in split else labels
 
 
 def label_missing(table: pd.DataFrame, dataset: Dataset) -> pd.Series:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lepton_pipeline.data import delimited
 from lepton_pipeline.data.delimited import SetApart
 from lepton_pipeline.data.documents import UNREADABLE, read_document
+from lepton_pipeline.data.mask import Masker
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.texts import with_strings
 from lepton_pipeline.errors import DataError, EmptyFileError
@@ -169,9 +170,15 @@ def _refuse_other_kinds(file: RawFile, ingestion: Ingestion) -> None:
 
 @contextmanager
 def explained(file: RawFile, ingestion: Ingestion) -> Iterator[None]:
-    """Turn what a reader raises about a file's content into a DataError."""
+    """Turn what a reader raises about a file's content into a DataError, in which values are masked."""
     try:
         yield
+    except DataError as error:
+        if (masker := Masker.of(ingestion)) is None:
+            raise
+        said = masker.texts(str(error).split(file.name))
+        # Without its cause, which may quote the same record.
+        raise type(error)(file.name.join(said)) from None
     except UnicodeDecodeError as error:
         delimited.refuse_undecodable(file, ingestion)
         raise delimited.undecodable(file.name, ingestion.encoding, error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from hashlib import file_digest
 from typing import Any
 
@@ -21,6 +21,7 @@ from lepton_pipeline.data.files import EMPTY as EMPTY_FILE
 from lepton_pipeline.data.files import ONLY_A_HEADER
 from lepton_pipeline.data.fingerprint import FileCopies, fingerprint
 from lepton_pipeline.data.kinds import Kinds, Wanted, find_kinds, kind_name
+from lepton_pipeline.data.mask import Counts, Masker, masked_note
 from lepton_pipeline.data.raw import explained, read_blocks, read_header
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import BrokenRecord, ReadFile, Reading, SkippedFile
@@ -154,6 +155,10 @@ class Source:
         """The columns, in order."""
         return self.headers[0] + (_added(self._files[0], self.headers[0]) if self._files else [])
 
+    @cached_property
+    def _masker(self) -> Masker | None:
+        return Masker.of(self.ingestion)
+
     @property
     def _files(self) -> list[RawFile]:
         return [] if isinstance(self.raw, pd.DataFrame) else self.raw
@@ -168,11 +173,14 @@ class Source:
     ) -> Survey:
         """Infer the kinds of all columns, or those in `only`, reading all rows once."""
         files = [SetApart(file.name) for file in self._files]
-        chunks = self.chunks(rows, known=known, only=only, seen=files)
+        counts: Counts = {}
+        chunks = self.chunks(rows, known=known, only=only, seen=files, counts=counts)
         kinds = find_kinds((chunk.block for chunk in chunks), self.ingestion, wanted)
         bare = [SkippedFile(file.file, ONLY_A_HEADER) for file in files if len(files) > 1 and not file.rows]
         for name, doubt in ((name, doubt) for file in files for name, doubt in file.doubts.items()):
             kinds.notes[name] = [*kinds.notes.get(name, []), doubt]
+        for name, hits in counts.items():
+            kinds.notes[name] = [*kinds.notes.get(name, []), masked_note(hits)]
         return Survey(kinds, files, [*self.skipped, *bare], self._examples(files))
 
     def chunks(
@@ -182,10 +190,12 @@ class Source:
         known: Known | None = None,
         only: Sequence[str] | None = None,
         seen: list[SetApart] | None = None,
+        counts: Counts | None = None,
     ) -> Iterator[Chunk]:
         """Rows as they were read, at most `rows` at a time, numbered from 0; a DataError without any.
 
-        What is no row is recorded in `seen`, by file.
+        What `ingestion.mask` declares is masked, and counted in `counts`. What is no row is recorded in
+        `seen`, by file.
         """
         read = start = 0
         for whole in _of_size(self._blocks(seen), rows):
@@ -193,6 +203,8 @@ class Source:
             if known is not None:
                 block = known.apply(block, read)
             read += len(whole)
+            if self._masker is not None:
+                block = self._masker.block(block, self.ingestion, counts)
             if len(block):
                 yield Chunk(start, block)
                 start += len(block)

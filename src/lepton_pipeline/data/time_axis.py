@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.errors import ConfigurationError, did_you_mean
+from lepton_pipeline.parameters import Dataset, Index
 from lepton_pipeline.parameters.durations import as_timedelta
 
 _DAY, _HOUR = 86400.0, 3600.0
 _FEW_STEPS = 4
+_PERIODS = {"day": "D", "week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,31 @@ def axis(times: pd.Series) -> np.ndarray:
 def shown(time: float, dates: bool) -> str:
     """A time of the axis as an ISO date or a number."""
     return pd.Timestamp(time, unit="s").round("s").isoformat() if dates else f"{time:.15g}"
+
+
+def periods(table: pd.DataFrame, index: Index, dataset: Dataset) -> pd.Series | None:
+    """Calendar period of each row that an index is taken by, missing without a date; None: all rows are one.
+
+    Raises ConfigurationError if the declared column of times is absent or holds no dates.
+    """
+    name = index.time or dataset.time
+    if index.every == "batch" or name is None:
+        return None
+    key = "dataset.time" if index.time is None else "monitoring.index.time"
+    if name not in table:
+        close = did_you_mean(name, map(str, table))
+        raise ConfigurationError(
+            f"{key}: there is no column {name!r} in the table; {close}name a column of dates."
+        )
+    times = table[name]
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        shown = ", ".join(map(repr, times.dropna().iloc[:1].tolist())) or "nothing"
+        raise ConfigurationError(
+            f"{key}: {name!r} holds no dates, but {shown}, and periods of monitoring.index are of dates; declare their "
+            "format in ingestion.dates, name another column in monitoring.index.time, or declare every: batch."
+        )
+    found: pd.Series = times.dt.tz_localize(None).dt.to_period(_PERIODS[index.every or "month"])
+    return found
 
 
 def window_length(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.parameters.durations import before
@@ -18,7 +19,8 @@ from lepton_pipeline.parameters.durations import before
 # Format 1 has no `identity`: its hashes are of whole rows, also where an id was declared.
 FORMAT, FORMATS = 2, (1, 2)
 DESCRIPTION, HASHES, GROUPS = "training_rows.json", "training_rows.npy", "training_groups.npy"
-_LEARNT_FROM = ("train", "validation")
+# Rows of no class choose when a model hands over.
+LEARNT_FROM = ("train", "validation", OUTSIDE["validation"])
 # Rows with a known hash, to notice a release of pandas that hashes otherwise.
 _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 
@@ -52,7 +54,7 @@ class TrainingRows:
         cls, table: pd.DataFrame, split: pd.DataFrame, inputs: Iterable[str], dataset: Dataset
     ) -> TrainingRows:
         """Hash the training and validation rows, by the columns `inputs` that the model reads."""
-        parts = split[split["part"].isin(_LEARNT_FROM)]
+        parts = split[split["part"].isin(LEARNT_FROM)]
         rows = table.loc[parts.index]
         keys = [name for name in (dataset.id, dataset.time) if name is not None]
         columns = {name: _kind(table[name]) for name in dict.fromkeys([*inputs, *keys])}

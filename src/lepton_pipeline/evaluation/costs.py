@@ -13,13 +13,14 @@ import pandas as pd
 from pydantic import Field
 
 from lepton_pipeline.evaluation.metrics import OWN
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving, capacity_threshold
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.policies import CASES, price_policies
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.measures import accumulate, weigh
+from lepton_pipeline.statistics.thresholds import capacity_threshold
 from lepton_pipeline.tasks.task import mean
 
 # Shares of the cases that the rows of the what-if table act on, as far as equal scores and rounding allow.
@@ -99,17 +100,20 @@ def measure_costs(
     outcome_costs: pd.DataFrame,
     evaluation: Evaluation,
     units: pd.DataFrame | None = None,
+    outside: pd.DataFrame | None = None,
 ) -> Costs:
     """Cost of decisions, for 1,000 test cases, by the model, by baselines and by constant policies.
 
     Every model is judged at its own threshold. Intervals are 95 % bootstrap intervals over the resamples of
     `evaluate`, with varying base rate; costs are compared resample by resample, so that common chance
     cancels. `outcome_costs` are those of `price_outcomes`, without columns if no costs are declared.
-    Where no threshold decides, policies are those of the task, see `price_policies`.
+    Where no threshold decides, policies are those of the task, see `price_policies`; test rows `outside` of its
+    classes (see `score_outside`) count, too.
     """
     if metrics.threshold is None:
-        rows = scores[scores["part"] == "test"]
+        rows = pd.concat([scores[scores["part"] == "test"], outside], join="inner")
         sample = Sample.of(rows["label"], units, model.task, rows.get("weight"))
+        sample = replace(sample, row_weights=model.task.shares(sample.labels, sample.row_weights))
         policies, saving = price_policies(rows, sample, evaluation)
         unit = evaluation.decision_unit
         return Costs(declared=bool(policies), unit=unit, policies=policies, saving=saving)

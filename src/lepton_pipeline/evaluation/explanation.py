@@ -11,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.resampling import LEVEL, Sample
 from lepton_pipeline.features.column_encoders import NumericColumn
+from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import Evaluation
@@ -78,7 +79,7 @@ class Explanation:
     figure: float  # the metric on them
     permutations: int
     importance: list[Importance]  # the largest first
-    effects: list[Effect]  # of the most important columns except dates
+    effects: list[Effect]  # of the most important columns except dates and texts
     reference: dict[str, str]  # the typical row, as shown
     examples: list[Example]
 
@@ -112,7 +113,10 @@ def explain_model(
     scores = artefact.scores(rows)
     importance = _importance(artefact, rows, sample, scores, generator)
     names = [each.column for each in importance]
-    main = [name for name in names if not pd.api.types.is_datetime64_any_dtype(rows[name])][:_COLUMNS]
+    texts = {column.name for column in artefact.encoder.columns if isinstance(column, TextColumn)}
+    main = [
+        name for name in names if name not in texts and not pd.api.types.is_datetime64_any_dtype(rows[name])
+    ][:_COLUMNS]
     return Explanation(
         metric=task.explained_by,
         rows=len(rows),
@@ -120,7 +124,10 @@ def explain_model(
         permutations=PERMUTATIONS,
         importance=importance,
         effects=[_effect(artefact, rows, name) for name in main],
-        reference={column: artefact.shown(column, value) for column, value in artefact.reference.items()},
+        reference={
+            column: "an empty text" if column in texts else artefact.shown(column, value)
+            for column, value in artefact.reference.items()
+        },
         examples=_examples(artefact, rows, sample.labels, scores),
     )
 

@@ -14,7 +14,13 @@ from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
-from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.statistics.metric_table import (
+    METRICS,
+    bound_text,
+    higher_is_better,
+    lead_text,
+    metric_text,
+)
 from lepton_pipeline.system.readable import clipped, four_digits
 from lepton_pipeline.tasks.task import Task
 
@@ -94,10 +100,11 @@ def _hold(name: str, metric: str, figure: Estimate, bound: tuple[str, float, str
     value, low, high = (_shown(metric, each) for each in (figure.value, figure.low, figure.high))
     text = f"{metric} {value} [{low}, {high}]{what}"
     if sign * (figure.low if end == "low" else figure.high) >= sign * limit:
-        return replace(known, text=f"{text} is {least} {limit:g}")
+        return replace(known, text=f"{text} is {least} {bound_text(metric, limit)}")
     verb = "reaches" if sign * figure.value >= sign * limit else "is"
     advice = f"bring more rows or better columns, or declare in {key} what is good enough"
-    return replace(known, passed=False, text=f"{text} {verb} {beyond} the declared {limit:g}", next=advice)
+    declared = bound_text(metric, limit)
+    return replace(known, passed=False, text=f"{text} {verb} {beyond} the declared {declared}", next=advice)
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ def check_baseline(
     passed, advice = not (is_worse if first else may_be), None
     text = f"{gate.metric} is {above(difference, gate.metric)} baseline {baseline} on {rows:,} rows"
     if may_be:
-        margin = f"{gate.baseline_margin:g}{'' if higher_is_better(gate.metric) else f', {-limit:.4g}'}"
+        margin = f"{gate.baseline_margin:g}{'' if higher_is_better(gate.metric) else f', {_lead(gate.metric, -limit)}'}"
         text += f", so it {'is' if is_worse else 'may be'} worse by more than gate.baseline_margin {margin}"
     if not passed:
         text += _strongest(metrics, gate, baseline)
@@ -190,7 +197,7 @@ def _short_of(limit: float, gate: Gate) -> str:
         return f"is not significantly above {limit:g}"
     if not limit:
         return "is not significantly below 0"
-    return f"may be worse by more than gate.margin {gate.margin:g}, {-limit:.4g}"
+    return f"may be worse by more than gate.margin {gate.margin:g}, {_lead(gate.metric, -limit)}"
 
 
 def _figures(difference: Estimate) -> tuple[float, float | None, float | None, bool | None]:
@@ -243,13 +250,17 @@ def first_reason(checks: Sequence[Check], metrics: Metrics, gate: Gate) -> str:
 def above(difference: Estimate, metric: str) -> str:
     """A lead with its interval, as "0.0123 [0.0010, 0.0240] above", or below where lower is better."""
     sign = -1 if difference.value < 0 else 1
-    low, high = (_shown(metric, end) for end in sorted(sign * end + 0.0 for end in difference.ends))
+    low, high = (_lead(metric, end) for end in sorted(sign * end + 0.0 for end in difference.ends))
     word = "above" if (sign > 0) == higher_is_better(metric) else "below"
-    return f"{_shown(metric, abs(difference.value))} [{low}, {high}] {word}"
+    return f"{_lead(metric, abs(difference.value))} [{low}, {high}] {word}"
 
 
 def _shown(metric: str, value: float) -> str:
-    return four_digits(value) if METRICS[metric].in_unit else f"{value:.4f}"
+    return four_digits(value) if METRICS[metric].in_unit else metric_text(metric, value)
+
+
+def _lead(metric: str, value: float) -> str:
+    return four_digits(value) if METRICS[metric].in_unit else lead_text(metric, value)
 
 
 def _margin(metric: str, margin: float, theirs: Mapping[str, Estimate]) -> float:

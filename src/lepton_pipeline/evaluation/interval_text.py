@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from lepton_pipeline.statistics.estimates import FEWEST_CASES, Estimate, Metrics
+from lepton_pipeline.statistics.metric_table import metric_text
 
 # Cases that it takes for an interval that is not approximate.
 MANY_CASES = 50
@@ -25,6 +27,12 @@ def bracket(figure: Estimate, shown: Callable[[float], str] = "{:.4f}".format) -
         return f"[{UNJUDGED}]"
     low, high = figure.ends
     return f"{APPROXIMATE * figure.approximate}[{shown(low)}, {shown(high)}]"
+
+
+def measured_text(metric: str, figure: Estimate) -> str:
+    """A metric with its interval: 0.7250 [0.7010, 0.7490], or 12.35 % [11.02 %, 13.10 %]."""
+    written = partial(metric_text, metric)
+    return f"{written(figure.value)} {bracket(figure, written)}"
 
 
 def quality_warnings(metrics: Metrics) -> list[str]:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 from lepton_pipeline.data.copies_found import Copies, CopiesFound, Entity
-from lepton_pipeline.evaluation.interval_text import bracket
+from lepton_pipeline.evaluation.interval_text import measured_text
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import METRICS
-from lepton_pipeline.system.readable import figure_text
 
 # More copies than this share of the rows may decide a result.
 NOTABLE = 0.01
@@ -129,12 +128,9 @@ def deduplicate(found: CopiesFound) -> str:
 def _measured(found: CopiesFound, left_out: Copies | Entity) -> str:
     if not isinstance(found, MeasuredCopies) or not isinstance(left_out, MeasuredRows | MeasuredEntity):
         return ""
-    figure, without = found.figure, left_out.without
-    said = (
-        f"; the {METRICS[found.metric].inside} is {figure_text(figure.value)} {bracket(figure, figure_text)}"
-    )
+    without, metric = left_out.without, found.metric
+    said = f"; the {METRICS[metric].inside} is {measured_text(metric, found.figure)}"
     if without.figure is None:
         positive = "" if without.positives is None else f", {without.positives:,} positive"
         return f"{said}, and cannot be measured without them: {without.rows:,} test rows are left{positive}"
-    left = f"{figure_text(without.figure.value)} {bracket(without.figure, figure_text)}"
-    return f"{said}, without them {left} on {without.rows:,} rows"
+    return f"{said}, without them {measured_text(metric, without.figure)} on {without.rows:,} rows"

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.labels import OUTSIDE, row_scale
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.evaluation.outcomes import acting_and_leaving, best_f1_threshold, least_cost_threshold
+from lepton_pipeline.evaluation.outcomes import acting_and_leaving
 from lepton_pipeline.evaluation.resampling import Sample
 from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.estimates import Estimate, Evidence, Metrics, Rows
 from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
+from lepton_pipeline.statistics.thresholds import best_f1_threshold, least_cost_threshold
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
@@ -53,7 +55,8 @@ def score_rows(
         wanted.append("network")
     own = [name for name in ("part", "label", "weight") if name in split]
     task, rows = model.task, split.loc[split["part"].isin(["validation", "test"]), own]
-    test = model.scores(encoded.loc[rows.index[rows["part"] == "test"]])
+    tested = split[split["part"] == "test"]
+    test = model.scores(encoded.loc[tested.index], row_scale(tested))
     parts = pd.concat([held_out, test]).loc[rows.index]
     found = {
         name: column
@@ -63,6 +66,15 @@ def score_rows(
     ours = pd.DataFrame(found, index=rows.index)
     boosted = task.columns(BOOSTING, task.scores(parts, "boosting")) if model.boosting else {}
     return rows.join(ours).join(baseline_scores).join(scores_in_use).assign(**boosted)
+
+
+def score_outside(model: Predictor, encoded: pd.DataFrame, split: pd.DataFrame) -> pd.DataFrame:
+    """Score the test rows that are of no class, with the columns of `score_rows` that are the model's; often none."""
+    rows = split.loc[
+        split["part"] == OUTSIDE["test"], [name for name in ("part", "label", "weight") if name in split]
+    ]
+    scores = model.predict(encoded.loc[rows.index]) if len(rows) else model.task.no_scores
+    return rows.join(pd.DataFrame(model.task.columns("model", scores), index=rows.index))
 
 
 def evaluate(

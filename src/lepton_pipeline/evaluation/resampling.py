@@ -10,6 +10,7 @@ from math import inf, sqrt
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.interval_text import FEWEST_UNITS, MANY_CASES, MANY_UNITS
@@ -31,8 +32,9 @@ _SHARED_BY_NEIGHBOURS = sqrt(1 / (1 - 1 / (3 * _DELAYS)))
 
 
 def find_units(feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Find the resampling units of the test rows; see `resampling_units`."""
-    return resampling_units(feature_table.loc[split.index[split["part"] == "test"]], dataset)
+    """Find the resampling units of the test rows, also of those out of scope; see `resampling_units`."""
+    tested = split["part"].isin(["test", OUTSIDE["test"]])
+    return resampling_units(feature_table.loc[split.index[tested]], dataset)
 
 
 def resampling_units(rows: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:

@@ -89,7 +89,7 @@ class CategoricalColumn:
     @classmethod
     def fit(cls, column: pd.Series, input_kind: str) -> CategoricalColumn:
         """Give a code to every value of at least 10 training rows; below 1,000 rows 1 %, at least 2."""
-        positions, keys = _keys(column, input_kind)
+        positions, keys = distinct_texts(column, input_kind)
         rows = np.bincount(positions[positions >= 0], minlength=len(keys))
         counts: dict[str, int] = {}
         for key, count in zip(keys, rows.tolist(), strict=True):
@@ -106,7 +106,7 @@ class CategoricalColumn:
 
     def transform(self, column: pd.Series) -> dict[str, npt.NDArray[np.int32]]:
         """Look the text of every value up; a value may arrive with another dtype than in training."""
-        positions, keys = _keys(column, self.input)
+        positions, keys = distinct_texts(column, self.input)
         # A missing value has position -1, which is the last entry.
         codes = np.array([*(self._codes.get(key, UNSEEN) for key in keys), MISSING], dtype=np.int32)
         return {self.name: codes[positions]}
@@ -118,7 +118,7 @@ class CategoricalColumn:
         (two values may share one), and of each text whether it is `SEEN` (with a code of its own), `RARE`
         (too rare for one, as far as that was kept) or `NEW`.
         """
-        positions, keys = _keys(column, self.input)
+        positions, keys = distinct_texts(column, self.input)
         rare = np.where(self._had_rarely(keys), RARE, NEW)
         return positions, keys, np.where([key in self._codes for key in keys], SEEN, rare)
 
@@ -129,7 +129,7 @@ class CategoricalColumn:
 
     def texts(self, column: pd.Series) -> pd.Series:
         """Write every value as its look-up text, rare and unseen ones too; missing stays missing."""
-        positions, keys = _keys(column, self.input)
+        positions, keys = distinct_texts(column, self.input)
         return pd.Series([*keys, None], dtype=object).take(positions).set_axis(column.index)
 
     def _had_rarely(self, texts: list[str]) -> npt.NDArray[np.bool_]:
@@ -145,9 +145,6 @@ class CategoricalColumn:
         # The first of equal ones counts.
         codes = list(enumerate(map(_composed, self.categories), start=FIRST_CATEGORY))
         return {key: code for code, key in reversed(codes)}
-
-
-EncodedColumn = NumericColumn | CategoricalColumn
 
 
 def enough_rows(rows: int) -> int:
@@ -191,11 +188,13 @@ def _quantile_map(numbers: Floats) -> tuple[Floats, Floats]:
     return values, np.array([normal.inv_cdf(middle) for middle in middles.clip(EDGE, 1 - EDGE)])
 
 
-def _keys(column: pd.Series, input_kind: str) -> tuple[Positions, list[str]]:
-    """Position of each row's value (-1 missing), and the text of every position."""
+def distinct_texts(column: pd.Series, input_kind: str) -> tuple[Positions, list[str]]:
+    """Position of each row's value (-1 missing), and the text of every position; two values may share one."""
     if column.dtype == object:
-        # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other.
-        column = column.map(_text, na_action="ignore")
+        # Mixed objects first become texts: 1 and True are equal as objects, and one would hide the other. As objects,
+        # since pandas' own type of texts has no place for half a character.
+        written = zip(column.tolist(), column.isna().tolist(), strict=True)
+        column = pd.Series([None if missing else _text(value) for value, missing in written], dtype=object)
     positions, values = pd.factorize(column)
     keys = [_text(value) for value in np.asarray(values)]
     if input_kind == "boolean":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-NUMBER, CATEGORY, DATE, OTHERS, UNUSED = "number", "category", "date", "through others", "not used"
+NUMBER, CATEGORY, TEXT = "number", "category", "text"
+DATE, OTHERS, UNUSED = "date", "through others", "not used"
 # What only the vertical's own code has seen.
 BY_CODE = "by the vertical's own code"
 
@@ -23,7 +24,7 @@ class Column:
     missing: int
     missing_share: float
     distinct: int | None  # number of different values; None if not counted
-    # `NUMBER` or `CATEGORY` if the model reads it; `DATE` or `OTHERS` if only through computed columns;
+    # `NUMBER`, `CATEGORY` or `TEXT` if the model reads it; `DATE` or `OTHERS` if only through computed columns;
     # `UNUSED`; or `BY_CODE`
     used_as: str
     through: list[str] = field(default_factory=list)  # computed columns that lead to the model

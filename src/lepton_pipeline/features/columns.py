@@ -7,20 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from lepton_pipeline.data.reading import IngestionRecord, Reading
-from lepton_pipeline.features.column_encoders import EncodedColumn, NumericColumn
+from lepton_pipeline.features.column_encoders import CategoricalColumn, NumericColumn
 from lepton_pipeline.features.column_record import (
     BY_CODE,
     CATEGORY,
     DATE,
     NUMBER,
     OTHERS,
+    TEXT,
     UNUSED,
     Column,
     Columns,
 )
 from lepton_pipeline.features.derive import columns_read, in_order
-from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.encode import EncodedColumn, Encoder
 from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.parameters import Dataset, Features
 
 _ROLES = {"exclude": "excluded", "categorical": "category"}
@@ -36,6 +38,7 @@ _NEVER_FEATURES = {
     "exclude": "declared in dataset.exclude",
     "sensitive": "declared in dataset.sensitive",
     "weight": "it says how much a row counts (dataset.weight)",
+    "scale": "the target is divided by it (dataset.scale)",
 }
 
 
@@ -75,7 +78,8 @@ def list_columns(
     `encoded` are the columns that a model reads; `why_not` gives reasons for others, before those of their
     roles. `reading` records how the table was read, None for a table made of others; `tables` the raw tables.
     """
-    used = {column.name: NUMBER if isinstance(column, NumericColumn) else CATEGORY for column in encoded}
+    kinds_used = {NumericColumn: NUMBER, CategoricalColumn: CATEGORY, TextColumn: TEXT}
+    used = {column.name: kinds_used[type(column)] for column in encoded}
     readers = _readers(columns_read(features, dataset), used)
     notes = _notes(reading, tables or {})
     for column in encoded:

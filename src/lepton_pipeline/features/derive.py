@@ -16,7 +16,7 @@ from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.parameters import Dataset, Duration, Features, Ingestion
 
-_NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive", "weight")
+_NEVER_FEATURES = ("target", "id", "time", "group", "exclude", "sensitive", "weight", "scale")
 
 
 def derive_features(clean_table: pd.DataFrame, dataset: Dataset, features: Features) -> pd.DataFrame:

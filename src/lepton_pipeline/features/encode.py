@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +13,27 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.data.labels import learnt_labels
+from lepton_pipeline.data.language import words_a_text
 from lepton_pipeline.errors import DataError, nearest
 from lepton_pipeline.features.column_encoders import (
     CategoricalColumn,
-    EncodedColumn,
     NumericColumn,
     as_numbers,
 )
 from lepton_pipeline.features.leaks import enforce_report
 from lepton_pipeline.features.report import FeatureReport
-from lepton_pipeline.parameters import Dataset, Leaks
+from lepton_pipeline.features.sentence_part import SentencePart
+from lepton_pipeline.features.sentences import SentenceEncoder, carry_files, open_encoder
+from lepton_pipeline.features.text import FOLDS, LearntText, TextColumn, learn_text
+from lepton_pipeline.parameters import Dataset, Features, Leaks, Training
 from lepton_pipeline.statistics.strengths import Array, Strength
 from lepton_pipeline.system.descriptions import read_description, write_arrays, write_description
 from lepton_pipeline.tasks.find import Target
 
-FORMAT = 1
+logger = logging.getLogger(__name__)
+# Of format 2 are encoders of texts: in format 1 a place was a hash.
+FORMAT, FORMAT_OF_TEXTS = 1, 2
 DESCRIPTION, ARRAYS = "encoder.json", "encoder.safetensors"
 # With more rows, trees and networks tell so few values apart themselves.
 MOST_ROWS = 10_000
@@ -37,7 +44,13 @@ ROWS_A_VALUE = 5
 WIDTHS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, np.inf)
 BLOCKS = 5
 
+_TEXT_ARRAYS, _SENTENCE_ARRAYS = ("rarity", "weights", "intercepts"), ("weights", "intercepts")
+_KNOWN = ("words", "pieces")
+_CARRIED = "sentence_encoder"
+_NOTHING, _USUAL = Features(), Training()
+
 Mask = npt.NDArray[np.bool_]
+EncodedColumn = NumericColumn | CategoricalColumn | TextColumn
 
 
 def encode_rows(
@@ -47,19 +60,75 @@ def encode_rows(
     dataset: Dataset,
     feature_report: FeatureReport,
     leaks: Leaks,
+    features: Features = _NOTHING,
+    training: Training = _USUAL,
 ) -> tuple[Encoder, pd.DataFrame]:
     """Fit the encoder on the training rows and encode every row; see `jumping_numbers`.
 
-    Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes.
-    Raises DataError if a feature leaks the target, no feature is left, or a declared numeric column holds
-    something else.
+    Returns the encoder, and one row per row of the table: float32 numbers and int32 category codes. Numbers of
+    texts come from models that have not learnt from the row, see `learn_text`.
+    Raises DataError if a feature leaks the target, no feature is left, or a declared column of numbers or texts
+    holds something else; ConfigurationError if a declared encoder of sentences is not there.
     """
     useless = enforce_report(feature_report, leaks)
     noise = dict.fromkeys(useless, "it adds nothing (see the report on features)")
-    training = feature_table.loc[split.index[split["part"] == "train"]]
-    categorical = [*dataset.categorical, *jumping_numbers(training, split, target, dataset)]
-    encoder = Encoder.fit(training, dataset.model_copy(update={"categorical": categorical}), noise)
-    return encoder, encoder.transform(feature_table)
+    learnt_from = feature_table.loc[split.index[split["part"] == "train"]]
+    categorical = [*dataset.categorical, *jumping_numbers(learnt_from, split, target, dataset)]
+    declared, sentences = features.text, None
+    if declared is not None and declared.encoder is not None:
+        sentences = open_encoder(
+            declared.encoder,
+            declared.sha256,
+            carry=declared.carry,
+            device=training.device,
+            cache=declared.cache,
+        )
+    texts = _learn_texts(feature_table, split, target, dataset, sentences)
+    dataset = dataset.model_copy(update={"categorical": categorical})
+    encoder = Encoder.fit(learnt_from, dataset, noise, texts)
+    encoded: dict[str, np.ndarray] = {}
+    for column in encoder.columns:
+        learnt = texts.get(column.name)
+        if isinstance(learnt, LearntText):
+            encoded |= learnt.encode(feature_table)
+        else:
+            encoded |= column.transform(feature_table[column.name])
+    return encoder, pd.DataFrame(encoded, index=feature_table.index)
+
+
+def _learn_texts(
+    feature_table: pd.DataFrame,
+    split: pd.DataFrame,
+    target: Target,
+    dataset: Dataset,
+    sentences: SentenceEncoder | None,
+) -> dict[str, LearntText | str]:
+    """Fit the declared columns of texts on the rows of the folds, or on training rows that are divided here."""
+    if not dataset.text:
+        return {}
+    labels = learnt_labels(split).to_numpy()
+    weights = split["weight"].to_numpy() if "weight" in split else None
+    rows, folds = feature_table.loc[split.index], split["fold"].to_numpy().astype(np.intp)
+    if (folds < 0).all():
+        folds = np.where(split["part"] == "train", _dealt(rows, dataset), -1)
+    learnt = {
+        name: learn_text(rows[name], labels, folds, target.task, weights, sentences) for name in dataset.text
+    }
+    for name, text in learnt.items():
+        if isinstance(text, LearntText) and text.column.share is not None:
+            logger.info("%s: the sentence has the weight %.1f, its words the rest", name, text.column.share)
+    return learnt
+
+
+def _dealt(rows: pd.DataFrame, dataset: Dataset) -> npt.NDArray[np.intp]:
+    """Deal rows to folds by chance, whole groups where some are declared."""
+    units = np.arange(len(rows))
+    if dataset.group is not None:
+        groups = pd.factorize(rows[dataset.group], use_na_sentinel=False)[0]
+        # A single group cannot be divided.
+        units = groups if groups.any() else units
+    dealt: npt.NDArray[np.intp] = np.random.default_rng(0).permutation(units.max() + 1)[units] % FOLDS
+    return dealt
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +139,30 @@ class Encoder:
     dropped: dict[str, str]
 
     @property
+    def sentences(self) -> SentenceEncoder | None:
+        """The encoder of sentences that a column needs."""
+        parts = (column.sentences for column in self.columns if isinstance(column, TextColumn))
+        return next((part.encoder for part in parts if part is not None), None)
+
+    @property
     def inputs(self) -> dict[str, str]:
         """Raw columns needed by `transform`, in order, each "number", "text" or "boolean"."""
         return {column.name: column.input for column in self.columns}
 
     @classmethod
-    def fit(cls, table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None) -> Encoder:
+    def fit(
+        cls,
+        table: pd.DataFrame,
+        dataset: Dataset,
+        unwanted: Mapping[str, str] | None = None,
+        texts: Mapping[str, LearntText | str] | None = None,
+    ) -> Encoder:
         """Learn quantiles and categories from training rows, except for `unwanted` features.
 
-        Undeclared features are numeric or categorical by their dtype. Raises `DataError`, see `encode_rows`.
+        Undeclared features are numeric or categorical by their dtype; `texts` are learnt already. Raises
+        `DataError`, see `encode_rows`.
         """
-        columns, dropped = fit_columns(table, dataset, unwanted)
+        columns, dropped = fit_columns(table, dataset, unwanted, texts)
         _check_features(columns, dropped, feature_columns(table, dataset))
         return cls(columns, dropped)
 
@@ -107,33 +189,52 @@ class Encoder:
         """Write `encoder.json` and `encoder.safetensors`; equal encoders give equal bytes."""
         saved = [_saved(column) for column in self.columns]
         description = {
-            "format": FORMAT,
+            "format": FORMAT_OF_TEXTS if any(each["kind"] == "text" for each, _ in saved) else FORMAT,
             "columns": [described for described, _ in saved],
             "dropped": [{"name": name, "reason": reason} for name, reason in self.dropped.items()],
         }
+        if self.sentences is not None:
+            description["sentence_encoder"] = {
+                key: getattr(self.sentences, key) for key in ("name", "sha256", "carry")
+            }
+            if self.sentences.carry:
+                carry_files(self.sentences, folder / _CARRIED)
         write_description(folder / DESCRIPTION, description)
         write_arrays(folder / ARRAYS, {name: array for _, arrays in saved for name, array in arrays.items()})
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
-        """Read what `save` wrote; a `DataError` says that another version wrote it."""
+        """Read what `save` wrote; a `DataError` says that another version wrote it.
+
+        Raises ConfigurationError if its encoder of sentences is not there, or has other files.
+        """
         from safetensors.numpy import load_file
 
-        description = read_description(folder / DESCRIPTION, FORMAT)
+        description = read_description(folder / DESCRIPTION, FORMAT, FORMAT_OF_TEXTS)
         arrays = load_file(folder / ARRAYS)
-        columns = [_restore(column, arrays) for column in description["columns"]]
+        sentences = None
+        if named := description.get("sentence_encoder"):
+            carried = folder / _CARRIED if named["carry"] else None
+            sentences = open_encoder(named["name"], named["sha256"], carry=named["carry"], carried=carried)
+        columns = [_restore(column, arrays, sentences) for column in description["columns"]]
         return cls(columns, {column["name"]: column["reason"] for column in description["dropped"]})
 
 
 def fit_columns(
-    table: pd.DataFrame, dataset: Dataset, unwanted: Mapping[str, str] | None = None
+    table: pd.DataFrame,
+    dataset: Dataset,
+    unwanted: Mapping[str, str] | None = None,
+    texts: Mapping[str, LearntText | str] | None = None,
 ) -> tuple[list[EncodedColumn], dict[str, str]]:
     """Fit every feature, see `Encoder.fit`; returns the fitted columns, and the dropped ones with reasons."""
     columns: list[EncodedColumn] = []
     dropped: dict[str, str] = {}
+    unwanted, texts = unwanted or {}, texts or {}
     for name in feature_columns(table, dataset):
-        column = (unwanted or {}).get(name) or _fit_column(table[name], dataset)
-        if isinstance(column, str):
+        column = unwanted.get(name) or texts.get(name) or _fit_column(table[name], dataset)
+        if isinstance(column, LearntText):
+            columns.append(column.column)
+        elif isinstance(column, str):
             dropped[name] = column
         else:
             columns.append(column)
@@ -156,7 +257,10 @@ def _fit_column(column: pd.Series, dataset: Dataset) -> EncodedColumn | str:
     categorical = CategoricalColumn.fit(column, "boolean" if truth else "number" if number else "text")
     codes = categorical.transform(column)[categorical.name]
     if (codes == codes[0]).all():
-        return "every value is the same" if categorical.categories else "every value is rare"
+        if categorical.categories:
+            return "every value is the same"
+        offered = "; declare it in dataset.text if it is written language" if words_a_text(column) else ""
+        return f"every value is rare{offered}"
     return categorical
 
 
@@ -167,11 +271,12 @@ def _check_features(columns: list[EncodedColumn], dropped: dict[str, str], featu
             f"no feature is left to learn from ({reasons or 'every column has another role'}). "
             "Check the raw data, dataset.exclude and dataset.sensitive."
         )
-    indicators = {column.indicator_name for column in columns if isinstance(column, NumericColumn)}
-    taken = sorted(indicators.intersection(features))
+    added = {column.indicator_name for column in columns if isinstance(column, NumericColumn)}
+    added.update(*(column.encoded_names for column in columns if isinstance(column, TextColumn)))
+    taken = sorted(added.intersection(features))
     if taken:
         raise DataError(
-            f"column {taken[0]!r} has the name of an indicator that encoding adds; rename or exclude it."
+            f"column {taken[0]!r} has the name of a column that encoding adds; rename or exclude it."
         )
 
 
@@ -181,18 +286,41 @@ def _saved(column: EncodedColumn) -> tuple[dict[str, object], dict[str, np.ndarr
     if isinstance(column, NumericColumn):
         described |= {"quantiles": len(column.quantiles), "indicator": column.indicator}
         return described, {f"{column.name}/{part}": getattr(column, part) for part in ("quantiles", "scores")}
+    if isinstance(column, TextColumn):
+        described |= {"kind": "text", "outputs": column.outputs}
+        found = {f"{column.name}/{part}": getattr(column, part) for part in _TEXT_ARRAYS}
+        if column.known is not None:
+            described["known"] = True
+            found |= {f"{column.name}/{part}": each for part, each in zip(_KNOWN, column.known, strict=True)}
+        if column.share is not None:
+            described["share"] = column.share
+        if column.sentences is not None:
+            own = {part: getattr(column.sentences, part) for part in _SENTENCE_ARRAYS}
+            found |= {f"{column.name}/sentence {part}": array for part, array in own.items()}
+        return described, found
     rare = None if column.rare is None else len(column.rare)
     described |= {"kind": "categorical", "categories": column.categories, "known": column.known, "rare": rare}
     return described, {f"{column.name}/rare": column.rare} if column.rare is not None and rare else {}
 
 
-def _restore(column: dict[str, Any], arrays: dict[str, np.ndarray]) -> EncodedColumn:
+def _restore(
+    column: dict[str, Any], arrays: dict[str, np.ndarray], sentences: SentenceEncoder | None
+) -> EncodedColumn:
     name, raw = column["name"], column["input"]
     if column["kind"] == "categorical":
         # Encoders written by earlier versions do not say what the training rows had rarely.
         known, count = column.get("known"), column.get("rare")
         rare = None if count is None else arrays[f"{name}/rare"] if count else np.empty(0, np.uint64)
         return CategoricalColumn(name, raw, tuple(column["categories"]), known, rare)
+    if column["kind"] == "text":
+        rarity, weights, intercepts = (arrays[f"{name}/{part}"] for part in _TEXT_ARRAYS)
+        # Absent without an encoder of sentences.
+        share, own = column.get("share"), None
+        if share and sentences is not None:
+            own = SentencePart(sentences, *(arrays[f"{name}/sentence {part}"] for part in _SENTENCE_ARRAYS))
+        # Absent in format 1.
+        known = (arrays[f"{name}/words"], arrays[f"{name}/pieces"]) if column.get("known") else None
+        return TextColumn(name, tuple(column["outputs"]), rarity, weights, intercepts, own, share, known)
     quantiles, scores = arrays[f"{name}/quantiles"], arrays[f"{name}/scores"]
     return NumericColumn(name, raw, quantiles, scores, column["indicator"])
 
@@ -211,7 +339,7 @@ def jumping_numbers(
     """
     if len(training) > MOST_ROWS:
         return []
-    labels, strength = split.loc[training.index, "label"].to_numpy(), target.task.strength
+    labels, strength = learnt_labels(split.loc[training.index]).to_numpy(), target.task.strength
     labels = strength.scaled(labels, labels)
     turns = _turns(training, split, dataset)
     declared = {*dataset.numeric, *dataset.categorical}

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import feature_columns
+from lepton_pipeline.data.labels import learnt_labels
 from lepton_pipeline.errors import DataError, closest
 from lepton_pipeline.features.column_encoders import as_numbers
 from lepton_pipeline.features.derive import columns_read, in_order
@@ -22,6 +23,7 @@ from lepton_pipeline.features.strength import (
     features_alone,
     interval,
     joint_strength,
+    texts_alone,
     useless_features,
 )
 from lepton_pipeline.parameters import Dataset, Features, Leaks
@@ -74,13 +76,15 @@ def check_features(
     seen = split[split["part"].isin(["train", "validation"])]
     rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
-    training, labels = rows[train], seen["label"].to_numpy()
+    training, labels = rows[train], learnt_labels(seen).to_numpy()
     task = target.task
     features = features_alone(training, labels[train], task)
+    features |= texts_alone(feature_table.loc[training.index, dataset.text], labels[train], task)
     known = known_by_time(made or Features(), dataset)
     found = find_leaks(training, labels[train], task, features, leaks, known)
     found += _noise(rows, labels, train, task, features, {finding.feature for finding in found})
-    kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in features}
+    kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in training}
+    kinds |= dict.fromkeys(dataset.text, "text")
     truths = (name for name in features if pd.api.types.is_bool_dtype(feature_table[name].dtype))
     kinds |= dict.fromkeys(truths, "boolean")
     return FeatureReport(
@@ -94,7 +98,7 @@ def check_features(
                 kinds[name],
                 *(round(value, 4) for value in (alone.figure, *alone.interval, alone.missing)),
             )
-            for name, alone in features.items()
+            for name, alone in sorted(features.items(), key=lambda item: -item[1].figure)
         ],
         findings=found,
         metric=task.strength.metric,
@@ -112,11 +116,11 @@ def enforce_report(report: FeatureReport, leaks: Leaks) -> list[str]:
 
 
 def plain_features(table: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Features as float64 numbers, or as int32 codes by first appearance (-1 where missing)."""
+    """Features, dates and texts left out, as float64 numbers, or as int32 codes by first appearance (-1 missing)."""
     plain: dict[str, np.ndarray] = {}
     for name in feature_columns(table, dataset):
         column = table[name]
-        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        if pd.api.types.is_datetime64_any_dtype(column.dtype) or name in dataset.text:
             continue
         number = pd.api.types.is_numeric_dtype(column.dtype) and name not in dataset.categorical
         codes = name not in dataset.numeric and not number
@@ -146,8 +150,8 @@ def find_leaks(
 ) -> list[Finding]:
     """Worst finding for each feature that leaks or is suspected of it.
 
-    `training` is a result of `plain_features`, `features` of `features_alone`; `known` features are known for
-    certain when the model is used.
+    `training` is a result of `plain_features`, `features` of `features_alone` and `texts_alone`; `known` features
+    are known for certain when the model is used.
     """
     rows, strength = min(len(training), SAMPLED_ROWS), task.strength
     bound = _bound(leaks, strength)
@@ -160,7 +164,7 @@ def find_leaks(
         if alone.contradicted <= handful:
             said = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
             found.append(_finding(name, "duplicates the target", said))
-        elif named := _distinct(training[name]):
+        elif named := _distinct(training[name]) if name in training else "":
             found.append(_finding(name, "an id", named))
         elif alone.figure > bound and name not in leaks.trusted:
             guess = _declared(leaks, strength) is None
@@ -170,7 +174,7 @@ def find_leaks(
             strong = _finding(name, "implausibly strong alone", f"{alone}; {limit}", strength.bound)
             found.append(replace(strong, severity="suspect") if guess else strong)
     suspects = {finding.feature for finding in found}
-    honest = training[[name for name in features if name not in suspects]]
+    honest = training[[name for name in features if name in training and name not in suspects]]
     return found + _outshining(honest, labels, strength, features, {*leaks.trusted, *known})
 
 
@@ -227,7 +231,8 @@ def _noise(
     leaking: set[str],
 ) -> list[Finding]:
     """Features that add nothing; leaking ones are left out first, since they hide the others."""
-    rows = rows.drop(columns=list(leaking))
+    # Texts are not among the rows.
+    rows = rows.drop(columns=[name for name in rows if name in leaking])
     constant = _constant(rows[train])
     equal = _equal(rows[train].drop(columns=constant))
     rows = rows.drop(columns=[*constant, *equal])

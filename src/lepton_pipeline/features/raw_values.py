@@ -17,6 +17,7 @@ import pandas as pd
 
 from lepton_pipeline.data import texts
 from lepton_pipeline.data.expressions.dates import ISO
+from lepton_pipeline.data.mask import Masker
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import TRUTH
 from lepton_pipeline.parameters import Ingestion
@@ -41,13 +42,15 @@ class RawValues:
         return cls(ingestion, kinds)
 
     def read(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Read numbers, and missing-value codes; `DataError` names a text in a column of numbers."""
+        """Mask texts, read numbers and missing-value codes; `DataError` names a column with a wrong value."""
         known = {name: rows[name] for name in self.kinds if name in rows}
         read = {name: self._column(column, self.kinds[name]) for name, column in known.items()}
         changed = {name: column for name, column in read.items() if column is not known[name]}
         return rows.assign(**changed) if changed else rows
 
     def _column(self, column: pd.Series, kind: str) -> pd.Series:
+        if self._masker is not None and column.name in self._masker.columns:
+            column = self._masker.series(column)
         if kind == "number" and column.dtype == object and {type(value) for value in column} <= {int, float}:
             column = column.infer_objects()
         if kind == "number" and pd.api.types.is_timedelta64_dtype(column.dtype):
@@ -116,6 +119,10 @@ class RawValues:
 
     def _date_codes(self, name: str) -> list[pd.Timestamp]:
         return texts.date_codes(self.ingestion.missing, self._layout(name))
+
+    @cached_property
+    def _masker(self) -> Masker | None:
+        return Masker.of(self.ingestion)
 
     @cached_property
     def _writing(self) -> texts.Writing:

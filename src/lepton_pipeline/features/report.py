@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class FeatureAlone:
-    """A "number", "category" or "boolean", its figure alone with 95 % interval, its share of missing values."""
+    """A "number", "category", "boolean" or "text", its figure alone with 95 % interval, its share of missing values."""
 
     name: str
     kind: str

@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.features.text import learn_text
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.samples import sample_positions
 from lepton_pipeline.statistics.strengths import Array, Figure, Strength, mean_figure
 from lepton_pipeline.tasks.task import Task
 
@@ -81,6 +83,33 @@ def features_alone(training: pd.DataFrame, labels: Array, task: Task) -> dict[st
     return dict(sorted(features.items(), key=lambda item: -item[1].figure))
 
 
+def texts_alone(texts: pd.DataFrame, labels: Array, task: Task) -> dict[str, Alone]:
+    """Measure every column of texts alone on at most 20,000 rows, by linear models of each half; see `learn_text`.
+
+    Columns of no use are left out.
+    """
+    picked = sample_positions(len(texts), MODEL_ROWS)
+    labels, strength, found = labels[picked], task.strength, {}
+    targets = {
+        name: target
+        for name, target in strength.targets(labels).items()
+        if strength.cases(target) >= strength.fewest
+    }
+    halves = stratified_halves(task.strata(pd.Series(labels)).to_numpy(np.intp))
+    for name in texts if targets else ():
+        learnt = learn_text(texts[name].iloc[picked], labels, halves, task)
+        if isinstance(learnt, str):
+            continue
+        ranks = dict(zip(learnt.column.outputs, (_levels(each)[0] for each in learnt.scores.T), strict=True))
+        figures = {of: strength.of_order(ranks[of], target, halves) for of, target in targets.items()}
+        settled = min(strength.out_of_order(each, labels) for each in ranks.values())
+        if len(ranks) > 1:
+            settled = int((learnt.scores.argmax(axis=1) != labels).sum())
+        missing = float(texts[name].isna().mean())
+        found[str(name)] = Alone(*mean_figure(list(figures.values())), missing, settled, strength, figures)
+    return found
+
+
 def stratified_halves(strata: Codes) -> Codes:
     """Assign a random half of each stratum to half 1, the rest to half 0."""
     halves = np.zeros(len(strata), np.intp)
@@ -137,13 +166,6 @@ def _bins(levels: Codes, most: int) -> Codes:
     rows = np.bincount(levels)[1:]
     middles = (rows.cumsum() - rows / 2) / rows.sum()
     return np.concatenate([[0], (middles * most).astype(np.intp) + 1])[levels]
-
-
-def sample_positions(rows: int, most: int) -> Codes:
-    """Draw at most `most` of the positions 0 .. rows - 1, ascending, with a fixed seed."""
-    if rows <= most:
-        return np.arange(rows)
-    return np.sort(np.random.default_rng(SEED).choice(rows, most, replace=False))
 
 
 def joint_strength(training: pd.DataFrame, target: Array, strength: Strength) -> Figure:

@@ -42,12 +42,13 @@ class ProjectHooks:
         self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
     ) -> None:
         """Fix present and input before runs are opened and their parameters recorded; see `RunHook`."""
-        from lepton_pipeline.hooks.declaration import replace_scoring_input
+        from lepton_pipeline.hooks.declaration import keep_embeddings, replace_scoring_input
 
         # What nodes that the runner leaves out have made must stay.
         self._keep = bool(run_params.get("only_missing_outputs"))
         self._declaration.before_pipeline_run(run_params, pipeline, catalog)
         replace_scoring_input(self._context, pipeline, catalog)
+        keep_embeddings(self._context, pipeline, catalog)
         self._run.before_pipeline_run(run_params, pipeline, catalog)
 
     @hook_impl

@@ -15,11 +15,13 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
-from lepton_pipeline.parameters import MODELS, utc_text
+from lepton_pipeline.parameters import MODELS, Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
 
+# Embeddings of texts, by encoder.
+EMBEDDINGS = Path("data/04_feature/.embeddings")
 # Records with the present at which a job's table was read.
 _RECORDS = {TRAINING: "ingestion_record", MONITORING: f"{MONITORING}.ingestion_record"}
 
@@ -53,6 +55,7 @@ class DeclarationHook:
                 _require_tables(vertical, list(declared.tables))
                 _require_query(vertical, declared.sql, declared.query)
                 _require_network(vertical, declared.training.model)
+                declared = _with_encoder(vertical, declared, asked)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
                 plain, known_at = declared.model_dump(), declared.dataset.known_at
@@ -96,6 +99,33 @@ def replace_scoring_input(context: KedroContext, pipeline: Pipeline, catalog: Da
         if declared is not None:
             path = declared if "://" in declared else str(context.project_path / Path(declared).expanduser())
             catalog[f"{vertical}.scoring_input"] = RawTableDataset(filepath=path)
+
+
+def keep_embeddings(context: KedroContext, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Say where the trainings of this run find and keep embeddings of texts; that is no part of a declaration."""
+    for job in sorted({Job.of(node) for node in pipeline.nodes}):
+        name = f"params:{job.vertical}.features"
+        if job.purpose == TRAINING and name in pipeline.inputs():
+            features = catalog.load(name)
+            if features.text is not None and features.text.encoder is not None:
+                cache = {"cache": str(context.project_path / EMBEDDINGS)}
+                text = features.text.model_copy(update=cache)
+                catalog.save(name, features.model_copy(update={"text": text}))
+
+
+def _with_encoder(vertical: str, declared: Vertical, asked: Collection[str] | None) -> Vertical:
+    """Note the hash of a declared encoder of sentences; refuse one that a training of this run lacks."""
+    text, features = declared.features.text, declared.features
+    if text is None or text.encoder is None or (asked and not {vertical, "__default__"} & {*asked}):
+        return declared
+    from lepton_pipeline.features.sentences import check_encoder
+
+    try:
+        _, found = check_encoder(text.encoder, text.sha256)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{vertical}.{error}") from error
+    features = features.model_copy(update={"text": text.model_copy(update={"sha256": found})})
+    return declared.model_copy(update={"features": features})
 
 
 def _require_network(vertical: str, name: str) -> None:

@@ -28,12 +28,17 @@ _REASON_CHARACTERS = 300
 _SUMMARISED = {
     TRAINING: (
         *("ingestion_record", "contract_result", "target", "split", "columns", "feature_report"),
-        *("metrics", "copies", "costs", "slices", "registration", "decision"),
+        *("metrics", "copies", "costs", "ranking", "scope", "slices", "registration", "decision"),
     ),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),
 }
-_SCORED = {"scores": "batch_scores", "quarantine": "scoring_quarantine"}
+_SCORED = {
+    "scores": "batch_scores",
+    "quarantine": "scoring_quarantine",
+    "forecast": "scoring_forecast",
+    "orders": "scoring_orders",
+}
 PAGES: dict[str, Mapping[str, str]] = {
     TRAINING: TRAINING_PAGES,
     SCORING: {"contract": "scoring/contract.json", "record": "scoring/record.json"},
@@ -87,8 +92,9 @@ class Results:
         found["tables"] = self._loaded(job, run_id, self._tables(job, "contract_result"))
         found["readings"] = self._loaded(job, run_id, self._tables(job, "reading"))
         if job.purpose == SCORING:
-            written = _SCORED.items() if "scoring_record" in found else ()
-            found["paths"] = {name: self.shown(f"{vertical}.{dataset}") for name, dataset in written}
+            made = pipelines[job.name].all_outputs() if "scoring_record" in found else ()
+            written = {name: f"{vertical}.{dataset}" for name, dataset in _SCORED.items()}
+            found["paths"] = {name: self.shown(each) for name, each in written.items() if each in made}
         if job.purpose == MONITORING and "monitoring_result" in found:
             found["paths"] = {"page": self.shown(f"{vertical}.monitoring_page")}
         return found | {"about": self.parameters[vertical]["about"]}
@@ -108,7 +114,7 @@ class Results:
     def _tables(self, job: Job, result: str) -> dict[str, Any]:
         """The existing results of each raw table, by its name."""
         names = sorted(name for name in pipelines[job.name].all_outputs() if name.endswith(f".{result}"))
-        own = (f"{job.vertical}.{result}", f"{job.vertical}.{MONITORING}.{result}")
+        own = [f"{job.vertical}.{part}{result}" for part in ("", f"{MONITORING}.", f"{SCORING}.")]
         return {name.split(".")[-2]: self.catalog.get(name) for name in names if name not in own}
 
     def _loaded(self, job: Job, run_id: str, datasets: Mapping[str, Any]) -> dict[str, Any]:

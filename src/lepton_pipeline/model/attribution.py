@@ -104,13 +104,13 @@ def _differs_from_last(column: pd.Series) -> Mask:
     return np.asarray(codes[:-1] != codes[-1])
 
 
-def typical_row(rows: pd.DataFrame, numeric: Collection[str]) -> dict[str, Any]:
+def typical_row(rows: pd.DataFrame, numeric: Collection[str], texts: Collection[str] = ()) -> dict[str, Any]:
     """Compose the typical row of training rows, as values that JSON can hold; `numeric` columns are numbers.
 
-    Numbers and dates have the (lower) median, others the most frequent value; None where most values are
-    missing, or where the most frequent one is too rare to be shown without identifying a row.
+    Numbers and dates have the (lower) median, `texts` no words, others the most frequent value; None where most
+    values are missing, or where the most frequent one is too rare to be shown without identifying a row.
     """
-    return {str(name): _typical(rows[name], name in numeric) for name in rows}
+    return {str(name): "" if name in texts else _typical(rows[name], name in numeric) for name in rows}
 
 
 def show(value: Any) -> str:

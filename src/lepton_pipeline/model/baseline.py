@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.labels import learnt_labels, row_scale
 from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan, code_columns
 from lepton_pipeline.model.folds import Fold, Plan, holdout
 from lepton_pipeline.model.predictor import choose_plan, has_boosting
@@ -35,7 +36,7 @@ def score_baselines(
     have not learnt from them. Returns scores by validation and test row, in the order of `split`: columns of
     `Task.linear` and, if fitted, of `hist_gradient_boosting`.
     """
-    plan, labels = choose_plan(split, training), split["label"].to_numpy()
+    plan, labels = choose_plan(split, training), learnt_labels(split).to_numpy()
     task = target.task.fitted(labels[plan.everything])
     weights = split["weight"].to_numpy() if "weight" in split else None
     targets, test = Targets(task.targets(labels), weights), (split["part"] == "test").to_numpy()
@@ -46,10 +47,12 @@ def score_baselines(
         each = [every.outputs(encoded.loc[test]) for every in trees]
         parts[BOOSTING] = each[0] if len(each) == 1 else np.column_stack(each), held_out
     scores: dict[str, Floats] = {}
+    scale = row_scale(split)
     used = split["part"].isin(["validation", "test"]).to_numpy()
     for name, (outputs, held_out) in parts.items():
         held_out[test] = outputs
-        scores |= task.columns(name, task.from_outputs(held_out[used]))
+        found = task.from_outputs(held_out[used])
+        scores |= task.columns(name, found if scale is None else task.in_units(found, scale[used]))
     return pd.DataFrame(scores, index=split.index[used])
 
 

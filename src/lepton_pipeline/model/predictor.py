@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lepton_pipeline.data.labels import OUTSIDE, learnt_labels, row_scale
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
 from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan
@@ -44,14 +45,15 @@ def train_model(
     Raises LeptonError if training diverges, ConfigurationError if the device or precision is not available.
     """
     plan = choose_plan(split, training)
-    labels = split["label"].to_numpy()
+    labels, scale = learnt_labels(split).to_numpy(), row_scale(split)
     task: Any = target.task.fitted(labels[plan.everything])
     network = TorchNetworks(training, task)
     weights = split["weight"].to_numpy() if "weight" in split else None
-    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch, weights))}
+    learning = task.learning_weights(scale, weights)
+    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch, learning))}
     boosting: Sequence[Trees] = ()
     if has_boosting(training, task):
-        targets = Targets(task.targets(labels), weights)
+        targets = Targets(task.targets(labels), learning)
         boosting, outputs["boosting"] = boost_by_plan(encoded, targets, plan, training, task)
     held_out = np.isfinite(outputs["network"].reshape(len(labels), -1)).all(axis=1)
     parts, truth = {name: part[held_out] for name, part in outputs.items()}, labels[held_out]
@@ -59,15 +61,22 @@ def train_model(
     weight = EQUAL if boosting else 0.0
     if boosting and plan.kind != "holdout":
         choose = weigh_by_time if plan.refit else weigh
-        weight = choose(task, parts["network"], parts["boosting"], truth, counts)
+        learnt = None if learning is None else learning[held_out]
+        weight = choose(task, parts["network"], parts["boosting"], truth, learnt)
     calibration = Calibration()
     # By time, a correction would be taken from one stretch of it, and from fits that are not kept: the later
     # test rows of every vertical that was tried were calibrated worse by it.
     if training.calibrate and not plan.refit:
         calibration = task.calibrate(mix(parts, weight), truth, counts)
-    task = task.with_intervals(calibration.correct(mix(parts, weight)), truth, counts)
+    corrected = calibration.correct(mix(parts, weight))
+    units = None if scale is None else scale[held_out]
+    task = task.with_intervals(corrected, truth, counts, units)
     model = Predictor(task, network, boosting, weight, calibration)
-    return model, network.history, pd.DataFrame(model.blend(parts), index=split.index[held_out])
+    outside = encoded[(split["part"] == OUTSIDE["validation"]).to_numpy()]
+    if len(outside):
+        chosen = task.with_hand_over(task.from_outputs(corrected), truth, model.predict(outside), counts)
+        model = replace(model, task=chosen)
+    return model, network.history, pd.DataFrame(model.blend(parts, units), index=split.index[held_out])
 
 
 def choose_plan(split: pd.DataFrame, training: Training) -> Plan:
@@ -105,22 +114,27 @@ class Predictor:
         others = repr((self.boosting_weight, *astuple(self.calibration)))
         return hash_arrays(self._arrays(), before=self.network.weights_sha256 + others)
 
-    def predict(self, features: pd.DataFrame) -> Floats:
+    def predict(self, features: pd.DataFrame, scale: Floats | None = None) -> Floats:
         """Scores of the task, float64 [n] or [n, K], for encoded rows with columns in any order.
 
-        A row gets the same bits alone and among other rows. A `DataError` names missing or unknown columns.
+        `scale` is what the labels of these rows are divided by. A row gets the same bits alone and among other rows.
+        A `DataError` names missing or unknown columns.
         """
-        return self.task.from_outputs(self.outputs(features))
+        return self.in_units(self.task.from_outputs(self.outputs(features)), scale)
+
+    def in_units(self, scores: Floats, scale: Floats | None) -> Floats:
+        """Scores of rows of this scale, if there is one."""
+        return scores if scale is None else self.task.in_units(scores, scale)
 
     def outputs(self, features: pd.DataFrame) -> Floats:
         """Calibrated outputs, such as log-odds, float64 [n] or [n, K]; see `predict`."""
         return self.calibration.correct(mix(self._outputs(features), self.boosting_weight))
 
-    def scores(self, features: pd.DataFrame) -> pd.DataFrame:
+    def scores(self, features: pd.DataFrame, scale: Floats | None = None) -> pd.DataFrame:
         """Columns of scores of `model`, `uncalibrated`, `network` and, if present, `boosting`."""
-        return pd.DataFrame(self.blend(self._outputs(features)), index=features.index)
+        return pd.DataFrame(self.blend(self._outputs(features), scale), index=features.index)
 
-    def blend(self, outputs: dict[str, Floats]) -> dict[str, Floats]:
+    def blend(self, outputs: dict[str, Floats], scale: Floats | None = None) -> dict[str, Floats]:
         """Turn the outputs of the parts into the columns of `scores`."""
         mean, task = mix(outputs, self.boosting_weight), self.task
         parts = {"model": self.calibration.correct(mean), "uncalibrated": mean, **outputs}
@@ -130,7 +144,7 @@ class Predictor:
             name: column
             for model, each in parts.items()
             for name, column in task.columns(
-                model, (task if model == "model" else bare).from_outputs(each)
+                model, self.in_units((task if model == "model" else bare).from_outputs(each), scale)
             ).items()
         }
 
@@ -157,7 +171,7 @@ class Predictor:
         description = {
             "format": FORMAT,
             "weights_sha256": self.weights_sha256,
-            "target": to_plain(Target(self.task)),  # type: ignore[arg-type]  # one of its three
+            "target": to_plain(Target(self.task)),  # type: ignore[arg-type]  # one of its four
             "calibration": asdict(self.calibration),
             "boosting_weight": self.boosting_weight,
             "boosting": self.boosting[0].columns if self.boosting else None,

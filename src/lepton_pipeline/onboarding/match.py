@@ -251,8 +251,8 @@ def read_needs(project: Path, name: str) -> tuple[Vertical, list[tuple[Column, f
 def _importance(vertical: Vertical) -> dict[str, float]:
     roles, features = vertical.dataset.roles(), vertical.features
     named = [column for expectation in _expectations(vertical) for column in expectation.columns()]
-    for role in ("time", "group", "sensitive", "numeric", "categorical"):
-        named += roles[role]
+    for role in ("time", "group", "sensitive", "numeric", "categorical", "text"):
+        named += roles.get(role, [])
     for name, text in features.derive.items():
         named += parse_expression(text, f"features.derive.{name}").columns
     for window in features.windows.values():
@@ -265,6 +265,7 @@ def _importance(vertical: Vertical) -> dict[str, float]:
 def _declared_columns(vertical: Vertical, importance: Mapping[str, float]) -> list[Column]:
     kinds: dict[str, Kind] = dict.fromkeys(vertical.dataset.numeric, "number")
     kinds |= dict.fromkeys(vertical.dataset.categorical, "text")
+    kinds |= dict.fromkeys(vertical.dataset.text, "language")
     kinds |= dict.fromkeys(vertical.ingestion.dates, "date")
     made = vertical.features.names()
     return [Column(name, kinds.get(name, "unknown")) for name in importance if name not in made]

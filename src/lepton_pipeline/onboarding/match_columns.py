@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -12,22 +13,29 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.language import words_a_text
 from lepton_pipeline.onboarding.dates import date_formats
 from lepton_pipeline.onboarding.names import name_words
 from lepton_pipeline.parameters import Expectation
 
-Kind = Literal["number", "text", "date", "flag", "unknown"]
+Kind = Literal["number", "text", "language", "date", "flag", "unknown"]
 
 BETWEEN, IN_SET = "column_values_to_be_between", "column_values_to_be_in_set"
 
 _QUANTILES = np.linspace(0, 1, 201)
 _MANY, _TELLING = 200, 50
+# So many of the most frequent words of written language are compared.
+_WORDS = 100
 _YES_NO = {"yes": "1", "true": "1", "t": "1", "y": "1", "no": "0", "false": "0", "f": "0", "n": "0"}
 # What a likeness is multiplied by where the types differ: flags and categories are often coded as numbers.
 _UNLIKE_TYPES = {
     frozenset({"flag", "number"}): 0.9,
     frozenset({"flag", "text"}): 0.9,
     frozenset({"number", "text"}): 0.4,
+    frozenset({"language", "text"}): 0.5,
+    frozenset({"language", "number"}): 0.1,
+    frozenset({"language", "date"}): 0.1,
+    frozenset({"language", "flag"}): 0.1,
     frozenset({"date", "text"}): 0.5,
     frozenset({"date", "number"}): 0.3,
     frozenset({"date", "flag"}): 0.1,
@@ -39,8 +47,9 @@ class Column:
     """What is compared of a column.
 
     Attributes:
-        kind: a flag has at most two values of any type.
-        shares: fraction of the present values that have each text (see `_as_text`); empty without data.
+        kind: a flag has at most two values of any type; of language see `words_a_text`.
+        shares: fraction of the present values that have each text (see `_as_text`), of language of the words that are
+            each of the most frequent; empty without data.
         numbers: in ascending order, without missing ones; None for other types.
         quantiles: 201 of them; None for flags and row numbers.
         categories: distinct texts; None for numbers and for mostly unique texts.
@@ -87,15 +96,25 @@ def describe_column(column: pd.Series) -> Column:
     if date_formats(present):
         return Column(name, "date")
     told_apart = len(shares) > _MANY and len(shares) > len(present) / 2
+    if 2 * len(shares) > len(present) and words_a_text(present):
+        return Column(name, "language", _word_shares(present))
     return Column(name, "text", shares, categories=None if told_apart else frozenset(shares))
+
+
+def _word_shares(texts: pd.Series) -> dict[str, float]:
+    """Share that each of the most frequent words has of all occurrences of these."""
+    words = Counter(re.findall(r"\w+", " ".join(map(_as_text, texts)))).most_common(_WORDS)
+    total = sum(count for _, count in words)
+    return {word: count / total for word, count in words}
 
 
 def likeness(client: Column, vertical: Column, rules: Sequence[Expectation]) -> Likeness:
     """Say how likely a client's column is to be one of a vertical's.
 
     With n the similarity of the names, v that of the values (1 - 2 x the Kolmogorov-Smirnov distance of
-    numbers, the Jaccard index of categories; 1 where unknown), s the weight of the values (0 .. 1, by the
-    number of distinct ones) and k the fraction of the client's values that keep the vertical's expectations:
+    numbers, the Jaccard index of categories, of language the Bhattacharyya coefficient of the distributions of
+    words; 1 where unknown), s the weight of the values (0 .. 1, by the number of distinct ones) and k the
+    fraction of the client's values that keep the vertical's expectations:
 
         value = type x (1 + k) / 2 x (1 - (1 - n (0.7 + 0.3 v)) (1 - 0.7 s v²))
 
@@ -172,6 +191,9 @@ def _value_likeness(one: Column, other: Column) -> tuple[float | None, float]:
             return 0.0, 0.0
         distinct = min(len(np.unique(one.quantiles)), len(np.unique(other.quantiles)))
         return 1 - 2 * apart, min(1.0, np.log(distinct) / np.log(_TELLING))
+    if one.kind == other.kind == "language" and one.shares and other.shares:
+        words = one.shares.keys() & other.shares.keys()
+        return float(sum(np.sqrt(one.shares[word] * other.shares[word]) for word in words)), 1.0
     if one.categories and other.categories:
         shared = len(one.categories & other.categories) / len(one.categories | other.categories)
         return shared, 0.2 if "flag" in (one.kind, other.kind) else 1.0

@@ -43,6 +43,16 @@ OUTCOMES = _words(
     "result"
 )
 
+# Names of what is forecast: counts and amounts, and levels, whose mean says more than their sum.
+QUANTITIES = _words(
+    "units unit quantity qty sales sold demand orders count counts number visits visitors calls passengers consumption "
+    "load volume target y value amount menge anzahl absatz umsatz verbrauch"
+)
+LEVELS = _words(
+    "temperature temp pressure humidity price rate level voltage speed share percent percentage ratio mean average avg "
+    "stock balance index score occupancy load power"
+)
+
 # Names of ids: of anything, and of a row.
 THING_IDS = _words("id uuid guid key")
 ROW_IDS = THING_IDS | _words("nr no number num index idx ref reference udi rowid rownumber rownames row")
@@ -142,6 +152,10 @@ PERSON_NAMES = _words(
 PLACES = _words(
     "city town country state county region station airport street district product brand model make team company "
     "shop store school department airline route line category job title position role"
+)
+# Where somebody lives: several words, but a model would memorise it.
+ADDRESSES = _words(
+    "address addresses addr street adresse anschrift strasse straße rue direccion dirección indirizzo"
 )
 DIRECTIONS = _words(
     "from to source target src dst dest destination origin orig home away old new start end sender receiver recipient "

@@ -15,14 +15,13 @@ from lepton_pipeline.parameters.jobs import is_partial
 from lepton_pipeline.project.declaration import find_verticals, read_parameters
 from lepton_pipeline.registry.champion import champion_of
 from lepton_pipeline.reporting.report.formats import metric_name
-from lepton_pipeline.statistics.metric_table import BINARY
+from lepton_pipeline.statistics.metric_table import BINARY, metric_text
 from lepton_pipeline.terminal.console import Text, console, figures, fixed, table
 from lepton_pipeline.tracking.runs import Tracking, existing_store
 
 # How far back a run is looked for that came as far as reading its table.
 _RECENT = 25
 _NONE = "–"
-_LARGE = 1000
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,10 @@ def print_overview(rows: Sequence[VerticalOverview]) -> None:
     first = fixed("vertical", style="bold")
     shown = table(first, figures("rows\nbase rate"), "target", "split", "last run", "champion", leading=1)
     for row in rows:
-        title = metric_name(row.metric)
         split = Text(row.split.replace(", ", "\n") or _NONE)
         rate = "" if row.base_rate is None else f"\n{row.base_rate:.1%}"
         rows_and_rate = Text(_NONE if row.rows is None else f"{row.rows:,}{rate}")
-        run, champion = _last_run(row.last_run, title), _champion(row.champion, title)
+        run, champion = _last_run(row.last_run, row.metric), _champion(row.champion, row.metric)
         shown.add_row(Text(row.name), rows_and_rate, _target(row), split, run, champion)
     out.print(shown)
     for row in rows:
@@ -168,22 +166,21 @@ def _target(row: VerticalOverview) -> Text:
     return text.append(f"\n{row.caution}", style="yellow") if row.caution else text
 
 
-def _shown(figure: float) -> str:
-    # Errors are in the target's unit, which may be small.
-    return f"{figure:,.0f}" if abs(figure) >= _LARGE else f"{figure:.4f}"
+def _shown(metric: str, figure: float) -> str:
+    return f"{metric_name(metric)} {metric_text(metric, figure)}"
 
 
-def _last_run(run: LastRun | None, title: str) -> Text:
+def _last_run(run: LastRun | None, metric: str) -> Text:
     if run is None:
         return Text("never run", style="dim")
     status = Text(run.status.lower(), style="" if run.status in ("FINISHED", "RUNNING") else "red")
     if run.figure is not None:
-        status.append(f", {title} {_shown(run.figure)}")
+        status.append(f", {_shown(metric, run.figure)}")
     return status.append(f"\n{run.started.astimezone():%Y-%m-%d %H:%M}", style="dim")
 
 
-def _champion(champion: Champion | None, title: str) -> Text:
+def _champion(champion: Champion | None, metric: str) -> Text:
     if champion is None:
         return Text(_NONE)
-    quality = "" if champion.figure is None else f"\n{title} {_shown(champion.figure)}"
+    quality = "" if champion.figure is None else f"\n{_shown(metric, champion.figure)}"
     return Text(f"version {champion.version}{quality}")

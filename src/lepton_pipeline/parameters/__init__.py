@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from lepton_pipeline.parameters.base import Declaration, Duration, Fraction
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, code_text
 from lepton_pipeline.parameters.evaluation import Bound, ClassCosts, Costs, ErrorCosts, Evaluation, Gate
-from lepton_pipeline.parameters.features import Features, Leaks, Split, Window
-from lepton_pipeline.parameters.retraining import Alerts, Decay, Mail, Monitoring, Retraining
+from lepton_pipeline.parameters.features import Features, Leaks, Split, Text, Window
+from lepton_pipeline.parameters.forecast import Forecast
+from lepton_pipeline.parameters.mask import Mask
+from lepton_pipeline.parameters.retraining import Alerts, Decay, Index, Mail, Monitoring, Retraining
 from lepton_pipeline.parameters.table import (
     About,
     Contract,
@@ -34,18 +36,23 @@ __all__ = [
     "Evaluation",
     "Expectation",
     "Features",
+    "Forecast",
     "Fraction",
     "Gate",
+    "Index",
     "Ingestion",
     "Leaks",
     "Mail",
+    "Mask",
     "Monitoring",
     "Retraining",
     "Scoring",
     "Split",
+    "Text",
     "Training",
     "Vertical",
     "Window",
+    "code_text",
     "label_of",
     "utc_text",
 ]  # fmt: skip

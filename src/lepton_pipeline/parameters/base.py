@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -22,6 +22,18 @@ def _require_duration(value: str | int) -> str | int:
 
 # A number is in units of a numeric time column.
 Duration = Annotated[str | int, AfterValidator(_require_duration)]
+
+
+def code_text(value: Any) -> str:
+    """Text of a code, a class say: whole numbers without decimals, but with all digits.
+
+    >>> code_text(1.0), code_text(1234567.0), code_text(0.1 + 0.2), code_text("a")
+    ('1', '1234567', '0.3', 'a')
+    """
+    if not isinstance(value, float):
+        return str(value)
+    # Of six digits, as of :g, codes of seven would become one; the 16th is rounding.
+    return str(int(value)) if value.is_integer() else f"{value:.15g}"
 
 
 class Declaration(BaseModel):

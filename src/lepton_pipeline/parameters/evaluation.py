@@ -4,41 +4,37 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from lepton_pipeline.parameters.base import Declaration, Fraction, Share
+from lepton_pipeline.parameters.base import Declaration, Fraction, Share, code_text
 
 BINARY_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 CLASS_METRICS = ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc", "ece")
 ERROR_METRICS = ("rmse", "mae", "r2", "mape", "wape", "bias", "coverage", "width")
+FORECAST_METRICS = ("wql", *ERROR_METRICS)
 # What a gate may decide by, the usual one first.
 DECIDING = {
     "binary": ("auc", "average_precision", "f1"),
     "multiclass": ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc"),
     "regression": ("rmse", "mae", "r2", "mape", "wape"),
+    "forecast": ("wql", "wape", "mae", "rmse"),
 }
-BOUNDED = {"binary": BINARY_METRICS, "multiclass": CLASS_METRICS, "regression": ERROR_METRICS}
+BOUNDED = {
+    "binary": BINARY_METRICS,
+    "multiclass": CLASS_METRICS,
+    "regression": ERROR_METRICS,
+    "forecast": FORECAST_METRICS,
+}
 # What slices are measured by, so that a gate may hold them to a bound.
 SLICED = {
     "binary": ("auc", "average_precision", "f1"),
     "multiclass": ("log_loss", "macro_f1", "accuracy"),
     "regression": ("rmse", "mae"),
+    "forecast": ("wql", "mae"),
 }
-# Lie between 0 and 1, so that a bound of 90 is a slip.
-SHARES = (
-    "auc",
-    "average_precision",
-    "f1",
-    "brier",
-    "ece",
-    "macro_f1",
-    "accuracy",
-    "balanced_accuracy",
-    "ovr_auc",
-    "coverage",
-)
-LOWER_IS_BETTER = ("log_loss", "brier", "ece", "rmse", "mae", "mape", "wape")
 _Margin = Annotated[float, Field(ge=0, lt=1)]
+# As names of classes are written, so that 1 needs no quotes.
+_Class = Annotated[str, BeforeValidator(code_text)]
 Amount = Annotated[float, Field(allow_inf_nan=False)] | Annotated[str, Field(min_length=1)]
 
 
@@ -71,13 +67,30 @@ class ClassCosts(Declaration):
 
     wrong: float = Field(1.0, allow_inf_nan=False, description="cost of a wrong class")
     right: float = Field(0.0, allow_inf_nan=False, description="cost of the right class")
-    matrix: dict[str, dict[str, Annotated[float, Field(allow_inf_nan=False)]]] = Field(
+    matrix: dict[_Class, dict[_Class, Annotated[float, Field(allow_inf_nan=False)]]] = Field(
         {}, description="costs that differ: by class, and by the class decided on"
     )
     hand_over: float | None = Field(
         None, allow_inf_nan=False, description="cost of a case that is left to somebody; None: none is"
     )
+    # Excluded if absent, to keep recorded declarations of others.
+    out_of_scope: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        exclude_if=lambda cost: cost is None,
+        description="cost of deciding on a class for a row of dataset.out_of_scope; that of wrong if left out",
+    )
+    share_out_of_scope: Fraction | None = Field(
+        None,
+        exclude_if=lambda share: share is None,
+        description="share of such rows in use; that of the rows at hand if left out",
+    )
     unit: str = Field("", description="what costs are counted in, such as EUR")
+
+    @property
+    def stranger(self) -> float:
+        """Cost of deciding on a class for a row that is of none."""
+        return self.wrong if self.out_of_scope is None else self.out_of_scope
 
     @model_validator(mode="after")
     def _leaves_something_to_decide(self) -> ClassCosts:
@@ -113,6 +126,7 @@ LINEAR_BASELINES = {
     "binary": "logistic_regression",
     "multiclass": "logistic_regression",
     "regression": "ridge_regression",
+    "forecast": "ridge_regression",
 }
 BOOSTING_BASELINE = "hist_gradient_boosting"
 
@@ -142,6 +156,12 @@ class Evaluation(Declaration):
         0.9,
         exclude_if=lambda coverage: coverage == 0.9,
         description="share of a regression's targets that its prediction intervals shall hold",
+    )
+
+    quantiles: list[Fraction] | None = Field(
+        None,
+        exclude_if=lambda quantiles: quantiles is None,
+        description="quantiles of a forecast; those of forecast.quantiles",
     )
 
     @property

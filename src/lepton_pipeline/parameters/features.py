@@ -33,11 +33,42 @@ class Window(Declaration):
         return self
 
 
+class Text(Declaration):
+    """What is done with columns of texts beside their n-grams; see `docs/text.md`."""
+
+    encoder: str | None = Field(
+        None,
+        min_length=1,
+        description="frozen encoder of sentences: a folder of sentence-transformers, or an installed package with one",
+    )
+    carry: bool = Field(False, description="whether versions carry the encoder's files")
+    sha256: str | None = Field(
+        None, description="hash that the encoder's files must have; None: a run notes what they have"
+    )
+    retrieval: str | None = Field(
+        None, description="column of masked texts, of which the three nearest stand beside a case handed over"
+    )
+    # Specific to a run, not declared.
+    cache: str | None = Field(None, exclude=True, description="folder of embeddings that are known already")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Text:
+        if self.encoder is None and (self.carry or self.sha256 is not None):
+            raise ValueError("carry and sha256: they have no effect without an encoder; declare one")
+        if self.encoder is None and self.retrieval is None:
+            raise ValueError("declare an encoder, retrieval or both")
+        return self
+
+
 class Features(Declaration):
     """Columns made of the table's own; `docs/features.md` shows each kind."""
 
     derive: dict[str, str] = Field({}, description="expression of each new column, also applied in serving")
     windows: dict[str, Window] = Field({}, description="new columns computed from earlier rows")
+    # Excluded if absent, to keep recorded declarations of others.
+    text: Text | None = Field(
+        None, exclude_if=lambda text: text is None, description="what is done with columns of texts"
+    )
 
     @model_validator(mode="after")
     def _each_name_once(self) -> Features:

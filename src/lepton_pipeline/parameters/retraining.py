@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, FiniteFloat
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, Share
 from lepton_pipeline.system.cron import require_cron
@@ -46,6 +46,26 @@ class Decay(Declaration):
     of: int = Field(3, ge=1, description="last windows that are looked at")
 
 
+class Index(Declaration):
+    """A mean of predictions that people follow over time, such as opinion."""
+
+    values: dict[bool | int | float | str, FiniteFloat] = Field(
+        {}, description="what each of several classes counts, others 0; not for two classes, or a number"
+    )
+    every: Literal["batch", "day", "week", "month", "quarter", "year"] | None = Field(
+        None,
+        description="how long a period is; None: a month where there is a time, else all new rows are one",
+    )
+    time: str | None = Field(None, description="column of dates that tells periods; None: dataset.time")
+    shift: Literal["inputs", "labels"] = Field(
+        "inputs",
+        description="what changes: inputs, and errors stay as on the test; or labels, and how each looks stays",
+    )
+    smallest_change: float = Field(
+        0.1, ge=0, description="change that counts, in standard deviations of the value of a row"
+    )
+
+
 class Monitoring(Declaration):
     """What new rows are compared with the champion's training rows by."""
 
@@ -54,6 +74,12 @@ class Monitoring(Declaration):
     level: Fraction = Field(0.05, description="chance of a false alarm in a whole comparison")
     sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
     ignore: list[str] = Field([], description="features known to change (the month), never flagged")
+    # Excluded if absent, to keep recorded declarations of others.
+    index: Index | None = Field(
+        None,
+        exclude_if=lambda index: index is None,
+        description="mean of predictions by period, such as opinion",
+    )
 
 
 class Retraining(Declaration):
@@ -84,7 +110,7 @@ class Mail(Declaration):
 
 
 class Alerts(Declaration):
-    """Who is told of a failed job, a refused model, drift, decay and broken contracts."""
+    """Who is told of a failed job, a refused model, drift, decay, a turned index and broken contracts."""
 
     webhook: Annotated[str, AfterValidator(_require_web_address)] | None = Field(
         None, description="takes a POST of JSON; ${oc.env:NAME} keeps it secret"

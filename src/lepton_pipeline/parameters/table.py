@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from unicodedata import normalize
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serializer, model_validator
 
-from lepton_pipeline.parameters.base import Declaration, Duration
+from lepton_pipeline.parameters.base import Declaration, Duration, code_text
+from lepton_pipeline.parameters.mask import Mask
 
+# Tasks whose target is a number.
+NUMBERS = ("regression", "forecast")
 # Roles that one column may have, in the order of `Dataset.roles`.
 _BOTH_ROLES = (("sensitive", "numeric"), ("sensitive", "categorical"))
 
@@ -49,10 +52,18 @@ class Dataset(Declaration):
         exclude_if=lambda rare: rare == "stop",
         description="what becomes of classes of fewer than 10 rows: an error, or one class of all of them",
     )
-    task: Literal["binary", "multiclass", "regression"] = Field(
+    out_of_scope: list[bool | int | float | str] = Field(
+        [],
+        exclude_if=lambda values: not values,
+        description="values of the target that are no class: such rows only choose and judge when to hand over",
+    )
+    replies: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        {}, exclude_if=lambda replies: not replies, description="what to reply when a class is decided on"
+    )
+    task: Literal["binary", "multiclass", "regression", "forecast"] = Field(
         "binary",
-        exclude_if=lambda task: task != "regression",
-        description="regression for a target that is a number; else told by positive, positive_when or classes",
+        exclude_if=lambda task: task not in NUMBERS,
+        description="regression for a target that is a number; else told by positive, positive_when, classes, forecast",
     )
     transform: Literal["log"] | None = Field(
         None,
@@ -63,6 +74,11 @@ class Dataset(Declaration):
         None,
         exclude_if=lambda weight: weight is None,
         description="column of how much a row counts, 0 or more; never a feature",
+    )
+    scale: str | None = Field(
+        None,
+        exclude_if=lambda scale: scale is None,
+        description="column by which a number is divided before it is learnt, above 0; never a feature by itself",
     )
     id: str | None = Field(None, description="column that names a row; never a feature")
     time: str | None = Field(None, description="column of dates, or of ordered numbers; never a feature")
@@ -78,6 +94,11 @@ class Dataset(Declaration):
     sensitive: list[str] = Field([], description="columns kept for measuring fairness; never features")
     numeric: list[str] = Field([], description="columns that must hold numbers")
     categorical: list[str] = Field([], description="columns of categories, even if they look like numbers")
+    text: list[str] = Field(
+        [],
+        exclude_if=lambda text: not text,
+        description="columns of written language, learnt from by their words and pieces of words",
+    )
     # Excluded if empty, to keep recorded declarations of others.
     labels: dict[str, dict[bool | int | float | str, str]] = Field(
         {},
@@ -93,6 +114,18 @@ class Dataset(Declaration):
                 raise ValueError(f"labels.{column}: {twice[0]!r} stands for several values; tell them apart")
         return self
 
+    @field_validator("out_of_scope", mode="before")
+    @classmethod
+    def _one_value_or_several(cls, declared: Any) -> Any:
+        return declared if isinstance(declared, list) else [declared]
+
+    @field_validator("replies", mode="before")
+    @classmethod
+    def _named_as_classes(cls, declared: Any) -> Any:
+        if not isinstance(declared, Mapping):
+            return declared
+        return {code_text(name): reply for name, reply in declared.items()}
+
     @model_validator(mode="before")
     @classmethod
     def _classes_are_a_task(cls, declared: Any) -> Any:
@@ -104,7 +137,7 @@ class Dataset(Declaration):
     def _says_each_thing_once(self) -> Dataset:
         ways = ("positive", "positive_when", "classes")
         declared = [way for way in ways if getattr(self, way) is not None]
-        if len(declared) != (self.task != "regression"):
+        if len(declared) != (self.task not in NUMBERS):
             raise ValueError(
                 "declare either positive (a value) or positive_when (an expression), or classes (all, or a list) for "
                 "three or more of them, or task: regression for a number"
@@ -117,8 +150,14 @@ class Dataset(Declaration):
             )
         if self.transform is not None and self.task != "regression":
             raise ValueError("transform: it is for task: regression only; leave it out")
-        if self.rare_classes != "stop" and self.classes is None:
-            raise ValueError("rare_classes: it has no effect without classes; leave it out")
+        if self.scale is not None and self.task not in NUMBERS:
+            raise ValueError("scale: it is for a target that is a number; leave it out")
+        for key in ("rare_classes", "out_of_scope", "replies"):
+            if self.classes is None and getattr(self, key) not in ("stop", [], {}):
+                raise ValueError(f"{key}: it has no effect without classes; leave it out")
+        listed = [code_text(name) for name in self.classes] if isinstance(self.classes, list) else []
+        if both := [value for value in self.out_of_scope if code_text(value) in listed]:
+            raise ValueError(f"out_of_scope: {both[0]!r} is one of classes, too; keep one of them")
         seen: dict[str, str] = {}
         for role, columns in self.roles().items():
             for column in columns:
@@ -132,13 +171,20 @@ class Dataset(Declaration):
         """The present: `as_of`, else `present`; None outside of runs."""
         return self.present if self.as_of is None else self.as_of
 
+    @property
+    def keys_excluded(self) -> list[str]:
+        """Excluded columns that may be keys: several that tell series apart, none of which is a feature."""
+        return self.exclude if self.task == "forecast" else []
+
     def roles(self) -> dict[str, list[str]]:
         """Columns by declared role, empty for an unused role."""
         single = {"target": self.target, "id": self.id, "time": self.time, "group": self.group}
         # Only where it is declared, as records of others list the roles.
         single |= {} if self.weight is None else {"weight": self.weight}
+        single |= {} if self.scale is None else {"scale": self.scale}
         several = {"exclude": self.exclude, "sensitive": self.sensitive}
         several |= {"numeric": self.numeric, "categorical": self.categorical}
+        several |= {"text": self.text} if self.text else {}
         return {role: [] if column is None else [column] for role, column in single.items()} | several
 
 
@@ -147,9 +193,11 @@ def label_of(labels: Mapping[Any, str], value: Any) -> str | None:
 
     >>> label_of({1: "men", "2": "women"}, 1.0), label_of({1: "men", "2": "women"}, 2), label_of({}, 3)
     ('men', 'women', None)
+    >>> label_of({1234567: "Oslo"}, 1234567.0), label_of({1234567: "Oslo"}, 1234568.0)
+    ('Oslo', None)
     """
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return next((label for known, label in labels.items() if str(known) == text), None)
+    text = code_text(value)
+    return next((label for known, label in labels.items() if code_text(known) == text), None)
 
 
 class Ingestion(Declaration):
@@ -167,6 +215,12 @@ class Ingestion(Declaration):
     thousands: Literal[",", ".", " ", "'"] | None = Field(None, description="mark of thousands")
     units: list[str] = Field([], description="signs beside a number that are left out, such as $, EUR or %")
     accounting: bool = Field(False, description="whether (5) and 5- are written for -5")
+    # Excluded if absent, to keep recorded declarations of others.
+    mask: Mask | None = Field(
+        None,
+        exclude_if=lambda mask: mask is None,
+        description="personal data in text, replaced before anything else sees it",
+    )
 
     @field_validator("missing")
     @classmethod
@@ -183,6 +237,9 @@ class Ingestion(Declaration):
                 raise ValueError(
                     f"two_digit_years.{column}: the column has no format with %y in ingestion.dates; declare it there"
                 )
+        for column in () if self.mask is None else self.mask.names():
+            if column in self.dates:
+                raise ValueError(f"mask.columns: {column!r} is a date (ingestion.dates); declare one of them")
         try:
             ZoneInfo("UTC" if self.zone is None else self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -52,17 +52,7 @@ def create_pipeline(vertical: str) -> Pipeline:
 def _rows(vertical: str) -> Pipeline:
     """From raw tables to features, with rows that wait for their label; only the last table is not nested."""
     made = features.create_pipeline(vertical, labelled=False)
-    # With whole names: Kedro warns of dots of nested namespaces in a node outside of its own.
-    given = {name for name in made.inputs() if not name.startswith("params:")}
-    parameters = made.inputs() - given
-    return Pipeline(
-        made,
-        namespace=f"{vertical}.{MONITORING}",
-        inputs={name: f"{vertical}.{name}" for name in given},
-        parameters={name: f"params:{vertical}.{name.removeprefix('params:')}" for name in parameters},
-        outputs={"feature_table": f"{vertical}.monitoring_table"},
-        tags=MONITORING,
-    )
+    return features.nested(made, vertical, MONITORING, {"feature_table": f"{MONITORING}_table"})
 
 
 def score_new_rows(

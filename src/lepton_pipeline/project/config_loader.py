@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from glob import glob
+from io import StringIO
 from itertools import chain
 from math import inf
 from pathlib import Path
@@ -23,6 +25,8 @@ from lepton_pipeline.system.variables import reader, refused_variables
 
 _ALIAS = re.compile(rb"(^|[\s\[{,:-])\*\w")
 _MOST_VALUES = 100_000
+# The table of what to reply, beside the parameters of a vertical.
+REPLIES = "replies.csv"
 _SECONDS = 60
 
 
@@ -74,10 +78,10 @@ class ConfigLoader(OmegaConfigLoader):
             return found
         # Only `alerts` has secrets there.
         learn([each.get("alerts") for each in found.values() if isinstance(each, Mapping)])
-        return found if stored else self._with_queries(found)
+        return found if stored else self._with_files(found)
 
-    def _with_queries(self, parameters: Mapping[str, object]) -> dict[str, object]:
-        """Add a vertical's query as `sql`; the environment's replaces the base's."""
+    def _with_files(self, parameters: Mapping[str, object]) -> dict[str, object]:
+        """Add a vertical's query as `sql`, its replies as `dataset.replies`; the environment's replace the base's."""
         from lepton_pipeline.parameters.jobs import QUERY
 
         found = dict(parameters)
@@ -86,15 +90,24 @@ class ConfigLoader(OmegaConfigLoader):
                 continue
             if "sql" in declared:
                 raise ConfigurationError(f"{vertical}.sql: write the query to conf/base/{vertical}/{QUERY}.")
-            queries = (sorted(folder.glob(f"{vertical}/*.sql")) for folder in self._folders())
-            for file in chain.from_iterable(queries):
+            for file in self._beside(vertical, "*.sql"):
                 if file.name != QUERY:
                     raise ConfigurationError(f"{file} is not read; a vertical's query is {QUERY}.")
-                try:
-                    found[vertical] = {**declared, "sql": file.read_text(encoding="utf-8-sig")}
-                except UnicodeDecodeError as error:
-                    raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it so.") from error
+                found[vertical] = declared = {**declared, "sql": _text_of(file)}
+            own: Any = declared.get("dataset")
+            for file in self._beside(vertical, REPLIES) if isinstance(own, dict) else ():
+                if own.get("replies"):
+                    raise ConfigurationError(
+                        f"{vertical}.dataset.replies: {file} holds replies, too; keep one of them."
+                    )
+                found[vertical] = {**declared, "dataset": {**own, "replies": _replies(file)}}
         return found
+
+    def _beside(self, vertical: str, pattern: str) -> Iterator[Path]:
+        """Files beside the parameters of a vertical, those of the base first."""
+        yield from chain.from_iterable(
+            sorted(folder.glob(f"{vertical}/{pattern}")) for folder in self._folders()
+        )
 
     def _folders(self) -> list[Path]:
         names = (self.base_env, self.env or self.default_run_env)
@@ -130,6 +143,38 @@ class ConfigLoader(OmegaConfigLoader):
             if content is not None and not isinstance(content, dict):
                 return f"{file} holds {str(content)[:50]!r}, but must hold keys with values"
         return None
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is no UTF-8 ({error.reason}); save it so.") from error
+
+
+def _replies(file: Path) -> dict[str, str]:
+    """Replies by class; a ConfigurationError names a line that holds something else."""
+    found: dict[str, str] = {}
+    lines = csv.reader(StringIO(_text_of(file), newline=""), strict=True)
+    try:
+        for number, cells in enumerate(lines, 1):
+            said = f"{file}, record {number}"
+            if number == 1 and cells != ["class", "reply"]:
+                raise ConfigurationError(f"{said}: the head is {cells}; it must be class,reply.")
+            if len(cells) != 2 or not all(map(str.strip, cells)):
+                raise ConfigurationError(
+                    f"{said}: {cells} is no class and its reply; put a reply that holds a comma in quotes."
+                )
+            if cells[0] in found:
+                raise ConfigurationError(f"{said}: class {cells[0]!r} has a reply already; keep one of them.")
+            found |= {} if number == 1 else {cells[0]: cells[1]}
+    except csv.Error as error:
+        raise ConfigurationError(f"{file}: {error}; save it as CSV.") from error
+    if not found:
+        raise ConfigurationError(
+            f"{file} holds no reply; write class,reply and a line for each, or remove it."
+        )
+    return found
 
 
 def _require_bounded(file: Path) -> None:

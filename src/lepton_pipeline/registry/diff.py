@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.gate_checks import too_few
-from lepton_pipeline.evaluation.interval_text import bracket
+from lepton_pipeline.evaluation.interval_text import measured_text
 from lepton_pipeline.evaluation.metrics import measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import Sample, resampling_units
 from lepton_pipeline.parameters import Vertical
@@ -23,7 +24,6 @@ from lepton_pipeline.registry.versions import (
 )
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import headline_first, higher_is_better
-from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.tasks.find import find_task
 from lepton_pipeline.tracking.artefacts import read_facts
 from lepton_pipeline.tracking.experiment_page import PRESENT
@@ -100,7 +100,7 @@ def compare_versions(client: Any, name: str, a: str, b: str, held: HeldRows | No
         [(key, facts[0].get(key, _NONE), facts[1].get(key, _NONE)) for key in _DATA],
         [(key, ours.get(key, _NONE), theirs.get(key, _NONE)) for key in differing],
         [
-            (metric, _registered(figures[0].get(metric)), _registered(figures[1].get(metric)))
+            (metric, _registered(metric, figures[0]), _registered(metric, figures[1]))
             for metric in headline_first(headline, {*figures[0], *figures[1]})
         ],
         same_rows,
@@ -154,5 +154,5 @@ def _reversed(figure: Estimate) -> Estimate:
     return replace(figure, value=0 - figure.value, low=0 - high, high=0 - low)
 
 
-def _registered(figure: Estimate | None) -> str:
-    return _NONE if figure is None else f"{figure_text(figure.value)} {bracket(figure, figure_text)}"
+def _registered(metric: str, figures: Mapping[str, Estimate]) -> str:
+    return measured_text(metric, figures[metric]) if metric in figures else _NONE

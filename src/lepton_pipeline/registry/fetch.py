@@ -49,9 +49,10 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
     registered = client.get_model_version(name, str(chosen))
     try:
         artefact = load_artefact(client, name, chosen)
-    except DataError as error:
-        raise DataError(
-            f"version {chosen} of {name} cannot score: {error}; restore its files, or choose another version: "
+    except (ConfigurationError, DataError) as error:
+        said = str(error).rstrip(".")
+        raise type(error)(
+            f"version {chosen} of {name} cannot score: {said}; restore its files, or choose another version: "
             f"--params {name}.scoring.version=…"
         ) from error
     alias = CHAMPION if champion == chosen else ""

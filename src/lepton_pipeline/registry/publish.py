@@ -17,15 +17,16 @@ from lepton_pipeline.data.training_rows import TrainingRows, as_text
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.copies import enforce_copies
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
-from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.features.sentences import SentenceEncoder
+from lepton_pipeline.model.artefact import BASKET, Artefact
 from lepton_pipeline.parameters import MODELS, About, Dataset, Split
+from lepton_pipeline.recommendation.recommender import OFFERED
 from lepton_pipeline.registry import versions
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import seal
 from lepton_pipeline.system.file_hashes import record_files
 from lepton_pipeline.system.markdown import as_markdown
-from lepton_pipeline.tasks.task import Task
 from lepton_pipeline.tracking.artefacts import read_facts
 from lepton_pipeline.tracking.flat import interval_tags, logged_metrics
 from lepton_pipeline.tracking.runs import HEADLINE
@@ -93,10 +94,13 @@ def register_model(
             python_model=shutil.copy(Path(__file__).with_name("served_model.py"), temporary),
             artifacts={"artefact": str(folder)},
             code_paths=[str(Path(lepton_pipeline.__file__).parent), *own_code],
-            signature=signature_of(schema, artefact.task),
+            signature=signature_of(
+                schema, artefact.prediction_types, baskets=artefact.recommender is not None
+            ),
             input_example=example_rows(artefact, feature_table, schema),
             pip_requirements=[
-                f"{package}=={version(package).partition('+')[0]}" for package in (*_SERVING, *packages)
+                f"{package}=={version(package).partition('+')[0]}"
+                for package in (*_SERVING, *packages, *_packages_of(artefact.encoder.sentences))
             ],
             # The check would load an incomplete version.
             validate_serving_input=False,
@@ -120,6 +124,7 @@ def register_model(
         # Over all parts: later rows are new.
         **({"data.until": as_text(feature_table[dataset.time].max())} if dataset.time is not None else {}),
         **({"caution": about.caution} if about.caution else {}),
+        **({"texts.kept": f"{len(kept.texts)} of {kept.column.name}"} if (kept := artefact.nearest) else {}),
     }
     registered = client.create_model_version(
         name,
@@ -163,6 +168,14 @@ def _code_of(architecture: str) -> tuple[list[str], list[str]]:
     return [str(source.parent if source.name == "__init__.py" else source)], []
 
 
+def _packages_of(encoder: SentenceEncoder | None) -> list[str]:
+    """What a version needs to encode sentences; the package that holds the encoder, unless its files are carried."""
+    if encoder is None:
+        return []
+    holder = [] if encoder.carry else packages_distributions().get(encoder.name.replace("-", "_"), [])
+    return ["sentence-transformers", *holder[:1]]
+
+
 def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
     """The type of every column of `Artefact.inputs` in typed rows, by the table in docs/scoring.md."""
     if artefact.raw_values is None:
@@ -172,19 +185,27 @@ def input_schema(artefact: Artefact, table: pd.DataFrame) -> dict[str, str]:
     return {name: types.get(kinds[name]) or _number_type(table[name]) for name in artefact.inputs}
 
 
-def signature_of(schema: dict[str, str], task: Task) -> Any:
-    """MLflow's signature of a model of `task` with such inputs."""
+def signature_of(schema: dict[str, str], predicted: dict[str, str], *, baskets: bool = False) -> Any:
+    """MLflow's signature of a model with such inputs, and such columns of predictions.
+
+    With `baskets` a client sends either these inputs or baskets, and gets the columns of `OFFERED` for the latter.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
     outputs = [
-        *(ColSpec(kind, name) for name, kind in task.prediction_types().items()),
+        *(ColSpec(kind, name) for name, kind in predicted.items()),
         # Only on request.
         ColSpec("string", "reasons", required=False),
         ColSpec("string", "unseen", required=False),
     ]
     params = ParamSchema([ParamSpec("reasons", "long", 0), ParamSpec("unseen", "boolean", False)])
-    inputs = Schema([ColSpec(kind, name) for name, kind in schema.items()])
+    given = [ColSpec(kind, name, required=not baskets) for name, kind in schema.items()]
+    if baskets:
+        given.append(ColSpec("string", BASKET, required=False))
+        outputs = [ColSpec(kind, name, required=False) for name, kind in {**predicted, **OFFERED}.items()]
+        outputs += [ColSpec("string", name, required=False) for name in ("reasons", "unseen")]
+    inputs = Schema(given)
     return ModelSignature(inputs, Schema(outputs), params)
 
 

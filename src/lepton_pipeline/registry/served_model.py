@@ -65,7 +65,7 @@ with _only_source():
     _require_whole(Path(__file__).parent)
     from lepton_pipeline.errors import DataError, LeptonError
     from lepton_pipeline.features.unseen import UnseenCounts
-    from lepton_pipeline.model.artefact import Artefact
+    from lepton_pipeline.model.artefact import BASKET, Artefact
     from lepton_pipeline.parameters import Ingestion, Scoring
     from lepton_pipeline.serving.requests import one_line, read_request, rows_of, take_requests
 
@@ -79,6 +79,9 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
         """Read the artefact and score one row, so that the first request finds everything loaded."""
         with _only_source():
             self.artefact = Artefact.load(Path(context.artifacts["artefact"]))
+        if self.artefact.encoder.sentences is not None:
+            import sentence_transformers  # noqa: F401  # likewise not below
+        with _only_source():
             self._score(pd.DataFrame([self.artefact.reference]), {"reasons": 1, "unseen": True})
         take_requests()
 
@@ -104,6 +107,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
 
     def _score(self, sent: pd.DataFrame, params: Any) -> pd.DataFrame:
         count, unseen = _asked(params)
+        if self.artefact.recommender is not None and BASKET in sent:
+            return self.artefact.offer(sent)
         rows = self.artefact.read(sent)
         scored = self.artefact.predict(rows)
         counts = self.artefact.unseen_counts()

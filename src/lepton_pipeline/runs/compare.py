@@ -176,7 +176,8 @@ def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) ->
     sign = -1 if higher_is_better(metric) else 1
     values = {run.run_id: sign * run.figures[metric].value for run in members}
     best_first = sorted(members, key=lambda run: (isnan(values[run.run_id]), values[run.run_id]))
-    shown = {key.removeprefix("split."): value for key, value in split}
+    # MLflow holds texts: "None" is what a split does without.
+    shown = {key.removeprefix("split."): value for key, value in split if value != "None"}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
     return ComparableRuns(data, members[0].rows, shown, best_first, assumed)
 

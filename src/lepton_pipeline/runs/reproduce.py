@@ -121,7 +121,7 @@ def _check_origin(client: Any, run: Any, project: Path, parameters: checks.Decla
 
 
 def _device(parameters: checks.Declared) -> str:
-    from lepton_pipeline.model.networks.device import choose_device
+    from lepton_pipeline.system.device import choose_device
 
     try:
         return choose_device(parameters.get("training", {}).get("device", "auto"))

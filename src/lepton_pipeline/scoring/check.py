@@ -72,7 +72,7 @@ def check_input(
     dataset, contract, features = declared.dataset, declared.contract, declared.features
     if problems := check_declarations(contract):
         raise ConfigurationError("\n".join(problems))
-    ingestion = with_dates(declared.ingestion, model)
+    ingestion = as_trained(declared.ingestion, model)
     source = Source.open(raw, ingestion, _needed(model, declared))
     if taken := [name for name in source.names if name in (ROW, REASONS)]:
         raise DataError(f"the rows have a column {taken[0]!r}, which the quarantine adds; rename it.")
@@ -80,6 +80,7 @@ def check_input(
     numbers = {name for name, kind in model.inputs.items() if kind == "number"} | set(dataset.numeric)
     numbers |= {window.of for window in features.windows.values() if window.of is not None}
     texts = {name for name, kind in model.inputs.items() if kind == "text"}
+    texts |= set() if ingestion.mask is None else set(ingestion.mask.names())
     wanted = Wanted(keys, numbers - keys, texts, model.derivation.zones)
     survey = source.survey(wanted, rows=declared.scoring.chunk_rows)
     survey.require_whole(contract.max_quarantined, "contract.max_quarantined")
@@ -149,9 +150,13 @@ class CheckedRows:
     left_out: pd.DataFrame
 
 
-def with_dates(ingestion: Ingestion, model: Artefact) -> Ingestion:
-    """Add the formats of columns that were dates when the model was trained."""
-    return ingestion.model_copy(update={"dates": {**model.derivation.dates, **ingestion.dates}})
+def as_trained(ingestion: Ingestion, model: Artefact) -> Ingestion:
+    """Add the formats of columns that were dates, and what was masked, when the model was trained."""
+    dates = {**model.derivation.dates, **ingestion.dates}
+    trained = None if model.raw_values is None else model.raw_values.ingestion.mask
+    # What is declared now is masked, too, whatever an older version knows of it.
+    mask = ingestion.mask if trained is None else trained.joined(ingestion.mask)
+    return ingestion.model_copy(update={"dates": dates, "mask": mask})
 
 
 @dataclass(frozen=True)

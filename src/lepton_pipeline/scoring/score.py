@@ -23,7 +23,7 @@ from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Dataset, Features, Scoring
-from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, with_dates
+from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, as_trained
 from lepton_pipeline.scoring.result import ScoringRecord
 from lepton_pipeline.system.files import replacing, write_text
 from lepton_pipeline.tracking.lineage import package_sha256
@@ -50,7 +50,7 @@ def score_input(
     `on_rows` is called with the number of rows done.
 
     Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
-    files), the columns of `dataset.id` and `dataset.time` if present, those of `Task.predictions`, `reasons`
+    files), the columns of `dataset.id` and `dataset.time` if present, those of `Artefact.predict`, `reasons`
     (text, if asked for and there are positive decisions; else empty), `model_version` (int64).
 
     Raises:
@@ -63,13 +63,13 @@ def score_input(
     require_kept(checked, checked.reasons, declared.contract.max_quarantined)
     if scoring.unseen == "stop":
         require_seen(checked.unseen.values(), scoring.unseen_share, version.name, checked.file_names)
-    source = Source.open(rows.raw, with_dates(declared.ingestion, model), {"the signature of the model": []})
+    source = Source.open(rows.raw, as_trained(declared.ingestion, model), {"the signature of the model": []})
     if source.fingerprints() != checked.files:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
     task = model.task
     if taken := [
-        name for name in names if name in (ROW, *task.prediction_types(), "reasons", "model_version")
+        name for name in names if name in (ROW, *model.prediction_types, "reasons", "model_version")
     ]:
         raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
@@ -111,7 +111,7 @@ def _scored(
     predictions, task = model.predict(rows), model.task
     columns: dict[str, object] = {ROW: rows.index.to_numpy(np.int64)}
     columns |= {name: rows[name].array for name in names}
-    columns |= {name: predictions[name].array for name in task.prediction_types()}
+    columns |= {name: predictions[name].array for name in model.prediction_types}
     acted_on = task.acted_on(predictions)
     wanted = acted_on if scoring.reasons_for == "positive" else np.full(len(rows), True)
     if scoring.reasons and wanted is not None:

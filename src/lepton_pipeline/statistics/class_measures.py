@@ -75,8 +75,9 @@ def measure_classes(rows: ClassRows, weights: np.ndarray) -> dict[str, np.ndarra
 
     `weights` are [resamples, rows], no resample without weight; none must have all classes. Every row counts
     as of its most probable class. Metrics: `log_loss` (natural, clipped to the resolution of float64);
-    `macro_f1`, the mean F1 of the classes that a row of the resample has or is decided to have; `accuracy`;
-    `balanced_accuracy`, the mean recall of the classes that it has; `auc`, the mean of each such class
+    `accuracy`; of the classes that a row of the resample has, `macro_f1`, their mean F1 (few rows are of few
+    classes, and wrong decisions for all others would each count as a class without any right one), and
+    `balanced_accuracy`, their mean recall; `auc`, the mean of each such class
     against all others (a tie counts half; one half in a resample of one class); `ece`, the expected
     calibration error of the highest probability over ten bins of equal mass (Guo et al. 2017, "On calibration
     of modern neural networks"; bins of Nixon et al. 2019, "Measuring Calibration in Deep Learning").
@@ -88,7 +89,7 @@ def measure_classes(rows: ClassRows, weights: np.ndarray) -> dict[str, np.ndarra
     binned = np.add.reduceat(weights[:, rows.by_confidence] * rows.gaps, rows.bin_starts, axis=1)
     return {
         "log_loss": weigh(weights, rows.log_losses) / total,
-        "macro_f1": _ratio(2 * right, had + decided).sum(axis=1) / ((had + decided) > 0).sum(axis=1),
+        "macro_f1": _ratio(2 * right, had + decided).sum(axis=1) / (had > 0).sum(axis=1),
         "accuracy": right.sum(axis=1) / total,
         "balanced_accuracy": _ratio(right, had).sum(axis=1) / (had > 0).sum(axis=1),
         "auc": _ratio(np.where(comparable, aucs, 0).sum(axis=1), comparable.sum(axis=1), empty=0.5),

@@ -84,3 +84,23 @@ def _offset(misses: Floats, level: float, weights: np.ndarray) -> float:
     wanted = (1 + level) / 2 * (reached[-1] + weights.max()) * (1 - _ROUNDING)
     # With just enough rows, rounding may ask for one more.
     return float(misses[order[min(np.searchsorted(reached, wanted), len(order) - 1)]])
+
+
+def fit_upper(misses: Floats, level: float, cases: str = "rows") -> float:
+    """What a share `level`, in (0, 1), of new misses lies below, from those of held-out rows [n].
+
+    It is the ceil((n + 1) level)-th smallest. `cases` names the rows in messages.
+
+    >>> fit_upper(np.arange(1.0, 20.0), 0.95)
+    19.0
+
+    Raises:
+        DataError: there are too few for the level: less than level / (1 - level).
+    """
+    needed = level / (1 - level) * (1 - _ROUNDING)
+    if len(misses) < needed or not len(misses):
+        raise DataError(
+            f"{len(misses):,} held-out {cases} are too few for a level of {level:.4g}: {max(1, ceil(needed)):,} are "
+            "needed. Hold out more, or lower the level."
+        )
+    return _offset(misses, 2 * level - 1, np.ones(len(misses)))

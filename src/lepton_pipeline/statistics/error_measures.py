@@ -22,6 +22,7 @@ class ErrorRows:
     sizes: Floats  # of the truth, without its sign
     centred: Floats  # truth less its mean
     means: Mapping[str, Floats]  # what further metrics are the mean of, by metric
+    pinball: Floats | None = None  # mean pinball loss of quantiles
 
 
 def compare(
@@ -41,9 +42,8 @@ def compare(
     if ends is not None:
         low, high = ends
         means = {"coverage": ((low <= truth) & (truth <= high)).astype(np.float64), "width": high - low}
-    if quantiles is not None:
-        means["pinball"] = pinball_losses(truth, quantiles, levels)
-    return ErrorRows(predicted - truth, np.abs(truth), truth - truth.mean(), means)
+    pinball = None if quantiles is None else pinball_losses(truth, quantiles, levels)
+    return ErrorRows(predicted - truth, np.abs(truth), truth - truth.mean(), means, pinball)
 
 
 def pinball_losses(truth: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
@@ -68,7 +68,8 @@ def measure_errors(rows: ErrorRows, weights: np.ndarray) -> dict[str, np.ndarray
     `weights` are [resamples, rows], no resample without weight. Metrics, in units of the target where nothing
     else is said: `rmse`; `mae`; `r2`, a share, against the mean truth of the resample (as in scikit-learn, 1
     or 0 where the truth does not vary); `bias`, the mean prediction less the mean truth; `coverage` (a
-    share) and mean `width` of intervals and mean `pinball` loss, where they were given. `mape`, the mean
+    share) and mean `width` of intervals, where they were given; `wql`, weighted quantile loss, twice the pinball loss
+    of quantiles, averaged over them, as a share of the sum of the truth. `mape`, the mean
     share of the truth that an error is, leaves out rows whose truth is 0 (`rows_without_percentage`); `wape`
     is the sum of errors, without signs, as a share of that of the truth. Both are missing where all truth is
     0, and nan in a resample where it is.
@@ -88,6 +89,8 @@ def measure_errors(rows: ErrorRows, weights: np.ndarray) -> dict[str, np.ndarray
         relative = np.divide(sizes, rows.sizes, out=np.zeros_like(sizes), where=usual)
         measured["mape"] = _share(weigh(weights, relative), weigh(weights, usual.astype(np.float64)))
         measured["wape"] = _share(missed, weigh(weights, rows.sizes))
+        if rows.pinball is not None:
+            measured["wql"] = _share(2 * weigh(weights, rows.pinball), weigh(weights, rows.sizes))
     return measured | {metric: weigh(weights, values) / total for metric, values in rows.means.items()}
 
 

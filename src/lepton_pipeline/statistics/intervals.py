@@ -31,7 +31,7 @@ def normal_deviate(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
-def student_deviate(level: float, units: int) -> float:
+def student_deviate(level: float, units: float) -> float:
     """Student's deviate of a two-sided interval of a mean of `units` independent values."""
     from scipy.special import stdtrit
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from lepton_pipeline.system.readable import figure_text
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -42,6 +44,23 @@ class Metric:
         """
         name = self.name == "brier" or self.title[:2].isupper()
         return self.title if name else self.title[0].lower() + self.title[1:]
+
+    def can_be(self, value: float) -> bool:
+        """Whether a model can have the value."""
+        low, high = self.least, self.most
+        return (low is None or value >= low) and (high is None or value <= high)
+
+    @property
+    def range_text(self) -> str:
+        """The values that it can have, in words.
+
+        >>> [METRICS[name].range_text for name in ("auc", "rmse", "r2", "bias")]
+        ['between 0 and 1', 'at least 0', 'at most 1', 'any number']
+        """
+        if self.least is not None and self.most is not None:
+            return f"between {self.least:g} and {self.most:g}"
+        ends = {"at least": self.least, "at most": self.most}
+        return next((f"{end} {limit:g}" for end, limit in ends.items() if limit is not None), "any number")
 
 
 BINARY: tuple[Metric, ...] = (
@@ -158,7 +177,18 @@ ERRORS: tuple[Metric, ...] = (
         in_unit=True,
     ),
 )
-TABLES = (BINARY, CLASSES, ERRORS)
+FORECASTS: tuple[Metric, ...] = (
+    Metric(
+        "wql",
+        "Weighted quantile loss",
+        "twice the pinball loss of all quantiles as a share of the target's sum",
+        False,
+        None,
+        share=True,
+    ),
+    *ERRORS,
+)
+TABLES = (BINARY, CLASSES, FORECASTS, ERRORS)
 METRICS = {metric.name: metric for table in TABLES for metric in table}
 """Every metric of every task, by its name."""
 
@@ -188,6 +218,37 @@ def headline_first(headline: str, names: Collection[str]) -> list[str]:
 def higher_is_better(name: str) -> bool:
     """Whether the larger of two values of a metric is ahead; so it is of a metric that no table has."""
     return name not in METRICS or METRICS[name].higher_is_better
+
+
+def metric_text(name: str, value: float) -> str:
+    """A metric's value in a text; a share in per cent, as in tables.
+
+    >>> metric_text("auc", 0.7123), metric_text("mape", 0.12345), metric_text("rmse", 65432.1)
+    ('0.7123', '12.35 %', '65,432')
+    """
+    return f"{100 * value:.2f} %" if _is_share(name) else figure_text(value)
+
+
+def lead_text(name: str, value: float, sign: str = "") -> str:
+    """A difference of two values of a metric; of shares in percentage points. `sign` is as in format strings.
+
+    >>> lead_text("auc", 0.0123, "+"), lead_text("mape", 0.0123)
+    ('+0.0123', '1.23 points')
+    """
+    return f"{100 * value:{sign}.2f} points" if _is_share(name) else figure_text(value, sign)
+
+
+def bound_text(name: str, bound: float) -> str:
+    """A declared bound of a metric, as `metric_text` but with the digits that were declared.
+
+    >>> bound_text("auc", 0.7), bound_text("coverage", 0.875)
+    ('0.7', '87.5 %')
+    """
+    return f"{100 * bound:g} %" if _is_share(name) else f"{bound:g}"
+
+
+def _is_share(name: str) -> bool:
+    return name in METRICS and METRICS[name].share
 
 
 def wholly_worse(name: str, ends: tuple[float, float], bound: float) -> bool:

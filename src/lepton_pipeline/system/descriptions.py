@@ -23,18 +23,18 @@ def write_description(path: Path, description: Mapping[str, object]) -> None:
     path.write_bytes(_as_bytes(description))
 
 
-def read_description(path: Path, expected: int) -> Any:
-    """Read what `write_description` wrote; a `DataError` says that its format is another one."""
+def read_description(path: Path, *expected: int) -> Any:
+    """Read what `write_description` wrote; a `DataError` says that its format is none of those expected."""
     description = json.loads(path.read_text(encoding="utf-8"))
-    require_format(path, description, expected)
+    require_format(path, description, *expected)
     return description
 
 
-def require_format(path: Path, description: Mapping[str, object], expected: int) -> None:
-    """Raise `DataError` unless a description has the expected format."""
-    if description["format"] != expected:
+def require_format(path: Path, description: Mapping[str, object], *expected: int) -> None:
+    """Raise `DataError` unless a description has an expected format."""
+    if description["format"] not in expected:
         raise DataError(
-            f"{path} has format {description['format']!r}, this version reads {expected}; "
+            f"{path} has format {description['format']!r}, this version reads {' and '.join(map(str, expected))}; "
             "use the version of lepton_pipeline that wrote it, or train again."
         )
 

@@ -13,6 +13,7 @@ import pandas as pd
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
+from lepton_pipeline.statistics.doubts import class_doubts
 from lepton_pipeline.statistics.estimates import FEWEST_CASES
 from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibration_interval, share_interval
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
@@ -26,6 +27,8 @@ from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_NAMES = np.array(["negative", "positive"], dtype=object)
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,19 @@ class Binary(Task):
             "calibration_in_the_large": calibration_interval(labels, scores, z, codes) if both else None,
         }
 
+    def doubts(self, labels: Array, scores: Floats) -> Floats:
+        """As of two classes."""
+        return class_doubts(labels, np.column_stack([1 - scores, scores]))
+
+    def certainty(self, scores: Floats, threshold: float | None) -> Floats:
+        """Distance from the threshold, at which a decision turns."""
+        return np.abs(scores - (0.5 if threshold is None else threshold))
+
+    def facing(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, Array]:
+        """Label and decision, and the probability of the positive class."""
+        decided = scores >= (0.5 if threshold is None else threshold)
+        return {"label": _NAMES[labels], "decision": _NAMES[decided.astype(np.intp)], "probability": scores}
+
     explained_by: ClassVar = "auc"
 
     def explained_figure(self, labels: Array, scores: Floats) -> float:
@@ -279,7 +295,7 @@ class Binary(Task):
 
     def label_text(self, label: float) -> str:
         """Negative or positive."""
-        return ("negative", "positive")[int(label)]
+        return str(_NAMES[int(label)])
 
 
 @dataclass(frozen=True)

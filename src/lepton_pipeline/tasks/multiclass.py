@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.labels import NO_LABEL
 from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
-from lepton_pipeline.parameters import ClassCosts, Dataset
+from lepton_pipeline.parameters import ClassCosts, Dataset, Index, code_text
 from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.class_measures import ClassRows, measure_classes, rank_classes
+from lepton_pipeline.statistics.doubts import class_doubts
 from lepton_pipeline.statistics.losses import (
     SMALLEST,
     Floats,
@@ -24,9 +26,12 @@ from lepton_pipeline.statistics.losses import (
     log_softmax,
     softmax,
 )
+from lepton_pipeline.statistics.prediction_powered import MOST_PARTS
 from lepton_pipeline.statistics.strengths import Auc
+from lepton_pipeline.statistics.thresholds import least_cost_threshold
 from lepton_pipeline.tasks.binary import refuse_non_probabilities
 from lepton_pipeline.tasks.calibration import Calibration, choose_calibration
+from lepton_pipeline.tasks.classes import HAND_OVER, RARE, class_texts, find_classes, listed, refuse_others
 from lepton_pipeline.tasks.summary import Mean, Summary
 from lepton_pipeline.tasks.task import Array, Booster, Judge, Sliced, Task, mean
 
@@ -34,14 +39,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 # Boosting grows a tree for every class in every iteration.
-MOST_BOOSTED, MOST_CLASSES = 30, 1000
-# Fewer rows of a class cannot be divided, and say nothing about it.
-FEWEST_OF_A_CLASS = 10
-# The class of all rare classes.
-RARE = "(rare)"
-# The decision to leave a case to somebody.
-HAND_OVER = "(hand over)"
-_EXAMPLES = 5
+MOST_BOOSTED = 30
+# The place of a case that is handed over among decisions.
+HANDED = -1
 # Predictions of more classes have no column for each, but one text with the likeliest.
 MOST_COLUMNS, LIKELIEST = 50, 5
 
@@ -53,6 +53,9 @@ class Multiclass(Task):
     classes: Sequence[str] = ()  # names, in the order of their values; texts as `class_texts` writes them
     costs: ClassCosts | None = None  # those that decide; None: the likeliest class is decided on
     task: Literal["multiclass"] = "multiclass"
+    replies: Mapping[str, str] = field(default_factory=dict)  # by class
+    # Smallest probability of a case that is decided on, where rows out of scope chose it; see `with_hand_over`.
+    answered_from: float | None = None
 
     shown: ClassVar = ("log_loss", "macro_f1")
     curves: ClassVar = ("log_loss", "accuracy")
@@ -67,56 +70,23 @@ class Multiclass(Task):
 
     @classmethod
     def find(cls, table: pd.DataFrame, dataset: Dataset, costs: ClassCosts | None = None) -> Multiclass:
-        """Find the classes of labelled rows; a DataError says why there are too few, too many or too rare ones."""
-        target = table[dataset.target].dropna()
-        texts = class_texts(target)
-        counts = texts.value_counts()
-        if isinstance(dataset.classes, list):
-            names = class_texts(pd.Series(dataset.classes, dtype="object")).tolist()
-            if twice := [name for name in names if names.count(name) > 1]:
-                raise ConfigurationError(f"dataset.classes: {twice[0]!r} is named twice; keep one.")
-            _refuse_others(texts, names, dataset)
-        else:
-            names = _in_order(target, texts)
-        if not names:
-            raise DataError(
-                f"target {dataset.target!r} has a value in none of {len(table):,} rows; name another column."
-            )
-        if taken := [name for name in (RARE, HAND_OVER) if name in names]:
-            raise DataError(
-                f"target {dataset.target!r} holds {taken[0]!r}, which names something else in results; write that "
-                "class in another way."
-            )
-        if not 2 < len(names) <= MOST_CLASSES:
-            raise DataError(
-                f"target {dataset.target!r} holds {_listed(names)} in {len(target):,} rows, {len(names):,} classes; "
-                f"dataset.classes takes 3 to {MOST_CLASSES:,}. Declare dataset.positive for one class against another, "
-                "task: regression for a number, or group the values in a derived column."
-            )
-        rare = [name for name in names if counts.get(name, 0) < FEWEST_OF_A_CLASS]
-        if rare and dataset.rare_classes == "stop":
-            shown = [f"{name!r} ({counts.get(name, 0):,} rows)" for name in rare]
-            raise DataError(
-                f"target {dataset.target!r}: {len(rare):,} of {len(names):,} classes have fewer than "
-                f"{FEWEST_OF_A_CLASS} rows: {_listed(shown)}. Bring more rows, leave these rows out, or declare "
-                f"dataset.rare_classes: group to make one class {RARE!r} of them."
-            )
-        kept = [name for name in names if name not in rare]
-        classes = [*kept, *[RARE] * bool(rare)]
-        if len(classes) < 3:
-            raise DataError(
-                f"target {dataset.target!r}: {len(rare):,} of {len(names):,} classes have fewer than "
-                f"{FEWEST_OF_A_CLASS} rows; as one class {RARE!r} of dataset.rare_classes they leave "
-                f"{_listed(classes)}, and 3 are needed. Bring more rows, or declare dataset.positive."
-            )
+        """Find the classes of labelled rows, see `find_classes`; what is declared of each must name one of them."""
+        classes = find_classes(table, dataset)
         named = {} if costs is None else costs.matrix
-        for key in dict.fromkeys([*named, *(decided for row in named.values() for decided in row)]):
-            if key not in classes:
+        decided = (name for row in named.values() for name in row)
+        for key, names in (
+            ("dataset.replies", dataset.replies),
+            ("evaluation.class_costs.matrix", [*named, *decided]),
+        ):
+            if unknown := [name for name in names if name not in classes]:
                 raise ConfigurationError(
-                    f"evaluation.class_costs.matrix: {key!r} is no class; {did_you_mean(key, classes)}there are "
-                    f"{_listed(classes)}."
+                    f"{key}: {unknown[0]!r} is no class; {did_you_mean(unknown[0], classes)}there are "
+                    f"{listed(classes)}."
                 )
-        return cls(classes, costs)
+        found = cls(classes, costs, replies=dataset.replies)
+        if named:
+            found._refuse_dear_classes()
+        return found
 
     @property
     def outputs(self) -> int:
@@ -142,7 +112,7 @@ class Multiclass(Task):
         texts = class_texts(table[dataset.target])
         rest = self._places.get(RARE)
         if rest is None:
-            _refuse_others(texts.dropna(), self.classes, dataset)
+            refuse_others(texts.dropna(), self.classes, dataset)
         places = texts.map(self._places)
         if texts.isna().any():
             raise DataError(
@@ -169,7 +139,7 @@ class Multiclass(Task):
         found = set(labels.unique())
         absent = [name for place, name in enumerate(self.classes) if place not in found]
         if learnt and absent:
-            return f"class {_listed([repr(name) for name in absent])}"
+            return f"class {listed([repr(name) for name in absent])}"
         return "" if len(found) > 1 else "a second class"
 
     def targets(self, labels: Array) -> Array:
@@ -255,7 +225,7 @@ class Multiclass(Task):
 
     def cases(self, labels: Array) -> int:
         """Rows beside the most frequent class."""
-        return len(labels) - int(np.bincount(labels.astype(np.intp), minlength=1).max(initial=0))
+        return len(labels) - int(np.bincount(labels.astype(np.intp) + 1, minlength=1).max(initial=0))
 
     def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Accuracy and log loss."""
@@ -276,20 +246,79 @@ class Multiclass(Task):
                 matrix[place, self._places[decided]] = cost
         return matrix
 
+    def _refuse_dear_classes(self) -> None:
+        """Where a wrong class costs less than the right one, decisions would avoid the right one."""
+        for name, costs, right in zip(self.classes, self._matrix, self._matrix.diagonal(), strict=True):
+            wrong = self.classes[int(costs.argmin())]
+            if costs.min() < right:
+                raise ConfigurationError(
+                    f"evaluation.class_costs.matrix: for class {name!r} the right decision costs {right:g}, and the "
+                    f"wrong one {wrong!r} only {costs.min():g}; lower {name}: {{{name}: {right:g}}}, or raise "
+                    f"{name}: {{{wrong}: {costs.min():g}}}."
+                )
+
+    def _expected(self, scores: Floats) -> Floats:
+        """Expected cost of deciding on each class, [n, K]."""
+        # A row's bits do not depend on other rows, as those of a matrix product might.
+        expected: Floats = np.einsum("nk,kd->nd", scores, self._matrix)
+        return expected
+
     def decide(self, scores: Floats) -> Array:
         """Places of the classes decided on, [n]: the likeliest, or those of least expected cost; -1 is handed over.
 
-        Chow 1970, "On optimum recognition error and reject tradeoff".
+        Handed over are rows for which that costs less (Chow 1970, "On optimum recognition error and reject
+        tradeoff"), or those below a probability that was chosen with rows out of scope.
         """
         if self.costs is None:
             likeliest: Array = scores.argmax(axis=1)
             return likeliest
-        # A row's bits do not depend on other rows, as those of a matrix product might.
-        expected = np.einsum("nk,kd->nd", scores, self._matrix)
+        expected = self._expected(scores)
         least: Array = expected.argmin(axis=1)
+        if self.answered_from is not None:
+            return np.where(scores.max(axis=1) < self.answered_from, HANDED, least)
         if self.costs.hand_over is not None:
-            least = np.where(expected.min(axis=1) > self.costs.hand_over, -1, least)
+            least = np.where(expected.min(axis=1) > self.costs.hand_over, HANDED, least)
         return least
+
+    def with_hand_over(
+        self, scores: Floats, labels: Array, outside: Floats, weights: Array | None = None
+    ) -> Self:
+        """See `Task.with_hand_over`: by the least cost, with as many rows out of scope as are declared."""
+        if self.costs is None or self.costs.hand_over is None or not len(outside):
+            return self
+        both = np.concatenate([scores, outside])
+        truth = np.concatenate([labels.astype(np.intp), np.full(len(outside), NO_LABEL)])
+        answered = self._of(truth, self._expected(both).argmin(axis=1))
+        if weights is not None:
+            # Rows out of scope have none here.
+            weights = np.append(weights, np.full(len(outside), weights.mean()))
+        counts = self.shares(truth, weights)
+        extra = (answered - self.costs.hand_over) * (1 if counts is None else counts)
+        return replace(self, answered_from=least_cost_threshold(extra, both.max(axis=1)))
+
+    def shares(self, labels: Array, weights: Array | None = None) -> Array | None:
+        """See `Task.shares`."""
+        outside = labels == NO_LABEL
+        share = None if self.costs is None else self.costs.share_out_of_scope
+        counts = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
+        # Rows that count for nothing cannot have a share.
+        if share is None or not counts[outside].any():
+            return weights
+        scaled: Floats = np.where(
+            outside, share / counts[outside].sum(), (1 - share) / counts[~outside].sum()
+        )
+        return scaled * counts
+
+    def _of(self, labels: Array, decided: Array) -> Floats:
+        """Cost of each row that is decided on, [n]."""
+        costs = self.costs or ClassCosts.model_validate({})
+        found: Floats = np.where(labels == NO_LABEL, costs.stranger, self._matrix[labels, decided])
+        return found
+
+    def handed_over(self, scores: Floats) -> Array:
+        """Those that `decide` hands over."""
+        handed: Array = self.decide(scores) == HANDED
+        return handed
 
     def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Of deciding as declared, of the likeliest class, and of handing every case over."""
@@ -298,24 +327,33 @@ class Multiclass(Task):
         places, decided, likeliest = labels.astype(np.intp), self.decide(scores), scores.argmax(axis=1)
         handed = np.full(len(scores), np.inf if self.costs.hand_over is None else self.costs.hand_over)
         found = {
-            "model": np.where(decided < 0, handed, self._matrix[places, decided]),
-            "likeliest": self._matrix[places, likeliest],
+            "model": np.where(decided == HANDED, handed, self._of(places, decided)),
+            "likeliest": self._of(places, likeliest),
         }
         return found if self.costs.hand_over is None else {**found, "hand_over": handed}
 
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
-        """The class decided on, the probability of the likeliest one, and that of each, or the likeliest as JSON."""
+        """The class decided on and its reply, the probability of the likeliest one, and that of each class.
+
+        Of more than 50 classes, the likeliest ones are told as JSON. A row handed over has no reply.
+        """
         # The last is where -1 points.
         names = np.array([*self.classes, HAND_OVER], dtype=object)
-        decided = pd.array(names[self.decide(scores)], dtype="str")
+        places = self.decide(scores)
+        decided = pd.array(names[places], dtype="str")
         each: dict[str, Iterable[Any]] = dict(zip(self._columns, scores.T, strict=True))
         if self.outputs > MOST_COLUMNS:
             each = {"likeliest": pd.array(self._likeliest(scores), dtype="str")}
+        if self.replies:
+            replies = np.array([self.replies.get(name, "") for name in names], dtype=object)
+            each = {"reply": pd.array(replies[places], dtype="str"), **each}
         return {"decision": decided, "probability": scores.max(axis=1), **each}
 
     def prediction_types(self) -> dict[str, str]:
-        """Of the likeliest class and the probabilities."""
-        types = {"decision": "string", "probability": "double"}
+        """Of the columns of `predictions`."""
+        types = {"decision": "string", "probability": "double"} | (
+            {"reply": "string"} if self.replies else {}
+        )
         if self.outputs > MOST_COLUMNS:
             return types | {"likeliest": "string"}
         return types | dict.fromkeys(self._columns, "double")
@@ -357,6 +395,27 @@ class Multiclass(Task):
         bounded=SLICED["multiclass"],
         compared=("accuracy", "log_loss"),
     )
+
+    def doubts(self, labels: Array, scores: Floats) -> Floats:
+        """See `class_doubts`."""
+        return class_doubts(labels, scores)
+
+    def certainty(self, scores: Floats, threshold: float | None) -> Floats:
+        """Difference of the two highest probabilities."""
+        highest = np.partition(scores, -2, axis=1)
+        margins: Floats = highest[:, -1] - highest[:, -2]
+        return margins
+
+    def facing(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, Array]:
+        """Label and likeliest class, and the probabilities of both."""
+        names, places = np.array(self.classes, dtype=object), labels.astype(np.intp)
+        return {
+            "label": names[places],
+            "likeliest": names[scores.argmax(axis=1)],
+            "probability": scores.max(axis=1),
+            "probability_of_label": scores[np.arange(len(places)), places],
+        }
+
     explained_by: ClassVar = "log_loss"
 
     @property
@@ -367,7 +426,7 @@ class Multiclass(Task):
     def examples(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, int]:
         """The rows with the highest and the lowest probability of a class, and the most certain wrong decision."""
         certain, decided = scores.max(axis=1), self.decide(scores)
-        wrong = (decided != labels) & (decided >= 0)
+        wrong = (decided != labels) & (decided != HANDED)
         cases = {"most certain": int(certain.argmax()), "least certain": int(certain.argmin())}
         if wrong.any():
             cases["most certain wrong decision"] = first = int(np.where(wrong, certain, -np.inf).argmax())
@@ -397,6 +456,31 @@ class Multiclass(Task):
     def watched(self, scores: Floats) -> pd.Series:
         """The class decided on, see `predictions`."""
         return pd.Series(self.predictions(scores, None)["decision"], name="decision", dtype="str")
+
+    def parts(self, scores: Floats) -> Floats:
+        """The probabilities."""
+        return scores
+
+    def parts_of(self, labels: Array) -> Floats:
+        """1 for the class, 0 for others."""
+        shares: Floats = np.eye(self.outputs)[labels.astype(np.intp)]
+        return shares
+
+    def weights(self, index: Index) -> Floats:
+        """The declared values, 0 for other classes."""
+        if self.outputs > MOST_PARTS:
+            raise ConfigurationError(
+                f"monitoring.index: there are {self.outputs:,} classes, and it takes {MOST_PARTS} at most; leave it"
+                " out."
+            )
+        declared = index.values  # noqa: PD011  # of no frame
+        values = {code_text(name): value for name, value in declared.items()}
+        if unknown := [name for name in values if name not in self._places]:
+            raise ConfigurationError(
+                f"monitoring.index.values: {unknown[0]!r} is no class; {did_you_mean(unknown[0], self.classes)}there "
+                f"are {listed(self.classes)}."
+            )
+        return np.array([values.get(name, 0.0) for name in self.classes])
 
     def summarise(self, predictions: Iterable[pd.DataFrame]) -> Summary:
         """How many are decided for each class or handed over, and the mean probability of the likeliest one."""
@@ -436,43 +520,3 @@ class PreparedClasses:
         measured = measure_classes(self.rows, weights)
         # Of two classes it is another metric.
         return measured | {"ovr_auc": measured.pop("auc")}
-
-
-def class_texts(values: pd.Series) -> pd.Series:
-    """Names of classes: texts as they are, whole numbers without decimals; missing values stay missing.
-
-    >>> class_texts(pd.Series([1.0, 1234567.0, 0.25, None])).tolist()
-    ['1', '1234567', '0.25', nan]
-    """
-
-    def text(value: Any) -> str:
-        if not isinstance(value, float):
-            return str(value)
-        # Of six digits, as of :g, codes of seven would become one class; the 16th is rounding.
-        return str(int(value)) if value.is_integer() else f"{value:.15g}"
-
-    return values.map(text, na_action="ignore").astype("str")
-
-
-def _in_order(target: pd.Series, texts: pd.Series) -> list[str]:
-    """Names in the order of the values, or of their texts where values of several types have none."""
-    try:
-        ordered = target.sort_values(kind="stable")
-    except TypeError:
-        ordered = texts.sort_values(kind="stable")
-    return list(dict.fromkeys(texts[ordered.index]))
-
-
-def _refuse_others(texts: pd.Series, names: Sequence[str], dataset: Dataset) -> None:
-    others = texts[~texts.isin(list(names))]
-    if len(others):
-        first = str(others.iloc[0])
-        raise DataError(
-            f"target {dataset.target!r} holds {first!r} in row {others.index[0]} and {len(others) - 1:,} more rows "
-            f"hold values that are no class (dataset.classes): {did_you_mean(first, list(names))}add it there, or "
-            "leave these rows out."
-        )
-
-
-def _listed(shown: Sequence[str]) -> str:
-    return ", ".join([*shown[:_EXAMPLES], *["…"] * (len(shown) > _EXAMPLES)])

@@ -14,6 +14,7 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, ErrorCosts
 from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
+from lepton_pipeline.statistics.doubts import error_doubts
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import RSquared
@@ -61,7 +62,6 @@ class Regression(Task):
     task: Literal["regression"] = "regression"
 
     shown: ClassVar = ("rmse", "mae")
-    curves: ClassVar = ("squared_error", "absolute_error")
     linear: ClassVar = LINEAR_BASELINES["regression"]
     scarce: ClassVar = "rows"
     complete: ClassVar = "enough rows"
@@ -77,6 +77,12 @@ class Regression(Task):
     def outputs(self) -> int:
         """The mean, and with `quantiles` both ends."""
         return 3 if self.quantiles else 1
+
+    @property
+    def curves(self) -> tuple[str, str]:
+        """The loss that is learnt, and the absolute error."""
+        errors = "huber_loss" if self.robust else "squared_error"
+        return errors + "_and_pinball_loss" * self.quantiles, "absolute_error"
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -211,7 +217,9 @@ class Regression(Task):
         """None: intervals are what is calibrated, see `with_intervals`."""
         return Calibration()
 
-    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
+    def with_intervals(
+        self, outputs: Floats, labels: Array, weights: Array | None = None, scale: Floats | None = None
+    ) -> Self:
         """With intervals from held-out outputs; see `statistics.conformal`."""
         truth, centre = self._standardised(labels), outputs if outputs.ndim == 1 else outputs[:, 0]
         decided = 0.0
@@ -238,6 +246,22 @@ class Regression(Task):
         from sklearn.linear_model import Ridge
 
         return Ridge(alpha=1 / strength)
+
+    def text_model(self, strength: float) -> Any:
+        """Ridge regression."""
+        from sklearn.linear_model import Ridge
+
+        return Ridge(alpha=3 / strength, solver="sparse_cg", random_state=0)
+
+    @property
+    def text_outputs(self) -> list[str]:
+        """The number, whatever else a model gives."""
+        return [""]
+
+    @property
+    def text_tendencies(self) -> list[tuple[str, int, int]]:
+        """Larger and smaller numbers."""
+        return [("a higher number", 0, 1), ("a lower number", 0, -1)]
 
     def in_use(self, column: pd.Series, labels: Array, validation: Array, key: str) -> Floats:
         """Predictions as they are."""
@@ -322,6 +346,24 @@ class Regression(Task):
         bounded=SLICED["regression"],
         compared=("mae", "bias", "coverage"),
     )
+    certain_by: ClassVar = "width"
+
+    def doubts(self, labels: Array, scores: Floats) -> Floats:
+        """Of logarithms, where they are what is learnt; see `error_doubts`."""
+        predicted = scores if scores.ndim == 1 else scores[:, 0]
+        return error_doubts(self._scaled(labels.astype(np.float64)), self._scaled(predicted))
+
+    def certainty(self, scores: Floats, threshold: float | None) -> Floats | None:
+        """Width of the interval, below 0; of logarithms, where they are what is learnt."""
+        if scores.ndim == 1:
+            return None
+        widths = self._scaled(scores[:, 2]) - self._scaled(scores[:, 1])
+        return -widths if np.ptp(widths) > _ROUNDING * widths.mean() else None
+
+    def facing(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, Array]:
+        """Target, prediction and interval."""
+        return {"label": labels, **dict(zip(self.score_names, np.atleast_2d(scores.T), strict=False))}
+
     explained_by: ClassVar = "mae"
     told: ClassVar = 3
 

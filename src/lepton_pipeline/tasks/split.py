@@ -8,21 +8,26 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.columns import check_columns
+from lepton_pipeline.data.labels import NO_LABEL, OUTSIDE
 from lepton_pipeline.errors import ConfigurationError, DataError, SplitError, did_you_mean
 from lepton_pipeline.parameters import Dataset, Split
 from lepton_pipeline.parameters.durations import before
-from lepton_pipeline.tasks.find import Target
+from lepton_pipeline.tasks.find import Target, out_of_scope
 from lepton_pipeline.tasks.task import Task
 
 PARTS = ("train", "validation", "test")
 # The part of rows that are used for nothing.
 GAP = "gap"
+# Fewer of them say too little of where to hand rows over.
+_FEWEST_OUTSIDE = 10
 
 # Folds of the training and validation rows, so that every one of them can be held out in its turn.
 FOLDS = 5
 NO_FOLD = -1
 
 _DRAWS = 64
+# Between the largest and the smallest weight; networks sum them in 32 bits, figures in 64.
+_FARTHEST = 1e12
 # Values of a column of parts that a message lists.
 _SHOWN = 20
 _REMEDIES = {
@@ -33,6 +38,7 @@ _REMEDIES = {
     "column": "name values of split.column in split.test and split.validation that hold {complete}",
     "time_group": "too few rows are of groups that no earlier part holds: change split.test, split.validation, "
     "use the strategy time or group, or provide a longer history",
+    "weight": "give more {scarce} a weight above 0 in every part, or leave out dataset.weight",
 }
 
 
@@ -48,8 +54,12 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
     - column: as the values of `split.column` say; rows with other values are trained on. With `dataset.time`,
       training and validation rows are used as by time, else as at random.
 
-    Returns, indexed as `feature_table`: `part` ("train", "validation", "test", or "gap" for unused rows),
-    `label` (as the task reads it, see `Task`), with `dataset.weight` also `weight` (float64), and `fold`
+    Rows out of scope are divided likewise, those that would be trained on join the validation. They have parts
+    of their own, so that nothing but what asks for `OUTSIDE` sees them, and the label -1.
+
+    Returns, indexed as `feature_table`: `part` ("train", "validation", "test", "gap" for unused rows, or
+    `OUTSIDE`), `label` (as the task reads it, see `Task`), with `dataset.weight` also `weight`, with `dataset.scale`
+    also `scale` (float64), and `fold`
     (int8): under a random strategy, and for a column of parts without `dataset.time`, training and validation
     rows lie in folds 0 to 4; all others have -1.
 
@@ -60,6 +70,20 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
             missing values; a duration does not fit the column of times.
     """
     task = target.task
+    if dataset.out_of_scope:
+        outside = out_of_scope(feature_table, dataset)
+        bare = dataset.model_copy(update={"out_of_scope": []})
+        inside = split_rows(feature_table[~outside], target, bare, split)
+        part = _place_outside(feature_table, outside, inside["part"], dataset, split)
+        if split.rows is not None and split.rows < len(inside):
+            # As many of them in a slice as of the others.
+            few = max(round(split.rows / len(inside) * len(part)), 2 * _FEWEST_OUTSIDE)
+            spaced = np.linspace(0, len(part) - 1, min(few, len(part))).round().astype(np.int64)
+            part = part.where(part.index.isin(part.index[spaced]), OUTSIDE[GAP])
+        others = pd.DataFrame({"part": part, "label": NO_LABEL, "fold": np.int8(NO_FOLD)}, index=part.index)
+        if dataset.weight is not None:
+            others["weight"] = row_weights(feature_table, dataset.weight)[outside]
+        return pd.concat([inside, others.astype(inside.dtypes)]).loc[feature_table.index]
     labels = task.read(feature_table, dataset)
     if dataset.weight is not None:
         weight = row_weights(feature_table, dataset.weight)
@@ -67,10 +91,14 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
         divided = split_rows(feature_table, target, bare, split)
         counts = divided[weight > 0]
         of_weight = f" of a {dataset.weight} (dataset.weight) above 0"
-        _require_learnable(task, counts["part"], counts["label"], split, of_weight)
+        _require_learnable(task, counts["part"], counts["label"], "weight", of_weight)
         return divided.assign(weight=weight)
+    if dataset.scale is not None:
+        scale = row_scales(feature_table, dataset.scale)
+        bare = dataset.model_copy(update={"scale": None})
+        return split_rows(feature_table, target, bare, split).assign(scale=scale)
     if split.rows is not None and split.rows < len(feature_table):
-        spaced = np.linspace(0, len(feature_table) - 1, split.rows).round().astype(np.int64)
+        spaced = _spaced(feature_table, dataset, split.rows)
         some = split_rows(
             feature_table.iloc[spaced], target, dataset, split.model_copy(update={"rows": None})
         )
@@ -93,11 +121,21 @@ def split_rows(feature_table: pd.DataFrame, target: Target, dataset: Dataset, sp
             for position in (1, 2):
                 seen = groups[part.isin(PARTS[:position])].unique()
                 part = part.mask((part == PARTS[position]) & groups.isin(seen), GAP)
-    _require_learnable(task, part, labels, split)
+    _require_learnable(task, part, labels, split.strategy)
     fold = pd.Series(NO_FOLD, index=part.index, dtype="int8")
     if split.strategy in ("stratified", "group") or (split.strategy == "column" and dataset.time is None):
         fold = _folds(task, part, labels, groups, split)
     return pd.DataFrame({"part": part, "label": labels, "fold": fold})
+
+
+def _spaced(table: pd.DataFrame, dataset: Dataset, rows: int) -> np.ndarray:
+    """Positions of about so many rows, evenly spaced; those of a forecast stay whole, a series' at one origin."""
+    if dataset.task != "forecast":
+        return np.linspace(0, len(table) - 1, rows).round().astype(np.int64)
+    units = table.groupby([dataset.time, dataset.group], sort=False).ngroup().to_numpy()
+    number = int(units.max()) + 1
+    kept = np.linspace(0, number - 1, max(rows * number // len(table), 1)).round()
+    return np.flatnonzero(np.isin(units, kept))
 
 
 def _split_stratified(task: Task, labels: pd.Series, split: Split) -> pd.Series:
@@ -115,7 +153,7 @@ def _split_stratified(task: Task, labels: pd.Series, split: Split) -> pd.Series:
         raise SplitError(
             f"{task.counted(labels)}, cannot be divided into "
             f"{wanted['train']:,} training, {wanted['validation']:,} validation and {wanted['test']:,} test rows "
-            f"with {task.complete} in each; {_remedy(task, split)}."
+            f"with {task.complete} in each; {_remedy(task, split.strategy)}."
         )
     rest, test = train_test_split(strata, test_size=wanted["test"], stratify=strata, random_state=split.seed)
     size = wanted["validation"]
@@ -163,13 +201,8 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
     Rows of the same time share a part; of two equally near cuts, the later is taken.
     """
     rows = times.value_counts().sort_index()
-    if len(rows) < len(PARTS):
-        held = "the single value" if len(rows) == 1 else f"only {len(rows)} different values,"
-        raise SplitError(
-            f"column {dataset.time!r} (dataset.time) holds {held} {' and '.join(map(str, rows.index))} in "
-            f"{len(times):,} rows; a split by time needs at least {len(PARTS)}, one a part: "
-            "declare another column, or the strategy stratified."
-        )
+    advice = "declare another column, or the strategy stratified"
+    _require_one_a_part(times, "dataset.time", "value", list(map(str, rows.index)), advice)
     part = pd.Series(GAP, index=times.index, dtype="str")
     test_start = _start_of_last(rows, split.share("test") * len(times), keep=2)
     part[times >= test_start] = "test"
@@ -240,6 +273,43 @@ def _split_by_column(table: pd.DataFrame, split: Split) -> pd.Series:
     return part
 
 
+def _place_outside(
+    table: pd.DataFrame, outside: pd.Series, part: pd.Series, dataset: Dataset, split: Split
+) -> pd.Series:
+    """Parts of the rows out of scope, by the `part` of all others."""
+    rows = table[outside]
+    if split.strategy == "column":
+        placed = _split_by_column(table, split)[outside]
+    elif split.strategy in ("time", "time_group"):
+        times = _times(table, dataset)
+        first, last = times[part.index[part == "test"]].min(), times[part.index[part == "validation"]].max()
+        placed = pd.Series(GAP, rows.index).mask(times <= last, "validation").mask(times >= first, "test")
+        if split.strategy == "time_group":
+            groups = _groups(table, dataset)
+            seen = groups[part.index[part.isin(["train", "validation"])]]
+            placed = placed.mask((placed == "test") & groups[outside].isin(seen), GAP)
+    else:
+        units, drawn = pd.Series(rows.index, rows.index), {}
+        if split.strategy == "group":
+            units = _groups(table, dataset)
+            drawn = dict(zip(units[part.index], part, strict=True))
+            units = units[outside]
+        new = units[~units.isin(list(drawn))].unique()
+        order = np.random.default_rng(split.seed).permutation(len(new))
+        tested = new[order[: round(split.share("test") * len(new))]]
+        placed = units.map({**dict.fromkeys(new, "validation"), **dict.fromkeys(tested, "test"), **drawn})
+    placed = placed.map(lambda name: OUTSIDE[name if name in (GAP, "test") else "validation"])
+    for name in ("validation", "test"):
+        if (found := int((placed == OUTSIDE[name]).sum())) < _FEWEST_OUTSIDE:
+            values = ", ".join(map(repr, dataset.out_of_scope))
+            raise SplitError(
+                f"{found} of {len(table):,} rows are out of scope ({dataset.target} is {values}) in part {name!r}, but "
+                f"{_FEWEST_OUTSIDE} are needed to say when to hand over; bring more of them, or leave out "
+                "dataset.out_of_scope and these rows."
+            )
+    return placed
+
+
 def _deal(order: np.ndarray, rows: np.ndarray, split: Split) -> np.ndarray:
     """Position in `PARTS` of every group: the first of the order are the test, the next the validation."""
     dealt = np.zeros(len(order), dtype=np.int64)
@@ -282,15 +352,18 @@ def _groups(table: pd.DataFrame, dataset: Dataset) -> pd.Series:
     missing = groups.isna()
     if missing.any():
         raise DataError(_absent(groups, missing, "dataset.group", "names no group"))
-    names = groups.unique().tolist()
-    if len(names) < len(PARTS):
-        held = "the single group" if len(names) == 1 else f"only {len(names)} groups,"
-        raise SplitError(
-            f"column {groups.name!r} (dataset.group) holds {held} {' and '.join(map(repr, names))} in "
-            f"{len(groups):,} rows; whole groups can be divided only where there are at least {len(PARTS)}: "
-            "name another column in dataset.group, or declare the strategy stratified or time."
-        )
+    advice = "name another column in dataset.group, or declare the strategy stratified or time"
+    _require_one_a_part(groups, "dataset.group", "group", list(map(repr, groups.unique().tolist())), advice)
     return groups
+
+
+def _require_one_a_part(column: pd.Series, key: str, kind: str, held: list[str], advice: str) -> None:
+    if len(held) < len(PARTS):
+        few = f"the single {kind}" if len(held) == 1 else f"only {len(held)} {kind}s,"
+        raise SplitError(
+            f"column {column.name!r} ({key}) holds {few} {' and '.join(held)} in {len(column):,} rows; the split "
+            f"needs at least {len(PARTS)}, one a part: {advice}."
+        )
 
 
 def _column(table: pd.DataFrame, name: str | None, key: str) -> pd.Series:
@@ -311,11 +384,11 @@ def _absent(column: pd.Series, missing: Any, key: str, what: str) -> str:
     )
 
 
-def _remedy(task: Task, split: Split) -> str:
-    return _REMEDIES[split.strategy].format(scarce=task.scarce, complete=task.complete)
+def _remedy(task: Task, kind: str) -> str:
+    return _REMEDIES[kind].format(scarce=task.scarce, complete=task.complete)
 
 
-def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Split, which: str = "") -> None:
+def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, kind: str, which: str = "") -> None:
     for name in PARTS:
         lacking = task.lacks(labels[part == name], learnt=name == "train")
         if lacking:
@@ -324,8 +397,22 @@ def _require_learnable(task: Task, part: pd.Series, labels: pd.Series, split: Sp
             )
             raise SplitError(
                 f"part {name!r} has {task.counted(labels[part == name])} ({others}, gap {int((part == GAP).sum()):,} "
-                f"rows), but needs {lacking}{which}; {_remedy(task, split)}."
+                f"rows), but needs {lacking}{which}; {_remedy(task, kind)}."
             )
+
+
+def row_scales(table: pd.DataFrame, name: str) -> pd.Series:
+    """What each row's label is divided by, float64; a DataError names a row where that is no number above 0."""
+    check_columns([str(column) for column in table.columns], {"dataset.scale": [name]}, "the table")
+    scales = pd.to_numeric(table[name], errors="coerce").astype("float64")
+    wrong = ~(np.isfinite(scales.to_numpy()) & (scales.to_numpy() > 0))
+    if wrong.any():
+        row = scales.index[wrong][0]
+        raise DataError(
+            f"column {name!r} (dataset.scale) holds {table.loc[row, name]!r} in row {row}, one of "
+            f"{int(wrong.sum()):,} rows without a finite number above 0; correct them, or derive such a column."
+        )
+    return scales
 
 
 def row_weights(table: pd.DataFrame, name: str) -> pd.Series:
@@ -347,4 +434,13 @@ def row_weights(table: pd.DataFrame, name: str) -> pd.Series:
         )
     if not weights.any():
         raise DataError(f"column {name!r} (dataset.weight) is 0 in every row; name another column.")
+    counted = weights[weights > 0]
+    least, most = counted.min(), counted.max()
+    if max(most, 1.0) > _FARTHEST * min(least, 1.0):
+        rows = [counted.index[place] for place in (int(counted.argmin()), int(counted.argmax()))]
+        raise DataError(
+            f"column {name!r} (dataset.weight) holds {least:g} in row {rows[0]} and {most:g} in row {rows[1]}, but "
+            f"weights must lie within a factor of {_FARTHEST:g} of each other and of 1, or rows would count for "
+            "nothing; correct them, declare another unit, or cap them in a derived column."
+        )
     return weights

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters import Dataset, Index
 from lepton_pipeline.statistics.estimates import FEWEST_CASES
 from lepton_pipeline.statistics.intervals import Interval, mean_interval, share_interval
 from lepton_pipeline.statistics.losses import Floats
@@ -68,8 +68,6 @@ class Task(ABC):
 
     # Metrics by which terminal and pages judge a model at a glance, the most important first.
     shown: ClassVar[tuple[str, ...]]
-    # What an epoch's two figures of held-out rows are called.
-    curves: ClassVar[tuple[str, str]]
     # The name of the linear baseline.
     linear: ClassVar[str]
     # What a split may run short of, and what each of its parts shall hold.
@@ -94,6 +92,11 @@ class Task(ABC):
     @abstractmethod
     def outputs(self) -> int:
         """Outputs of a network's member, and of boosting, for a row."""
+
+    @property
+    @abstractmethod
+    def curves(self) -> tuple[str, str]:
+        """What an epoch's two figures of held-out rows are called."""
 
     # Target
 
@@ -156,6 +159,14 @@ class Task(ABC):
     def from_outputs(self, outputs: Floats) -> Floats:
         """Scores of outputs."""
 
+    def learning_weights(self, scale: Floats | None, weights: Array | None) -> Array | None:
+        """How much rows count in what is learnt, [n], by how much they count, and the scale of their labels."""
+        return weights
+
+    def in_units(self, scores: Floats, scale: Floats) -> Floats:
+        """Scores of labels that were divided by the scale of their rows, [n]."""
+        return scores * (scale if scores.ndim == 1 else scale[:, None])
+
     @abstractmethod
     def row_losses(self, outputs: Floats, labels: Array) -> Floats:
         """Loss of each row, [n], by which parts are weighed."""
@@ -168,8 +179,16 @@ class Task(ABC):
     def calibrate(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Calibration:
         """The correction of held-out outputs that lowers their loss for certain, if any."""
 
-    def with_intervals(self, outputs: Floats, labels: Array, weights: Array | None = None) -> Self:
-        """The task with intervals fitted on held-out rows, where it has some."""
+    def with_intervals(
+        self, outputs: Floats, labels: Array, weights: Array | None = None, scale: Floats | None = None
+    ) -> Self:
+        """The task with intervals fitted on held-out rows, where it has some; labels are over their `scale`."""
+        return self
+
+    def with_hand_over(
+        self, scores: Floats, labels: Array, outside: Floats, weights: Array | None = None
+    ) -> Self:
+        """The task that hands over what is likely of no class, chosen with held-out scores and those `outside` it."""
         return self
 
     def without_intervals(self) -> Self:
@@ -179,6 +198,28 @@ class Task(ABC):
     @abstractmethod
     def linear_model(self, strength: float) -> Any:
         """Estimator of scikit-learn for the linear baseline; `strength` is the inverse of its penalty's."""
+
+    def text_model(self, strength: float) -> Any:
+        """Estimator of scikit-learn with `coef_`, by which columns of texts are reduced to `text_outputs`."""
+        from sklearn.svm import LinearSVC
+
+        # A margin costs a tenth of a logistic regression where there are many classes.
+        return LinearSVC(C=0.3 * strength, random_state=0)
+
+    @property
+    def text_strengths(self) -> tuple[float, ...]:
+        """Strengths of it that are tried."""
+        return 1.0, 3.0
+
+    @property
+    def text_outputs(self) -> list[str]:
+        """What the numbers of a text are of; one empty name for a single number."""
+        return self.score_names or [""]
+
+    @property
+    def text_tendencies(self) -> list[tuple[str, int, int]]:
+        """What words may speak for, each with its place in `text_outputs`, and the sign of such words' weights."""
+        return [(name or self.label_text(1), place, 1) for place, name in enumerate(self.text_outputs)]
 
     @property
     def strengths(self) -> tuple[float, ...]:
@@ -243,6 +284,10 @@ class Task(ABC):
     def row_values(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Metrics that are means over rows, as values of rows [n]: what slices and columns are compared by."""
 
+    def shares(self, labels: Array, weights: Array | None = None) -> Array | None:
+        """How much each row counts in costs, [n]: its weight, so that rows out of scope have their declared share."""
+        return weights
+
     def policies(self, labels: Array, scores: Floats) -> Mapping[str, Floats]:
         """Cost of each row, [n], by policy of deciding: `model` first; none without declared costs."""
         return {}
@@ -259,6 +304,15 @@ class Task(ABC):
         """The task in words."""
         names = f" of {', '.join(self.score_names)}" if self.score_names else ""
         return f"{type(self).__name__.lower()}{names}"
+
+    @property
+    def no_scores(self) -> Floats:
+        """Scores of no row."""
+        return self.from_outputs(np.zeros((0, self.outputs) if self.outputs > 1 else 0))
+
+    def handed_over(self, scores: Floats) -> Array:
+        """Which rows are left to somebody, [n]."""
+        return np.zeros(len(scores), dtype=bool)
 
     @abstractmethod
     def predictions(self, scores: Floats, threshold: float | None) -> dict[str, Iterable[Any]]:
@@ -298,6 +352,23 @@ class Task(ABC):
             },
             **{metric: mean_interval(each, z, codes) if enough else None for metric, each in means.items()},
         }
+
+    # Rows worth a look
+
+    # What `certainty` is called.
+    certain_by: ClassVar[str] = "margin"
+
+    @abstractmethod
+    def doubts(self, labels: Array, scores: Floats) -> Floats:
+        """How far each label contradicts an out-of-fold score, [n], see `statistics.doubts`; 0 where it does not."""
+
+    @abstractmethod
+    def certainty(self, scores: Floats, threshold: float | None) -> Floats | None:
+        """How certain each score is, [n], the least certain one first; None where all are equally certain."""
+
+    @abstractmethod
+    def facing(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, Array]:
+        """Labels and what the scores say, as columns for people."""
 
     # Explanation
 
@@ -381,6 +452,20 @@ class Task(ABC):
     def watched(self, scores: Floats) -> pd.Series:
         """What later scores are compared by: numbers, or the decided classes as texts."""
         return pd.Series(self.level(scores), name=self.level_name)
+
+    # Index
+
+    def parts(self, scores: Floats) -> Floats:
+        """What an index weighs, [n, K]: probabilities of classes, or one number a row."""
+        return self.level(scores)[:, None]
+
+    def parts_of(self, labels: Array) -> Floats:
+        """The same of labels."""
+        return labels.astype(np.float64)[:, None]
+
+    def weights(self, index: Index) -> Floats:
+        """How much each part counts, [K]; a ConfigurationError says why an index cannot be had."""
+        return np.ones(1)
 
     # Use
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 
 from lepton_pipeline.evaluation.decision import verdict
-from lepton_pipeline.evaluation.interval_text import bracket
+from lepton_pipeline.evaluation.interval_text import bracket, measured_text
 from lepton_pipeline.operations.backfill.realised import BackfillResult
 from lepton_pipeline.operations.backfill.walk import ALWAYS, NEVER, POLICY, STRATEGIES, DatedDecision
 from lepton_pipeline.reporting.report.formats import metric_inside
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.metric_table import higher_is_better
+from lepton_pipeline.statistics.metric_table import higher_is_better, lead_text, metric_text
 from lepton_pipeline.system.markdown import as_markdown, fact_list
-from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.terminal.console import Text, console, facts_grid, figures, fixed, table
 
 _NOTHING = "–"
@@ -60,8 +59,8 @@ def _rows(found: BackfillResult) -> list[list[str]]:
             ", ".join(each.alarms),
             f"{each.rows:,}",
             # One interval is enough here; the files have all.
-            _figure(each.realised[POLICY]),
-            *(_figure(each.realised[strategy]).partition(" ")[0] for strategy in (NEVER, ALWAYS)),
+            _figure(found.metric, each.realised[POLICY]),
+            *(_value(found.metric, each.realised[strategy]) for strategy in (NEVER, ALWAYS)),
         ]
         for each in found.dates
     ]
@@ -71,11 +70,13 @@ def _facts(found: BackfillResult) -> list[tuple[str, str]]:
     summary, dates = found.summary, len(found.dates)
     facts = [("trainings", f"{found.trainings} of {dates} dates, {found.promoted} promoted")]
     if summary.mean:
-        means = ", ".join(f"{strategy} {_figure(summary.mean[strategy])}" for strategy in STRATEGIES)
+        means = ", ".join(
+            f"{strategy} {_figure(found.metric, summary.mean[strategy])}" for strategy in STRATEGIES
+        )
         facts.append(("mean", f"{means}, over the {summary.periods} periods in which all were measured"))
         words = {NEVER: "never retrained", ALWAYS: "always retrained"}
         for other, figure in summary.difference.items():
-            ahead = partial(figure_text, sign="+")
+            ahead = partial(lead_text, found.metric, sign="+")
             signed = f"{ahead(figure.value)} {bracket(figure, ahead)}"
             better = "" if higher_is_better(found.metric) else " (above 0: the policy is better)"
             facts.append(("difference", f"{signed} against {words[other]}{better}"))
@@ -87,5 +88,9 @@ def _result(version: int | None, promoted: bool | None) -> str:
     return "" if version is None else f"version {version} {verdict(promoted)}"
 
 
-def _figure(figure: Estimate | None) -> str:
-    return _NOTHING if figure is None else f"{figure_text(figure.value)} {bracket(figure, figure_text)}"
+def _figure(metric: str, figure: Estimate | None) -> str:
+    return _NOTHING if figure is None else measured_text(metric, figure)
+
+
+def _value(metric: str, figure: Estimate | None) -> str:
+    return _NOTHING if figure is None else metric_text(metric, figure.value)

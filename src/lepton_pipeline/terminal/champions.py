@@ -9,7 +9,7 @@ from functools import partial
 from lepton_pipeline.evaluation.interval_text import bracket
 from lepton_pipeline.registry.champion import Reign
 from lepton_pipeline.registry.diff import SameRows, VersionDiff
-from lepton_pipeline.system.readable import figure_text
+from lepton_pipeline.statistics.metric_table import lead_text, metric_text
 from lepton_pipeline.terminal.console import Table, Text, console, figures, fixed, table
 
 _HASH_CHARACTERS, _VALUE_CHARACTERS = 12, 200
@@ -59,11 +59,11 @@ def print_diff(diff: VersionDiff) -> None:
 def _same_rows(same: SameRows, a: str, b: str) -> Table:
     rows = table(fixed(f"on the same {same.rows:,} rows, new to both"), a, b)
     rows.add_column("difference [95 % interval]", no_wrap=True)
-    signed = partial(figure_text, sign="+")
     for metric, values in same.values.items():
+        signed = partial(lead_text, metric, sign="+")
         each = same.differences.get(metric)
         shown = "" if each is None else f"{signed(each.value)} {bracket(each, signed)}"
-        rows.add_row(metric, *map(figure_text, values), shown)
+        rows.add_row(metric, *map(partial(metric_text, metric), values), shown)
     return rows
 
 

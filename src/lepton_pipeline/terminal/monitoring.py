@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
+from lepton_pipeline.operations.monitoring.findings import (
+    MonitoringResult,
+    drift_text,
+    index_text,
+    quality_text,
+)
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.console import print_facts
@@ -36,6 +41,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("new rows", f"{found.rows_new:,}, {labelled}"))
         facts.append(("drift", drift_text(found)))
         facts.append(("quality", quality_text(found)))
+        if found.index is not None:
+            facts.append(("index", index_text(found.index)))
         facts.extend(("note", note) for note in found.notes)
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts

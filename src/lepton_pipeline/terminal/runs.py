@@ -17,6 +17,7 @@ from lepton_pipeline.terminal.console import Column, Table, Text, console, facts
 
 _VALUE_CHARACTERS = 40
 _ERROR_CHARACTERS = 300
+_NO_LIMIT = 10_000
 # Shown although they are equal.
 _SHOWN = {f"test.{metric}" for metric in METRICS}
 _STYLES = {"promoted": "green", "refused": "red", "FAILED": "red", "KILLED": "red"}
@@ -37,7 +38,11 @@ def print_comparison(comparison: compare.Comparison) -> None:
             which = "other test rows, not comparable with those above" if position else "the latest test rows"
             out.print(Text(f"{_count(len(group.runs))} on {which}", style="bold"))
         out.print(Text("; ".join(filter(None, [_rows(group), group.remark])), style="dim"), soft_wrap=False)
-        out.print(_figures(group, comparison))
+        rows = _figures(group, comparison)
+        if out.measure(rows, options=out.options.update(width=_NO_LIMIT)).maximum > out.width:
+            # Half an interval says nothing, so its ends get a line each.
+            rows = _figures(group, comparison, dash="–\n")
+        out.print(rows)
         out.print(_origins(group))
     if comparison.others:
         out.print(Text(f"{_count(len(comparison.others))} without figures", style="bold"))
@@ -54,13 +59,13 @@ def _rows(group: compare.ComparableRuns) -> str:
     return f"{rows}data {group.data[:12] or 'not known'}{'; split ' if split else ''}{split}"
 
 
-def _figures(group: compare.ComparableRuns, comparison: compare.Comparison) -> Table:
+def _figures(group: compare.ComparableRuns, comparison: compare.Comparison, dash: str = "–") -> Table:
     decisive, metrics = comparison.metric, comparison.metrics
     names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
-    rows = table(*map(fixed, ("run", *names, f"boosting's\n{metric_inside(decisive)}")), expand=True)
+    rows = table(fixed("run"), *names, f"boosting's\n{metric_inside(decisive)}", expand=True)
     for run in group.runs:
-        cells = [_figure(metric, run.figures.get(metric)) for metric in metrics]
-        rows.add_row(_named(run), *cells, _figure(decisive, run.baseline))
+        cells = [_figure(metric, run.figures.get(metric), dash) for metric in metrics]
+        rows.add_row(_named(run), *cells, _figure(decisive, run.baseline, dash))
     return rows
 
 
@@ -98,11 +103,11 @@ def _named(run: compare.ComparedRun) -> Text:
     return Text(name).append(f"\n{run.run_id[:8]}" if run.version else "", style="dim")
 
 
-def _figure(metric: str, figure: Estimate | None) -> Text:
+def _figure(metric: str, figure: Estimate | None, dash: str) -> Text:
     if figure is None:
         return Text("–")
-    ends = interval(metric, figure).replace(" to ", "–")
-    return Text(exact(metric, figure.value)).append(f"\n{ends}", style="dim")
+    ends = interval(metric, figure).replace(" to ", dash)
+    return Text(exact(metric, figure.value, figure)).append(f"\n{ends}", style="dim")
 
 
 def print_checks(run_id: str, checks: Sequence[Check]) -> None:

@@ -7,11 +7,13 @@ from functools import partial
 from typing import Any
 
 from lepton_pipeline.data.contracts.result import ContractResult
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
 from lepton_pipeline.evaluation.measured_copies import describe_copies
+from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
@@ -25,6 +27,7 @@ from lepton_pipeline.reporting.report.formats import (
     policy_name,
     training_plan,
 )
+from lepton_pipeline.reporting.report.ranking import summarise_ranking
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
@@ -39,6 +42,11 @@ _NAMES = {
     "hist_gradient_boosting": "gradient boosting",
 }
 _POLICIES = {"none": "if none is acted on", "all": "if all are"}
+_SCOPE = {
+    "answered": "of the test rows in scope are decided on",
+    "right": "of these rightly",
+    "caught": "of those out of scope are handed over",
+}
 _STAGES = 5
 
 
@@ -91,7 +99,8 @@ def _quality(metrics: Metrics, shown: Sequence[str]) -> Iterator[tuple[str, ...]
 
 
 def _figure(metric: str, figure: Estimate) -> str:
-    return f"{exact(metric, figure.value)}  {bracket(figure, partial(exact, metric))}"
+    shown = partial(exact, metric, of=figure)
+    return f"{shown(figure.value)}  {bracket(figure, shown)}"
 
 
 def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -125,6 +134,17 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:
         facts.append(("cost", _cost(costs)))
+    if ranking := results.get("ranking"):
+        facts.append(("offers", summarise_ranking(ranking)))
+    scope: Scope = results.get("scope", Scope())
+    if scope.outside:
+        share = "{:.1%}".format
+        told = (
+            f"{share(figure.value)} {bracket(figure, share)} {_SCOPE[name]}"
+            for name, figure in scope.figures.items()
+            if name in _SCOPE
+        )
+        facts.append(("scope", f"{', '.join(told)}; decided on from a probability of {scope.threshold:.3f}"))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):
         facts.append(("slices", gaps))
     decision: GateDecision | None = results.get("decision")
@@ -152,6 +172,10 @@ def _rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         held = f"{counts['validation']:,} for validation, {counts['test']:,} for the test"
         left_out = f", {counts['gap']:,} left out between them" if "gap" in counts else ""
         facts.append(("", f"{counts['train']:,} for training, {held}{left_out}"))
+        outside = {part: int(counts.get(name, 0)) for part, name in OUTSIDE.items()}
+        if any(outside.values()):
+            told = f"{outside['validation']:,} to choose when to hand over, {outside['test']:,} for the test"
+            facts.append(("", f"out of scope: {told}"))
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)
     if "columns" not in results:

@@ -14,11 +14,15 @@ from lepton_pipeline.statistics.metric_table import headline_first
 # Tag of a version: "approximate" if few cases, groups or blocks are behind the intervals.
 INTERVALS = "intervals"
 # Mappings by columns or tables, whose names may hold characters that MLflow refuses in a key.
-_FREE_KEYS = {"dates", "derive", "tables", "windows"}
+_FREE_KEYS = {"dates", "derive", "labels", "matrix", "replies", "tables", "values", "windows"}
 
 
 def flatten(declared: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten to dotted keys; lists, and mappings by user-chosen names, stay values."""
+    """Flatten to dotted keys; lists, and mappings by user-chosen names, stay values.
+
+    >>> flatten({"dataset": {"target": "y", "replies": {"refund & return": "Hello."}}})
+    {'dataset.target': 'y', 'dataset.replies': {'refund & return': 'Hello.'}}
+    """
     flat: dict[str, Any] = {}
     for key, value in declared.items():
         if isinstance(value, Mapping) and key not in _FREE_KEYS:

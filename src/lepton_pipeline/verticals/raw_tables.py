@@ -18,9 +18,14 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.data.rows import Rows
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.parameters import Contract, Dataset, Features, Ingestion
+from lepton_pipeline.features.forecast_rows import forecast_rows
+from lepton_pipeline.features.series_grid import make_grid
+from lepton_pipeline.parameters import Contract, Dataset, Features, Forecast, Ingestion
 from lepton_pipeline.parameters.jobs import QUERY
 from lepton_pipeline.tasks.find import base_rate
+
+# Records of series, where a query makes them; kept as checked tables are.
+RECORDS = "checked_series"
 
 
 def raw_table(name: str, references: tuple[str, ...] = ()) -> Pipeline:
@@ -68,11 +73,36 @@ def finish_table(source: str) -> Node:
     return Node(number_rows, inputs, ["table", "ingestion_record"], name="finish_table")
 
 
-def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = ()) -> Node:
+def forecast_table(source: str) -> Pipeline:
+    """Turn the data set `source`, records of series, into the vertical's table: a row an origin and period ahead.
+
+    Beside it stand `upcoming_rows`, those of the last period that has ended, and `series_history`.
+    """
+    made = Node(
+        lay_out_series,
+        [source, "params:forecast", "params:dataset"],
+        ["origin_rows", "upcoming_rows", "series_history"],
+        name="lay_out_series",
+    )
+    return Pipeline([made, finish_table("origin_rows")])
+
+
+def lay_out_series(
+    records: pd.DataFrame, forecast: Forecast, dataset: Dataset
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows of all origins whose horizon has ended, those of the next one, and all periods of all series."""
+    grid = make_grid(records, forecast, dataset)
+    upcoming = forecast_rows(grid, forecast, dataset, upcoming=True)
+    return forecast_rows(grid, forecast, dataset), upcoming, grid.history(forecast, dataset)
+
+
+def query_table(
+    vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = (), records: str | None = None
+) -> Node:
     """Make the table by the query `conf/base/<vertical>/table.sql`.
 
     The query may read `tables`, raw tables with their contracts applied, and `made`, data sets of the
-    vertical's own nodes.
+    vertical's own nodes. With a name for them, its rows are `records`, from which the table is yet to be made.
     """
     names, file = (*tables, *made), f"{vertical}/{QUERY}"
 
@@ -83,13 +113,13 @@ def query_table(vertical: str, tables: tuple[str, ...], made: tuple[str, ...] = 
         contract: Contract,
         features: Features,
         *rows: pd.DataFrame,
-    ) -> tuple[pd.DataFrame, IngestionRecord]:
+    ) -> pd.DataFrame | tuple[pd.DataFrame, IngestionRecord]:
         found = sql.run_query(text, dict(zip(names, rows, strict=True)), dataset, file, values)
-        return number_rows(found, dataset, contract, features)
+        return found if records else number_rows(found, dataset, contract, features)
 
     declared = ["params:sql", "params:query", "params:dataset", "params:contract", "params:features"]
     inputs = [*declared, *(f"checked_{table}" for table in tables), *made]
-    return Node(query_tables, inputs, ["table", "ingestion_record"], name="query_tables")
+    return Node(query_tables, inputs, records or ["table", "ingestion_record"], name="query_tables")
 
 
 def number_rows(

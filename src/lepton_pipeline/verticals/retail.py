@@ -13,8 +13,8 @@ from lepton_pipeline.parameters.durations import as_timedelta
 from lepton_pipeline.verticals.raw_tables import finish_table, raw_table
 
 # Five digits, then letters for variants; postage, discounts, fees and tests have other codes.
-_PRODUCT = r"\d{5}[A-Za-z]*"
-_CANCELLED, _ADJUSTED = "C", "A"
+PRODUCT = r"\d{5}[A-Za-z]*"
+CANCELLED, ADJUSTED = "C", "A"
 _DAY = pd.Timedelta(1, "D")
 _ACTIVE, _RECENT, _YEAR = 180, 90, 365
 _WINDOWS = (30, _RECENT, _ACTIVE)
@@ -74,9 +74,9 @@ def select_customer_lines(unique_lines: pd.DataFrame) -> pd.DataFrame:
     # Invoice and product codes without any letter were read as numbers.
     kind = unique_lines["Invoice"].astype("str").str[0]
     units = unique_lines["Quantity"]
-    bought = ~kind.isin([_CANCELLED, _ADJUSTED]) & (units > 0)
-    returned = (kind == _CANCELLED) & (units < 0)
-    product = unique_lines["StockCode"].astype("str").str.fullmatch(_PRODUCT).fillna(False).astype(bool)
+    bought = ~kind.isin([CANCELLED, ADJUSTED]) & (units > 0)
+    returned = (kind == CANCELLED) & (units < 0)
+    product = unique_lines["StockCode"].astype("str").str.fullmatch(PRODUCT).fillna(False).astype(bool)
     known = unique_lines["Customer ID"].notna()
     kept = unique_lines[(bought | returned) & product & known & (unique_lines["Price"] > 0)]
     return pd.DataFrame(

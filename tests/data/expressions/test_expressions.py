@@ -153,6 +153,11 @@ def test_texts_that_are_joined_again_and_again_are_refused_before_they_fill_the_
         evaluate("note + note", pd.DataFrame({"note": ["x" * 2_000] * 1_000}))
 
 
+def test_words_have_blanks_of_any_kind_between_them():
+    rows = pd.DataFrame({"title": ["hot tub, near  creek", " ", "one\ntwo\tthree\u3000four", "", None]})
+    assert values("words(title)", rows) == [4, 0, 4, 0, None]
+
+
 def test_what_comes_out_is_indexed_as_the_table_and_shares_nothing_with_it():
     before = ROWS.copy(deep=True)
     for column in ("a", "b", "n", "d", "z", "f"):
@@ -331,6 +336,13 @@ def documented_examples():
 @pytest.mark.parametrize(("example", "result"), documented_examples())
 def test_the_documented_examples_give_the_documented_results(example, result):
     assert ", ".join(map(shown, evaluate(example.strip("`"), documented_rows()).tolist())) == result
+
+
+@pytest.mark.parametrize("expression", ["contains(name, 'a')", "length(name)", "lower(name) + '!'"])
+def test_no_rows_of_texts_give_no_rows(expression):
+    texts = pd.DataFrame({"name": pd.Series(["a", None], dtype=object)})
+    assert len(evaluate(expression, texts)) == 2
+    assert evaluate(expression, texts.iloc[:0]).empty
 
 
 def test_the_documented_logic_of_missing_values():

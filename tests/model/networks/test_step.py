@@ -249,7 +249,7 @@ def test_a_capture_without_memory_is_no_such_failure(without_card):
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
 @pytest.mark.parametrize("networks", [1, 3])
 def test_on_a_card_captured_steps_are_the_eager_ones(precision, networks):
-    from lepton_pipeline.model.networks.device import reproducible
+    from lepton_pipeline.system.device import reproducible
 
     data, ends, losses = rows(device="cuda"), [], []
     order = orders(40, 16, networks=networks).cuda()

@@ -90,6 +90,43 @@ def test_wide_table_stays_short(project: Path) -> None:
     assert not any(name.startswith("constant") for name in declared["dataset"].get("exclude", []))
 
 
+def remarks(of: list[str]) -> list[str]:
+    """A remark for each customer, of which `of` says the first words."""
+    ends = (
+        "and asked for the bill",
+        "after a call to the shop",
+        "with a friend of the house",
+        "on the way to work",
+    )
+    return [f"{start} {ends[n % 4]} {ends[n // 4 % 4]} {n}" for n, start in enumerate(of)]
+
+
+def test_written_language_is_drafted_as_text(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    came = ["Came early", "Came late", "Sent a letter", "Rang twice"] * (ROWS // 4)
+    result, declared, text = new_shop(
+        project, frame(remark=remarks(came), page=[f"https://example.org/the/page/{n}" for n in range(ROWS)])
+    )
+    assert declared["dataset"]["text"] == ["remark"]
+    assert declared["dataset"]["id"] == "page"
+    said = text[: text.index("text: [remark]")].splitlines()[-3:]
+    assert said[0].strip() == "# remark: written language, 13 words a text on average."
+    assert said[1].strip().startswith("# Is one written after the outcome, or about persons?")
+    assert [column.used_as for column in result.table if column.name == "remark"] == ["text"]
+    print_new(result)
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "text remark written language, 13 words a text on average" in printed
+    assert "remark text text 60 text (declared)" in printed
+
+
+def test_a_text_that_tells_the_outcome_is_left_out(project: Path) -> None:
+    table = pd.concat([frame()] * 10, ignore_index=True)
+    outcome = table["churn"].map({"yes": "Has left us", "no": "Pays again"}).tolist()
+    _, declared, text = new_shop(project, table.assign(remark=remarks(outcome)))
+    assert declared["dataset"]["exclude"] == ["remark"]
+    assert "text" not in declared["dataset"]
+    assert "# remark: likely a leak, duplicates the target" in text
+
+
 def conforming(table: pd.DataFrame, vertical: Vertical) -> dict[str, float]:
     """Fraction of values that keep each expectation, by an evaluation of our own."""
     fractions = {}
@@ -116,8 +153,15 @@ def conforming(table: pd.DataFrame, vertical: Vertical) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("vertical", "options", "expected"),
     [
-        ("finance", {}, {"target": "default payment next month", "positive": 1, "id": "ID"}),
-        ("marketing", {}, {"target": "y", "positive": "yes", "id": "id"}),
+        pytest.param(
+            "finance",
+            {},
+            {"target": "default payment next month", "positive": 1, "id": "ID"},
+            marks=pytest.mark.exhaustive,
+        ),
+        pytest.param(
+            "marketing", {}, {"target": "y", "positive": "yes", "id": "id"}, marks=pytest.mark.exhaustive
+        ),
         ("telecom", {}, {"target": "churn", "positive": "Yes", "id": None}),
         ("manufacturing", {}, {"target": "Target", "positive": 1, "id": "UDI"}),
         (

@@ -77,7 +77,7 @@ def test_weights_are_no_ids_and_asked_about() -> None:
     )
     roles = choose_roles(table, [])
     assert set(roles.asked) == {"fnlwgt", "sample_weight"}
-    assert "sampling weight" in roles.asked["fnlwgt"]
+    assert roles.asked["fnlwgt"].endswith("if so, declare it as dataset.weight")
     assert roles.excluded == {}
     assert roles.id == "birth_weight_g"
 
@@ -99,6 +99,67 @@ def test_names_of_persons_do_not_stay_features_silently() -> None:
     assert set(roles.excluded) == {"driver", "FirstName"}
     assert "20 persons" in roles.excluded["driver"]
     assert set(roles.asked) == {"contact"}
+
+
+OPENINGS = ("A quiet room", "Sunny flat", "Tiny house", "Our old cabin", "Large loft")
+PLACES = (
+    "near the river",
+    "in the old town",
+    "with a view of the lake",
+    "by the sea, no pets",
+    "above the bakery",
+)
+
+
+def titles(rows: int) -> list[str]:
+    """Titles of listings, another one in nearly every row."""
+    return [f"{OPENINGS[n % 5]} {PLACES[n // 5 % 5]} for {n} nights" for n in range(rows)]
+
+
+def test_written_language_is_text_also_where_it_is_unique() -> None:
+    roles = choose_roles(
+        pd.DataFrame(
+            {
+                "title": titles(300),
+                "remark": [None, None, *titles(298)],
+                "answer": (OPENINGS * 60),
+                "seldom": [f"{opening} {place}" for opening in OPENINGS for place in PLACES] * 12,
+                "row": range(1, 301),
+            }
+        ),
+        [],
+    )
+    assert set(roles.text) == {"title", "remark"}
+    assert roles.text["title"] == "written language, 9 words a text on average"
+    assert roles.id == "row"
+    assert roles.excluded == {}
+    # Values that come again are categories, whatever they say.
+    assert choose_roles(pd.DataFrame({"title": titles(300)}), []).id is None
+
+
+def test_what_names_rows_things_and_persons_is_no_text() -> None:
+    persons = [
+        f"{first} {second} {third} {last}"
+        for first in ("Ana", "Luz", "Eva", "Mar", "Sol")
+        for second in ("Maria", "Isabel", "Elena", "Lucia")
+        for third in ("Gomez", "Perez", "Lopez", "Ruiz", "Sanz")
+        for last in ("Silva", "Costa", "Rocha")
+    ]
+    table = pd.DataFrame(
+        {
+            "note_id": titles(300),
+            "home address": [f"{n} River Street, Springfield, Illinois" for n in range(300)],
+            "client": persons,
+            "url": [f"https://example.org/rooms/{n}" for n in range(300)],
+            "path": [f"/home/anna/My Documents/the old room {n}.txt" for n in range(300)],
+            "row": range(1, 301),
+        }
+    )
+    roles = choose_roles(table, [])
+    assert roles.text == {}
+    assert roles.id == "note_id"
+    assert set(roles.excluded) == {"home address", "client", "url", "path", "row"}
+    assert choose_roles(pd.DataFrame({"title": titles(300)}), ["title"]).text == {}
 
 
 def test_codes_are_categories_or_name_things() -> None:

@@ -33,11 +33,17 @@ def judged(
     return judge_features(table, target, features_alone(table, target, Binary()), (), plain)
 
 
+SPREADS = [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}]
+
+
 @pytest.mark.parametrize(
-    "spreads",
-    [{"a": 1.2, "b": 1.3, "c": 1.4}, {"a": 1.2, "b": 1.4}, {"a": 1.3}, {"a": 0.8, "b": 1.2, "c": 1.5}],
+    ("spreads", "rows"),
+    [
+        (SPREADS[0], 1500),
+        *(pytest.param(each, 1500, marks=pytest.mark.exhaustive) for each in SPREADS[1:]),
+        *((each, 500) for each in SPREADS),
+    ],
 )
-@pytest.mark.parametrize("rows", [1500, 500])
 def test_leaks_do_not_hide_one_another(spreads: dict[str, float], rows: int) -> None:
     found = judged(spreads, rows)
     assert set(found.leaks) | set(found.asked) == set(spreads)

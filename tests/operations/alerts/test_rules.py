@@ -56,6 +56,12 @@ def test_drift_and_decay_are_told_though_nothing_is_due():
     }
 
 
+def test_an_index_that_turned_is_told_though_nothing_is_due():
+    turned = "turned: -0.4600 [-0.5300, -0.3900], 0.5300 lower than 0.0700 before (p 1e-09)"
+    (turn,) = told(state=RetrainingState(NOW, CHAMPION, drifted=(), turned=turned))
+    assert (turn.cause, turn.text) == ("turn", f"The index has {turned}.")
+
+
 def test_intervals_that_no_longer_hold_are_told_as_decay():
     holds = QualityWindow("a", "b", 5.0, 4.0, 6.0, False, "rmse")
     misses = QualityWindow("a", "b", 0.7, 0.6, 0.8, True, "coverage")
@@ -63,7 +69,7 @@ def test_intervals_that_no_longer_hold_are_told_as_decay():
     assert (decay.cause, decay.text) == (
         "decay",
         "Decay: coverage of intervals: 2 of the last 2 windows wholly below the champion's own estimate, "
-        "needed 2; the latest at 0.7000; rmse: 0 of the last 2 windows wholly above the champion's own estimate, "
+        "needed 2; the latest at 70.00 %; rmse: 0 of the last 2 windows wholly above the champion's own estimate, "
         "needed 2; the latest at 5.0000.",
     )
 

@@ -45,6 +45,6 @@ def learn(
     encoder = Encoder.fit(table, dataset)
     split = pd.DataFrame({"part": "train"}, index=table.index)
     given = np.linspace(0.01, 0.99, 200) if scores is None else scores
-    tested = pd.DataFrame({"part": "test", "model": given})
+    tested = pd.DataFrame({"part": "test", "label": 0, "model": given})
     stored = describe_reference(table, split, tested, Target(Binary()), encoder, dataset)
     return encoder, Reference.from_dict(json.loads(json.dumps(stored)))

@@ -13,8 +13,8 @@ def rows(count, seed, correlation=0.0, shift=0.0):
     return pd.DataFrame({"one": one, "other": other, "third": random.normal(size=count)}).astype(np.float32)
 
 
-def test_rows_of_one_kind_are_told_apart_as_seldom_as_declared():
-    tables = 25
+def test_rows_of_one_kind_are_told_apart_as_seldom_as_declared(exhaustive):
+    tables = 25 if exhaustive else 12
     alarms = sum(
         classifier_test(rows(600, 2 * seed), rows(300, 2 * seed + 1), 600, seed).p_value <= 0.05
         for seed in range(tables)
@@ -55,8 +55,8 @@ def steady(count, seed, correlation):
     return pd.DataFrame(values, columns=["one", "other", "third"]).astype(np.float32)
 
 
-def test_rows_that_follow_each_other_are_permuted_in_blocks():
-    tables = 15
+def test_rows_that_follow_each_other_are_permuted_in_blocks(exhaustive):
+    tables = 15 if exhaustive else 8
     whole = [steady(1600, seed, 0.8).iloc[100:] for seed in range(tables)]
     alarms = {
         dependence: sum(

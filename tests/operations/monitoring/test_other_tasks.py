@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_classes_that_are_told_apart_as_before_are_neither_drift_nor_decay(class
     assert result.windows[0].score_mean == pytest.approx(probabilities[first].max(axis=1).mean())
     page = check(result)
     assert f"{metric_name('log_loss')} is above" in page
-    assert "mean probability of the likeliest class" in page
+    assert page.count("Mean probability of the likeliest class") == 2
     # There is no positive class.
     assert "Positive" not in page
     assert "positives" not in to_plain(result)["windows"][0]
@@ -134,8 +135,26 @@ def test_numbers_that_are_predicted_as_before_hold_and_so_do_their_intervals(num
     page = check(result)
     assert "Prediction intervals hold." in page
     assert page.count("Coverage of intervals") == 1
+    assert page.count("Mean prediction") == 2
     # Not to the thousandth, as a probability.
     assert f'<td class="n">{window.score_mean:,.1f}</td>' in page
+
+
+@pytest.mark.parametrize(
+    ("drifted", "decayed", "uncovered", "headline"),
+    [
+        (False, False, False, "New rows are like those of the training"),
+        (False, True, False, "Quality has decayed"),
+        (None, True, False, "Quality has decayed"),
+        (False, False, True, "Prediction intervals no longer hold"),
+        (True, True, True, "New rows differ from those of the training"),
+    ],
+)
+def test_the_headline_says_decay_where_there_is_no_drift(number, drifted, decayed, uncovered, headline):
+    result = number.watch(draw(400, seed=2, first=ROWS), BY_ERROR)
+    coverage = replace(result.coverage, decayed=uncovered)
+    page = check(replace(result, drifted=drifted, decayed=decayed, coverage=coverage))
+    assert re.findall("<h2>(.*?)</h2>", page)[0] == headline
 
 
 def test_intervals_that_no_longer_hold_are_decay_beside_an_error_that_holds(number):
@@ -149,7 +168,7 @@ def test_intervals_that_no_longer_hold_are_decay_beside_an_error_that_holds(numb
     assert wide.coverage.decayed is True
     assert held.quality_decayed is True
     assert all(window.coverage.high < wide.coverage.bound for window in wide.windows)
-    assert "coverage decayed: 0." in quality_text(wide)
+    assert f"coverage decayed: {100 * wide.windows[-1].coverage.value:.2f} % [" in quality_text(wide)
     assert "Prediction intervals no longer hold" in check(wide)
     assert wide.figures["coverage.windows_below"] == 2
 

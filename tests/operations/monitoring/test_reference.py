@@ -62,7 +62,7 @@ def test_the_reference_holds_no_row_and_is_small():
     encoder = Encoder.fit(table, dataset)
     split = pd.DataFrame({"part": ["train"] * 2000 + ["validation"] * 1000 + ["test"] * 1000})
     scores = pd.DataFrame(
-        {"part": "test", "model": np.random.default_rng(1).random(1000)}, index=range(3000, 4000)
+        {"part": "test", "label": 0, "model": np.random.default_rng(1).random(1000)}, index=range(3000, 4000)
     )
     text = json.dumps(describe_reference(table, split, scores, BINARY, encoder, dataset))
     assert len(text) < 60_000
@@ -84,7 +84,9 @@ def test_only_rows_that_are_learnt_from_are_counted_and_scores_of_test_rows():
     table = draw(300, 1)
     split = pd.DataFrame({"part": ["train"] * 100 + ["validation"] * 100 + ["test"] * 100})
     table.loc[200:, "size"] = 50.0
-    scores = pd.DataFrame({"part": ["validation"] * 100 + ["test"] * 100, "model": [0.9] * 100 + [0.2] * 100})
+    scores = pd.DataFrame(
+        {"part": ["validation"] * 100 + ["test"] * 100, "label": 0, "model": [0.9] * 100 + [0.2] * 100}
+    )
     encoder = Encoder.fit(table[:100], DATASET)
     reference = Reference.from_dict(describe_reference(table, split, scores, BINARY, encoder, DATASET))
     size = next(column for column in reference.columns if column.name == "size")

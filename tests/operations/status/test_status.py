@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from monitored import column, monitored, window
 
-from lepton_pipeline.operations.monitoring.findings import Coverage
+from lepton_pipeline.operations.monitoring.findings import Coverage, IndexPeriod, IndexResult
 from lepton_pipeline.operations.retraining.state import Champion, JobRun
 from lepton_pipeline.operations.schedule.policies import Cron, Policies, Policy
 from lepton_pipeline.operations.schedule.state import Record, Result, State
@@ -136,9 +136,22 @@ def test_intervals_that_no_longer_hold_need_a_person():
     it = VerticalStatus("houses", champion=Champion(1, None, None, 9, NOW, NOW, 9, None), monitoring=found)
     assert it.findings == ["decayed"]
     assert cells_of(it, NOW)["drift"][1].startswith(
-        "quality holds: rmse 5.0000 [4.9500, 5.0500] in the one window, bound 6.0000; coverage decayed: 0.7000 "
-        "[0.6000, 0.8000], bound 0.8800"
+        "quality holds: rmse 5.0000 [4.9500, 5.0500] in the one window, bound 6.0000; coverage decayed: 70.00 % "
+        "[60.00 %, 80.00 %], bound 88.00 %"
     )
+
+
+def test_an_index_that_turned_needs_a_person():
+    figures = [Estimate(value, value - 0.05, value + 0.05) for value in (-0.46, -0.53)]
+    last = IndexPeriod(
+        since=None, until=None, rows=300, index=figures[0], change=figures[1], p_adjusted=1e-9, flagged=True
+    )
+    index = IndexResult(Estimate(0.07, 0.03, 0.11), 0.08, "inputs", [last])
+    found = monitored(1, index=index, drifted=False, decayed=False)
+    it = VerticalStatus("press", champion=Champion(1, None, None, 9, NOW, NOW, 9, None), monitoring=found)
+    assert it.findings == ["turned"]
+    said = "index turned: -0.4600 [-0.5100, -0.4100], 0.5300 lower than 0.0700 before (p 1e-09)"
+    assert said in cells_of(it, NOW)["drift"][1]
 
 
 def test_what_needs_a_person_comes_first(status):

@@ -13,10 +13,12 @@ from lepton_pipeline.data.contracts.result import ContractResult, ExpectationRes
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.evaluation.costs import Capacity, Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check, GateDecision
+from lepton_pipeline.evaluation.doubts import DoubtedRow, Doubts
 from lepton_pipeline.evaluation.drift import Drift, measure_drift
 from lepton_pipeline.evaluation.explanation import Effect, Example, Explanation, Importance, Point
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies, MeasuredEntity, MeasuredRows, Remaining
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.scope import Coverage, Scope
 from lepton_pipeline.evaluation.slices import Gap, Slice, SliceEstimate, Slices
 from lepton_pipeline.features.column_record import CATEGORY, DATE, NUMBER, UNUSED, Column, Columns
 from lepton_pipeline.features.encode import Encoder
@@ -63,6 +65,34 @@ def make_drift(column: str = "LIMIT_BAL", level: str = "new") -> Drift:
     encoder = Encoder.fit(table.loc[:299], Dataset(target="y", positive=1))
     moved = table.assign(**{column: table[column] + 2 * (table.index >= 300)})
     return measure_drift(moved.assign(JOB=moved["JOB"].mask(moved.index >= 370, level)), split, encoder)
+
+
+def make_doubts(**facing: Any) -> Doubts:
+    """Twelve doubtful rows, of which ten are shown."""
+    facing = facing or {"label": "negative", "decision": "positive", "probability": 0.9876}
+    shown = [DoubtedRow(str(row), facing, 1 - row / 1000) for row in range(30, 40)]
+    return Doubts(held_out=1200, doubtful=12, least_certain=100, shown=shown)
+
+
+def make_scope(**changes: Any) -> Scope:
+    """A model that hands over a tenth of the rows of its classes, and nine tenths of the others."""
+    shares = {
+        "accuracy": 0.94,
+        "answered": 0.905,
+        "right": 0.982,
+        "caught": 0.895,
+        "strangers": 0.676,
+        "auc": 0.96,
+    }
+    figures = {name: Estimate(value, value - 0.01, value + 0.01) for name, value in shares.items()}
+    curve = [
+        Coverage(0.07, 1.0, 0.94, 0.02),
+        Coverage(0.76, 0.9, 0.983, 0.901),
+        Coverage(0.999, 0.5, 0.998, 0.991),
+    ]
+    return Scope(
+        **{"inside": 4500, "outside": 1000, "threshold": 0.742, "figures": figures, "curve": curve} | changes
+    )
 
 
 def make_copies(**changes: Any) -> MeasuredCopies:
@@ -247,6 +277,7 @@ def make_evidence(**changes: Any) -> Evidence:
         "slices": make_slices(),
         "explanation": make_explanation(),
         "drift": make_drift(),
+        "doubts": make_doubts(),
         "columns": make_columns(),
     }
     return Evidence(**(parts | changes))
@@ -286,6 +317,9 @@ def make_class_evidence(names: Sequence[str] = CULTIVARS, **changes: Any) -> Evi
         Effect("sweet", "category", [Point("yes", 0.4, 0.3, 0.5, share=1.0)], names[0]),
     ]
     parts: dict[str, Any] = {
+        "doubts": make_doubts(
+            label=names[0], likeliest=names[1], probability=0.8764, probability_of_label=0.0123
+        ),
         "target": Target(task, {name: int((labels == place).sum()) for place, name in enumerate(names)}),
         "ingestion_record": IngestionRecord(1000, {"alcohol": "float64", "cultivar": "str"}, "a1" * 32, None),
         "split": split,
@@ -330,6 +364,7 @@ def make_error_evidence(*, log: bool = False, quantiles: bool = False, **changes
     }
     gaps = {"mae": Gap(12345.678, 1234.5, 23456.7, flagged=True)}
     parts: dict[str, Any] = {
+        "doubts": make_doubts(label=98765.4, prediction=123456.7, low=100000.4, high=150000.2),
         "target": Target(task),
         "ingestion_record": IngestionRecord(1000, {"area": "float64", "price": "float64"}, "a1" * 32, None),
         "split": split,

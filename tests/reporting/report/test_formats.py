@@ -140,8 +140,17 @@ def test_metrics_in_the_unit_of_a_target_have_four_digits_and_both_ends_the_same
     assert formats.interval("bias", Estimate(value, low, high)) == ends
 
 
+def test_a_figure_in_a_unit_has_the_digits_of_its_interval():
+    bias = Estimate(-0.0007775, -24.9, 21.95)
+    written = [formats.metric("bias", each, True, bias) for each in (bias.value, *bias.ends)]
+    assert written == ["0.00", "−24.90", "+21.95"]
+    assert [formats.exact("bias", -5.763, bias), formats.gap("bias", -5.763, True, bias)] == ["−5.76"] * 2
+    assert formats.metric("bias", bias.value, of=Estimate(bias.value)) == "−0.0007775"
+
+
 def test_gaps_in_the_unit_of_a_target_have_a_sign():
     assert formats.gap("mae", 1234.56, signed=True) == "+1,235"
     assert formats.difference("mae", -0.5) == "−0.5000"
-    assert formats.difference("recall", -0.5) == "-0.500"
+    assert formats.difference("auc", -0.5) == "-0.500"
+    assert formats.difference("recall", -0.5) == "-50.0 points"
     assert formats.interval("rmse", Estimate(5.0)) == "cannot be judged"

@@ -21,6 +21,7 @@ from made_up import (
 from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.doubts import Doubts
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
@@ -42,6 +43,7 @@ SECTIONS = [
     "slices",
     "explanation",
     "drift",
+    "doubts",
     "training",
     "lineage",
 ]
@@ -205,6 +207,20 @@ def test_a_refusal_is_as_plain_and_shows_what_failed(bare):
     assert words.count("✗ fails") == 1
 
 
+def test_only_a_promoted_model_has_a_champion_before_it(bare, html):
+    assert "Against the champion before it: " in Page(between(html, "quality")).words()
+    assert "Against the champion: " in Page(between(bare, "quality")).words()
+
+
+def test_one_row_put_aside_is_one_row():
+    one = replace(make_contract(), rows=1, quarantined=1)
+    evidence = make_evidence(contracts=[one])
+    words = Page(between(render_report(evidence), "data")).words()
+    assert "1 row was held to" in words
+    assert "1 row was put aside" in words
+    assert "1 row broke the contract and was put aside." in render_card(evidence)
+
+
 def test_the_verdict_knows_first_models_lonely_refusals_and_force():
     first = replace(make_decision(), champion_version=None)
     assert "the first one" in describe_verdict(make_evidence(decision=first))["sentence"]
@@ -236,6 +252,33 @@ def test_a_section_without_results_says_why(bare, section, says):
     assert "<table" not in content
 
 
+def test_doubtful_labels_are_a_hint_and_say_where_all_of_them_are(html):
+    content = Page(between(html, "doubts")).words()
+    assert "1,200 held-out rows (training and validation rows) were scored by a fit" in content
+    assert "The labels of 12 contradict their scores most" in content
+    assert "a hint and no proof" in content
+    assert "Row Label Decision Probability Doubt 30 negative positive 98.8 % 0.97 " in spaced(html)
+    assert "The 10 most doubtful of 12 rows. Doubt is 1 less the probability" in content
+    assert "The probabilities of the 100 least certain rows are nearest to the threshold." in content
+    assert "doubtful_labels.csv and least_certain.csv in data/08_reporting/finance/." in content
+
+
+def spaced(html):
+    """The words of the section on doubtful labels, with space between cells."""
+    return Page(re.sub(r"(</t[hd]>)", r" \1", between(html, "doubts"))).words()
+
+
+def test_doubtful_labels_without_a_row_have_no_section():
+    for doubts in (None, Doubts(300, 0, 0, [])):
+        page = render_report(make_evidence(doubts=doubts))
+        assert 'id="doubts"' not in page
+        assert "Doubtful labels" not in page
+    none = Page(between(render_report(make_evidence(doubts=Doubts(300, 0, 100, []))), "doubts"))
+    assert "None of their labels contradicts its score." in none.words()
+    assert "listed, with the columns declared as id, group and time: least_certain.csv in" in none.words()
+    assert "table" not in [tag for tag, _ in none.tags]
+
+
 def test_costs_that_are_not_declared_leave_what_other_thresholds_would_do(plain):
     Page(plain)
     assert "No costs are declared" in between(plain, "costs")
@@ -246,6 +289,16 @@ def test_costs_that_are_not_declared_leave_what_other_thresholds_would_do(plain)
 
 def test_a_vertical_without_slices_is_told_how_to_declare_them(plain):
     assert "no slices (evaluation.slices) and no sensitive columns" in between(plain, "slices")
+
+
+def test_ten_gaps_are_told_the_widest_first_and_the_rest_counted():
+    each = make_slices().slices[0]
+    gaps = [replace(each.gaps["recall"], value=-0.3 + number / 100) for number in range(12)]
+    slices = [replace(each, value=f"v{number}", gaps={"recall": gap}) for number, gap in enumerate(gaps)]
+    section = between(render_report(make_evidence(slices=replace(make_slices(), slices=slices))), "slices")
+    told = re.findall(r"<li>SEX = (v\d+):", section)
+    assert told == [f"v{number}" for number in range(10)]
+    assert "2 more are marked in the tables below." in Page(section).words()
 
 
 def test_many_columns_that_differ_are_named_but_not_all_shown():

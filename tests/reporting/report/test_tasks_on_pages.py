@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up import ABOUT, make_class_evidence, make_error_evidence, make_evidence
+from made_up import ABOUT, make_class_evidence, make_error_evidence, make_evidence, make_scope
 from sklearn.metrics import (
     confusion_matrix,
     mean_absolute_error,
@@ -15,6 +15,7 @@ from sklearn.metrics import (
 )
 from test_report_page import Page, between
 
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.parameters.evaluation import ClassCosts, ErrorCosts
@@ -274,6 +275,24 @@ def test_rows_without_a_percentage_are_counted():
     assert "MAPE leaves" not in words_of(render_report(evidence), "quality")
 
 
+def test_doubtful_labels_face_what_their_model_says(class_page, error_page):
+    classes, errors = (words_of(page, "doubts") for page in (class_page, error_page))
+    assert "LabelLikeliestProbabilityProbability of labelDoubt" in classes
+    assert "BarberaBarolo87.6 %1.2 %0.97" in classes
+    assert "the two likeliest classes differ least in probability" in classes
+    assert "LabelPredictionLowHighDoubt" in errors
+    assert "98,765123,457100,000150,0000.97" in errors
+    assert "Doubt is the error in units of the median error" in errors
+    assert "The 100 least certain rows have the widest intervals." in errors
+
+
+def test_intervals_of_one_width_are_said_to_be_so(errors):
+    doubts = replace(errors.doubts, least_certain=0)
+    words = words_of(render_report(replace(errors, doubts=doubts)), "doubts")
+    assert "equally wide on the scale that is learnt, so no row is less certain than another" in words
+    assert "least_certain.csv" not in words
+
+
 def test_what_a_number_is_explained_by_is_in_its_unit(error_page):
     said = words_of(error_page, "explanation")
     assert "how far the MAE rises when" in said
@@ -355,6 +374,24 @@ def test_classes_are_decided_on_by_costs_and_some_cases_handed_over(classes):
     assert "threshold" not in said
     assert "against: decide on the likeliest class" in words_of(html, "verdict")
     assert 'Against "hand every case over" it saves 600 EUR' in render_card(evidence)
+
+
+def test_when_rows_are_handed_over_is_told_with_what_others_would_do(classes):
+    split = classes.split.copy()
+    split.loc[split.index[:7], "part"] = OUTSIDE["validation"]
+    task = Multiclass(classes.task.score_names, ClassCosts(hand_over=0.3))
+    costs = costs_of("likeliest", "hand_over")
+    evidence = replace(classes, target=Target(task), costs=costs, split=split, scope=make_scope(share=0.1))
+    html = render_report(evidence)
+    said = words_of(html, "scope")
+    assert "1,000 test rows are out of scope" in said
+    assert "from a probability of 0.742 on" in said
+    assert "and 7 rows out of scope among them, with a share of 10.0 % out of scope, as declared" in said
+    assert "Right of theseof them, rows with the right class0.9820.972 to 0.992" in said
+    assert "Among the test rows, 18.2 % are out of scope" in said
+    assert "0.76090.0 %98.3 %90.1 %" in said
+    assert "a probability below 0.742. Rows out of scope are among the cases" in words_of(html, "costs")
+    assert 'href="#scope"' not in render_report(classes)
 
 
 def test_a_number_is_decided_on_as_a_quantile():

@@ -117,6 +117,10 @@ def _on_texts(method: str) -> Callable[[Value], Value]:
     return lambda text: from_column(getattr(pd.Series(text.array).str, method)())
 
 
+def _words(text: Value) -> Value:
+    return from_column(pd.Series(text.array).str.count(r"\S+"))
+
+
 def _test_texts(method: str, **options: bool) -> Callable[[Value, Value], Value]:
     def compute(text: Value, part: Value) -> Value:
         column = pd.Series(text.array)
@@ -185,6 +189,7 @@ _ALL = (
     Function("days(n)", ("number",), _spread(_DAY)),
     Function("lower(text)", ("text",), _on_texts("lower")),
     Function("length(text)", ("text",), _on_texts("len")),
+    Function("words(text)", ("text",), _words),
     Function("contains(text, part)", ("text", "text constant"), _test_texts("contains", regex=False)),
     Function("starts_with(text, part)", ("text", "text constant"), _test_texts("startswith")),
     Function("slice(text, start, stop)", ("text", "whole constant", "whole constant"), _slice),

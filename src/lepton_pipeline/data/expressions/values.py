@@ -89,6 +89,9 @@ def from_column(column: pd.Series) -> Value:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = pd.Series(np.asarray(column))
     if column.dtype == object:
+        # Without a value nothing tells its kind, with no row at all neither.
+        if column.isna().all():
+            return MISSING
         column = _inferred(column)
     dtype = column.dtype
     if dtype.kind in "mM":
@@ -187,8 +190,6 @@ def aligned(values: Sequence[Value]) -> list[Value]:
 
 def _inferred(column: pd.Series) -> pd.Series:
     found = pd.api.types.infer_dtype(column, skipna=True)
-    if found == "empty":
-        return pd.Series(np.nan, index=column.index)
     if found == "boolean":
         return column.astype("boolean")
     if found == "string":

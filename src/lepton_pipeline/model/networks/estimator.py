@@ -18,11 +18,11 @@ from lepton_pipeline.errors import DataError
 from lepton_pipeline.features.column_encoders import UNSEEN
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.parameters import MODELS, Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
+from lepton_pipeline.system.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.system.records import from_plain
 from lepton_pipeline.tasks.task import Task
 
@@ -185,6 +185,19 @@ class TorchNetworks:
             width=training.width,
             dropout=training.dropout,
             outputs=self.task.outputs,
+            margins=self._margins(),
+        )
+
+    def _margins(self) -> tuple[int, ...]:
+        """Places of columns that a text gave for every class, see `TextColumn.encoded_names`."""
+        classes, places = self.task.score_names, {name: place for place, name in enumerate(self.numeric)}
+        if self.task.outputs != len(classes) or len(classes) < 2:
+            return ()
+        ends = f": {classes[0]}"
+        texts = [name.removesuffix(ends) for name in self.numeric if name.endswith(ends)]
+        of_all = [[f"{text}: {each}" for each in classes] for text in texts]
+        return tuple(
+            places[name] for names in of_all if all(name in places for name in names) for name in names
         )
 
     def _keep(self, state: dict[str, Tensor], networks: int) -> None:

@@ -16,11 +16,11 @@ from torch import Tensor
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
-from lepton_pipeline.model.networks.device import reproducible
 from lepton_pipeline.model.networks.network import Network, combine_blocks, find_architecture
 from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
+from lepton_pipeline.system.device import reproducible
 from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)

@@ -38,6 +38,10 @@ class Members(Network):
         weight = torch.empty(networks, outputs, members, width).uniform_(-bound, bound)
         self.output_weight = nn.Parameter(weight)
         self.output_bias = nn.Parameter(torch.empty(networks, outputs, members).uniform_(-bound, bound))
+        if shape.margins:
+            self.margins: Tensor
+            self.register_buffer("margins", torch.tensor(shape.margins), persistent=False)
+            self.gains = nn.Parameter(torch.ones(networks, len(shape.margins) // outputs))
 
     def forward(self, numeric: Tensor, codes: Tensor) -> Tensor:
         """See `Network.forward`."""
@@ -56,7 +60,13 @@ class Members(Network):
             return ((units * self.output_weight).sum(dim=3) + self.output_bias).unsqueeze(3)
         # A product for each network and member.
         each = units.transpose(1, 2) @ self.output_weight.permute(0, 2, 3, 1)
-        return each.transpose(1, 2) + self.output_bias.transpose(1, 2).unsqueeze(1)
+        outputs = each.transpose(1, 2) + self.output_bias.transpose(1, 2).unsqueeze(1)
+        if not self.shape.margins:
+            return outputs
+        # What is learnt is added to the margins: with few rows of many classes, a network that starts from
+        # nothing does not find out what each of them means.
+        given = numeric[:, :, self.margins].view(networks, n, -1, self.shape.outputs)
+        return outputs + (given * self.gains[:, None, :, None]).sum(dim=2, keepdim=True)
 
     def decaying(self) -> Iterator[nn.Parameter]:
         """See `Network.decaying`."""

@@ -18,6 +18,9 @@ class Shape:
     width: int
     dropout: float  # fraction of hidden units dropped while training, in [0, 1)
     outputs: int = 1  # of a member for a row; absent in the record of an earlier release
+    margins: tuple[
+        int, ...
+    ] = ()  # numeric inputs that speak for one output each, of all outputs in order; may repeat
 
 
 @dataclass(frozen=True)

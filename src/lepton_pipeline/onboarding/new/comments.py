@@ -61,11 +61,12 @@ def decisions(plan: Plan) -> list[Decision]:
         ("codes", profile.codes.items()),
         ("derived", [(", ".join(plan.derived()), "parts of dates that are known")]),
         ("lags", [(lags, plan.why_windows)]),
-        (NO_FEATURE, [(", ".join(names), why) for why, names in _by_reason(roles.constant | roles.excluded)]),
+        (NO_FEATURE, [(", ".join(names), why) for why, names in by_reason(roles.constant | roles.excluded)]),
         (NO_FEATURE, plan.copies.items()),
         ("likely leak", plan.leaks.items()),
         ("not used", plan.dates.unused.items()),
         ("categories", [(_listed(roles.categorical), "codes by their names")]),
+        ("text", [(", ".join(names), why) for why, names in by_reason(_texts(plan))]),
         ("look at", [(name, doubt) for _, name, doubt in _doubts(plan)]),
     ]
     return [Decision(what, choice, why) for what, pairs in chosen for choice, why in pairs if choice]
@@ -74,7 +75,7 @@ def decisions(plan: Plan) -> list[Decision]:
 def comments(plan: Plan) -> dict[str, list[str]]:
     """Sentences for the file, by the path of the key they stand above."""
     roles = plan.roles
-    left_out = _by_reason(roles.constant | roles.excluded | plan.copies)
+    left_out = by_reason(roles.constant | roles.excluded | plan.copies)
     ordered = (plan.entities | plan.order).items()
     leaks, unused = list(plan.leaks.items())[:_SHOWN], list(plan.dates.unused.items())[:_SHOWN]
     said: dict[str, list[str]] = {
@@ -82,6 +83,10 @@ def comments(plan: Plan) -> dict[str, list[str]]:
         "dataset.exclude": [
             *(f"{_listed(names)}: {why}." for why, names in left_out),
             *(f"{name}: likely a leak, {why}." for name, why in leaks),
+        ],
+        "dataset.text": [
+            *(f"{_listed(names)}: {why}." for why, names in by_reason(_texts(plan))),
+            "Is one written after the outcome, or about persons? Then list it in exclude instead.",
         ],
         "features.derive": [f"{name} is not used: {why}." for name, why in unused],
         RANGES: ["Observed ranges with room: narrow them to what is possible."],
@@ -127,6 +132,12 @@ def comments(plan: Plan) -> dict[str, list[str]]:
     if plan.doubt_strategy:
         said["split"] = [f"{plan.doubt_strategy.capitalize()}."]
     return said
+
+
+def _texts(plan: Plan) -> dict[str, str]:
+    """Columns that are declared as text, with the reason."""
+    kept = plan.features()
+    return {name: why for name, why in plan.roles.text.items() if name in kept}
 
 
 def _doubts(plan: Plan) -> Iterable[tuple[str, str, str]]:
@@ -189,7 +200,8 @@ def _named_like_outcome(plan: Plan) -> list[str]:
     return found
 
 
-def _by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+def by_reason(reasons: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+    """Each reason with the columns that have it."""
     for why in dict.fromkeys(reasons.values()):
         yield why, [name for name, reason in reasons.items() if reason == why]
 

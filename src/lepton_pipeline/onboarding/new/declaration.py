@@ -165,6 +165,7 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
             *(name for name in left_out if name in plan.profile.table),
         ],
         "categorical": [name for name in roles.categorical if name not in left_out],
+        "text": [name for name in roles.text if name not in left_out],
     }
     # Where rows without target, time or group alone come near the default, more may be quarantined.
     lost, allowed = plan.lost_rows(), Contract().max_quarantined

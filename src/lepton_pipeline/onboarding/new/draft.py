@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.reading import Reading
@@ -14,6 +15,7 @@ from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.columns import kind_of, list_columns
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.encode import fit_columns
+from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.onboarding.new.comments import NO_FEATURE, RANGES, Decision, comments, decisions
 from lepton_pipeline.onboarding.new.declaration import Plan, declare
 from lepton_pipeline.onboarding.new.files import (
@@ -25,8 +27,15 @@ from lepton_pipeline.onboarding.new.files import (
 )
 from lepton_pipeline.onboarding.new.plan import Wanted, plan_vertical
 from lepton_pipeline.onboarding.new.render import render
+from lepton_pipeline.onboarding.new.series_plan import plan_series, require_rows
+from lepton_pipeline.onboarding.new.series_text import (
+    catalog_text,
+    series_decisions,
+    series_outcome,
+    series_text,
+)
 from lepton_pipeline.onboarding.profile import profile_files
-from lepton_pipeline.parameters import Dataset
+from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
 from lepton_pipeline.tasks.find import find_task
@@ -55,7 +64,9 @@ class NewVertical:
 
 
 def new_vertical(project: Path, name: str, files: list[Path], wanted: Wanted = NOTHING) -> NewVertical:
-    """Write conf/base/<name>/parameters.yml and data/01_raw/<name>/ from raw files, both or neither.
+    """Write conf/base/<name> and data/01_raw/<name> from raw files, both or neither.
+
+    The former holds parameters.yml, and catalog.yml where series are to be forecast.
 
     Args:
         project: root of the Kedro project.
@@ -71,14 +82,26 @@ def new_vertical(project: Path, name: str, files: list[Path], wanted: Wanted = N
     check_name(project, name)
     sources = find_files(project, name, files)
     profile = profile_files([source.raw for source in sources], wanted.target)
-    plan = plan_vertical(name, profile, wanted)
-    table = plan.profile.table
+    table = profile.table
     origin = ", ".join(source.raw.name for source in sources[:3]) + " .." * (len(sources) > 3)
-    text = _declaration_text(name, plan, origin)
     kinds = {str(column): kind_of(table[column]) for column in table}
-    source = find_source(files) or source_text(name, sources, len(table), kinds, plan.target.column)
+
+    def write(declared: dict[str, str], target: str) -> None:
+        source = find_source(files) or source_text(name, sources, len(table), kinds, target)
+        write_vertical(project, name, declared, source, sources)
+
+    if wanted.forecasts:
+        series = plan_series(profile, wanted)
+        text = series_text(name, series, origin)
+        require_rows(series, _read_text(name, text))
+        write({"parameters.yml": text, "catalog.yml": catalog_text(name)}, series.target)
+        return NewVertical(
+            name, *table.shape, series_outcome(series), series_decisions(series), [], profile.reading
+        )
+    plan = plan_vertical(name, profile, wanted)
+    text = _declaration_text(name, plan, origin)
     columns = _columns(name, plan)
-    write_vertical(project, name, text, source, sources)
+    write({"parameters.yml": text}, plan.target.column)
     outcome = _outcome(plan.rows(), plan.vertical(name).dataset)
     return NewVertical(name, *table.shape, outcome, decisions(plan), columns, profile.reading)
 
@@ -91,20 +114,21 @@ def _outcome(rows: pd.DataFrame, dataset: Dataset) -> str:
 def _columns(name: str, plan: Plan) -> list[Column]:
     """Every column of the table, then the derived ones, as a training would treat them.
 
-    The rules are those of a training, over all rows; only a training tries whole numbers as categories.
+    The rules are those of a training, over all rows; only a training tries whole numbers as categories, and learns
+    from texts.
     """
     vertical = plan.vertical(name)
     rows = plan.rows(plan.keys())
     table = derive_features(rows, vertical.dataset, vertical.features)
-    encoded, dropped = fit_columns(table, vertical.dataset)
+    encoded, dropped = fit_columns(table.drop(columns=vertical.dataset.text), vertical.dataset)
+    unlearnt = np.empty(0, np.float32)
+    encoded += [TextColumn(name, (), unlearnt, unlearnt, unlearnt) for name in vertical.dataset.text]
     decided = plan.unused() | dict.fromkeys(plan.leaks, "likely a leak")
     return list_columns(table, vertical.dataset, vertical.features, encoded, dropped | decided)
 
 
 def _declaration_text(name: str, plan: Plan, origin: str) -> str:
     """A plan as a parameters file; beyond `MOST_LINES` lines, the least important expectations are left out."""
-    from omegaconf import OmegaConf
-
     said, expectations = comments(plan), plan.expectations
     head = (
         f"Drafted by `kedro vertical new` from {origin} ({len(plan.profile.table):,} rows): read and correct it. "
@@ -119,9 +143,16 @@ def _declaration_text(name: str, plan: Plan, origin: str) -> str:
 
     kept = range(len(expectations) + 1)
     chosen = text(bisect_right(kept, MOST_LINES, lo=1, key=lambda kept: text(kept).count("\n")) - 1)
-    loaded: Any = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
-    read_vertical(name, loaded[name])
+    _read_text(name, chosen)
     return chosen
+
+
+def _read_text(name: str, text: str) -> Vertical:
+    """Read a parameters file as a run does."""
+    from omegaconf import OmegaConf
+
+    loaded: Any = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    return read_vertical(name, loaded[name])
 
 
 def print_new(result: NewVertical) -> None:

@@ -91,9 +91,11 @@ def find_files(project: Path, name: str, paths: Sequence[Path]) -> list[SourceFi
 
 
 def write_vertical(
-    project: Path, name: str, parameters: str, source: str, files: Sequence[SourceFile]
+    project: Path, name: str, declared: Mapping[str, str], source: str, files: Sequence[SourceFile]
 ) -> None:
-    """Write conf/base/<name>/parameters.yml and data/01_raw/<name>, both or neither.
+    """Write conf/base/<name> and data/01_raw/<name>, both or neither.
+
+    `declared` are the texts of the former's files by their names, such as parameters.yml.
 
     Files already in data/01_raw/<name> are not copied, and a SOURCE.md there is kept. Raises LeptonError if
     the files cannot be written.
@@ -107,7 +109,8 @@ def write_vertical(
     ):
         try:
             temporary.mkdir(parents=True)
-            (temporary / "parameters.yml").write_text(parameters, encoding="utf-8")
+            for file, text in declared.items():
+                (temporary / file).write_text(text, encoding="utf-8")
             undo.callback(_place_data(data, copy, source, files))
             conf.parent.mkdir(parents=True, exist_ok=True)
             # Last, so that a visible vertical has its data.

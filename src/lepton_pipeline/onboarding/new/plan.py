@@ -12,7 +12,7 @@ from lepton_pipeline.errors import DataError, SplitError
 from lepton_pipeline.features.derive import derive_features
 from lepton_pipeline.features.leaks import find_leaks, known_by_time, plain_features
 from lepton_pipeline.features.report import Finding
-from lepton_pipeline.features.strength import features_alone
+from lepton_pipeline.features.strength import features_alone, texts_alone
 from lepton_pipeline.onboarding.names import Reasons
 from lepton_pipeline.onboarding.new.declaration import Plan
 from lepton_pipeline.onboarding.new.derived import Series, date_parts, find_series, propose_lags
@@ -22,6 +22,7 @@ from lepton_pipeline.onboarding.new.suspects import as_auc, is_attribute, judge_
 from lepton_pipeline.onboarding.new.target import choose_target
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Leaks, Vertical
+from lepton_pipeline.parameters.forecast import Frequency
 from lepton_pipeline.tasks.find import Target, find_task
 from lepton_pipeline.tasks.split import split_rows
 from lepton_pipeline.tasks.task import Task
@@ -40,6 +41,9 @@ class Wanted:
         task: binary, multiclass or regression.
         time: column of dates, or of numbers in their order.
         group: column of what several rows belong to.
+        series: columns that tell series apart, whose periods to come are forecast.
+        horizon: periods ahead that are forecast.
+        frequency: how long a period is, see `parameters.forecast`.
     """
 
     target: str | None = None
@@ -47,6 +51,14 @@ class Wanted:
     task: str | None = None
     time: str | None = None
     group: str | None = None
+    series: tuple[str, ...] = ()
+    horizon: int | None = None
+    frequency: Frequency | None = None
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether series are to be forecast."""
+        return bool(self.series) or self.horizon is not None or self.frequency is not None
 
 
 def plan_vertical(name: str, profile: Profile, wanted: Wanted) -> Plan:
@@ -158,8 +170,13 @@ def _judged(
     training = plain_features(features.loc[train], vertical.dataset)
     labels, task = split.loc[train, "label"].to_numpy(), find_task(features, vertical.dataset)
     alone = features_alone(training, labels, task)
+    # Texts are too many columns for a model of all others, so they are judged by what they reach alone.
+    texts = texts_alone(features.loc[train, vertical.dataset.text], labels, task)
     known = known_by_time(vertical.features, vertical.dataset)
-    settled = find_leaks(training, labels, task, alone, Leaks(max_auc=1.0, trusted=list(alone)), known)
+    each_alone = alone | texts
+    settled = find_leaks(
+        training, labels, task, each_alone, Leaks(max_auc=1.0, trusted=list(each_alone)), known
+    )
     ids = {each.feature: _why_id(plan, each) for each in settled if each.finding == "an id"}
     found = {each.feature: f"{each.finding}: {each.evidence}" for each in settled if each.feature not in ids}
     honest = {name: each for name, each in alone.items() if name not in found and name not in ids}
@@ -180,7 +197,7 @@ def _judged(
     if not found and not ids:
         # Ask about what the guard of a run will warn of.
         all_of = f"; all features together reach {judged.together}" if judged.together else ""
-        warned = find_leaks(training, labels, task, alone, Leaks(trusted=list(asked)), known)
+        warned = find_leaks(training, labels, task, each_alone, Leaks(trusted=list(asked)), known)
         asked = asked | {each.feature: each.evidence + all_of for each in warned}
     kept = [name for name in plan.features() if name in features]
     sides = one_class_columns(features.loc[train, kept], labels, task.label_text)
@@ -192,7 +209,7 @@ def _judged(
         roles=replace(plan.roles, excluded=excluded, asked=sides | plan.roles.asked),
         leaks=plan.leaks | found | {name: ids[name] for name in ids if name not in table},
         asked=asked,
-        alone={name: as_auc(each) for name, each in alone.items() if name not in known},
+        alone={name: as_auc(each) for name, each in each_alone.items() if name not in known},
         too_good=judged.too_good,
     )
 

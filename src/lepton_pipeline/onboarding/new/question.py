@@ -14,7 +14,7 @@ from lepton_pipeline.onboarding.names import CLASSES, SCALES, name_words
 from lepton_pipeline.onboarding.new.roles import identifies_rows
 from lepton_pipeline.onboarding.profile import is_whole
 from lepton_pipeline.statistics.losses import Floats
-from lepton_pipeline.tasks.multiclass import FEWEST_OF_A_CLASS, MOST_CLASSES, RARE, class_texts
+from lepton_pipeline.tasks.classes import FEWEST_OF_A_CLASS, MOST_CLASSES, RARE, class_texts
 
 # Whole numbers of so few values may be classes as well as a number.
 _FEW_VALUES, _FEWEST_OF_A_SCALE = 15, 5

@@ -13,7 +13,21 @@ _PLAIN = re.compile(r"[^\W\d]([\w ()/%+*<>=!'-]*[\w)'])?")
 # Read as something else than text by one of YAML's versions.
 _OTHER = frozenset(["y", "n", "yes", "no", "true", "false", "on", "off", "null", "none", "nan", "inf"])
 # Keys whose values are mappings one entry a line; every other mapping is written in one line.
-_BLOCKS = frozenset({"about", "dataset", "ingestion", "contract", "features", "derive", "windows", "dates"})
+_BLOCKS = frozenset(
+    {
+        "about",
+        "dataset",
+        "ingestion",
+        "contract",
+        "features",
+        "derive",
+        "windows",
+        "dates",
+        "forecast",
+        "tables",
+        "records",
+    }
+)
 
 
 def render(name: str, declared: Mapping[str, Any], comments: Mapping[str, Sequence[str]], head: str) -> str:

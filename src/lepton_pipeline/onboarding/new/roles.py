@@ -10,9 +10,11 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype as is_date
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
+from lepton_pipeline.data.language import words_a_text
 from lepton_pipeline.errors import ConfigurationError, DataError, closest
 from lepton_pipeline.features.column_encoders import enough_rows
 from lepton_pipeline.onboarding.names import (
+    ADDRESSES,
     CODES,
     DIRECTIONS,
     LIVES,
@@ -36,10 +38,10 @@ _OWN_TEXT = 0.5
 _TRAINED = 0.6
 _PERSON = (
     r"((Dr|Mr|Mrs|Ms)\.)?\s*[A-ZÀ-Þ][\w'’-]+,?( [A-ZÀ-Þ]\.?)*( (van|von|de|da|del|der|la|bin|al))*"
-    r"( [A-ZÀ-Þ][\w'’-]+){1,2}"
+    r"( [A-ZÀ-Þ][\w'’-]+){1,3}"
 )
 _FEWEST_PERSONS, _MOSTLY_PERSONS = 15, 0.8
-_WEIGHT = "looks like a sampling weight, the number of cases that a row stands for; if so, list it in dataset.exclude"
+_WEIGHT = "looks like a sampling weight, the number of cases that a row stands for; if so, declare it as dataset.weight"
 _PERSONS = (
     "looks like names of persons, which a model would memorise: list it in dataset.exclude or give --group"
 )
@@ -56,6 +58,7 @@ class Roles:
         constant: columns with fewer than two values, with the reason.
         excluded: other columns that are no features, with the reason.
         categorical: whole numbers that are codes.
+        text: columns of written language, with the reason.
         things: excluded ids that occur in several rows, with the number of distinct values.
         protected: features whose use is restricted by law in many fields.
         asked: by column, what to review.
@@ -68,6 +71,7 @@ class Roles:
     things: dict[str, int]
     protected: list[str]
     asked: dict[str, str] = field(default_factory=dict)
+    text: dict[str, str] = field(default_factory=dict)
 
 
 def choose_time(
@@ -118,9 +122,14 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     constant, excluded = dict[str, str](), dict[str, str]()
     things, categorical = dict[str, int](), list[str]()
     weights = [name for name, column in free.items() if _is_weight(column)]
-    naming = [name for name, column in free.items() if name not in weights and identifies_rows(column)]
     # Rows that must share a value for a run to learn from it.
     enough = enough_rows(round(_TRAINED * len(table)))
+    texts = {name: why for name, column in free.items() if (why := _why_text(column, enough))}
+    naming = [
+        name
+        for name, column in free.items()
+        if name not in weights and name not in texts and identifies_rows(column)
+    ]
     # The encoder leaves dates out.
     for name, column in ((name, free[name]) for name in free if name not in {*naming, *weights}):
         distinct, text = column.nunique(), is_string_dtype(column)
@@ -128,13 +137,13 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
             constant[name] = "it has no value at all"
         elif distinct == 1 and column.notna().all():
             constant[name] = "every row has the same value"
-        elif is_date(column):
+        elif is_date(column) or name in texts:
             continue
         elif _identifies_things(column, name in codes):
             things[name] = distinct
-        elif text and distinct > max(20, _OWN_TEXT * column.count()):
+        elif text and _is_own(column):
             excluded[name] = "nearly every row has a text of its own"
-        elif text and (most := int(column.value_counts().iloc[0])) < enough:
+        elif text and (most := _most_alike(column)) < enough:
             excluded[name] = f"every value is rare, at most {most} rows have the same"
         elif _names_persons(column):
             excluded[name] = f"names of {distinct:,} persons, which a model would memorise"
@@ -156,7 +165,7 @@ def choose_roles(table: pd.DataFrame, taken: Collection[str], codes: Collection[
     protected = [name for name in features if PROTECTED & set(name_words(name))]
     asked = dict.fromkeys(weights, _WEIGHT)
     asked |= {name: _PERSONS for name in features if name not in asked and _like_persons(free[name])}
-    return Roles(chosen, constant, excluded, categorical, things, protected, asked)
+    return Roles(chosen, constant, excluded, categorical, things, protected, asked, texts)
 
 
 def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
@@ -193,6 +202,33 @@ def _identifies_things(column: pd.Series, is_code: bool) -> bool:
     named = is_code or (bool(words) and words[-1] in THING_IDS)
     most = min(_MANY_THINGS, max(_MOST_CODES, _MANY_THINGS_SHARE * len(column)))
     return named and (is_string_dtype(column) or is_whole(column)) and column.nunique() > most
+
+
+def _is_own(column: pd.Series) -> bool:
+    """Whether nearly every row has a text of its own."""
+    return bool(column.nunique() > max(20, _OWN_TEXT * column.count()))
+
+
+def _most_alike(column: pd.Series) -> int:
+    """Rows that share the most frequent value."""
+    return int(column.value_counts().max())
+
+
+def _why_text(column: pd.Series, enough: int) -> str:
+    """Why a column is learnt from by its words: nothing else would be learnt of it; empty if it is not."""
+    if not is_string_dtype(column) or column.isna().all():
+        return ""
+    words = name_words(str(column.name))
+    if (words and words[-1] in THING_IDS) or set(words) & ADDRESSES:
+        return ""
+    if (
+        not (_is_own(column) or _most_alike(column) < enough)
+        or _names_persons(column)
+        or _like_persons(column)
+    ):
+        return ""
+    mean = words_a_text(column)
+    return f"written language, {mean:.0f} words a text on average" if mean else ""
 
 
 def _is_code(column: pd.Series) -> bool:

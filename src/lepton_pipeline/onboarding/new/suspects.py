@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,8 @@ class _Scale:
     """What figures of strength mean, and how they are written."""
 
     # Few honest tables exceed the first; a single feature beyond the second follows from the target.
-    implausible: float
-    settled: float
+    implausible: ClassVar = 0.95
+    settled: ClassVar = 0.99
     # A step between sorted figures, the upper of which exceeds the second.
     gap: float
     gap_above: float
@@ -48,8 +49,6 @@ class _Scale:
 
 _SCALES = {
     "auc": _Scale(
-        implausible=0.95,
-        settled=0.99,
         gap=0.08,
         gap_above=0.7,
         ahead=0.05,
@@ -60,10 +59,8 @@ _SCALES = {
         alone="alone it reaches AUC {:.2f} ({:.2f} to {:.2f})",
         together="reach AUC {:.2f}",
     ),
-    # Where AUC would be the same, by the relation in `as_auc`, but for the first two.
+    # Where AUC would be the same, by the relation in `as_auc`.
     "r2": _Scale(
-        implausible=0.95,
-        settled=0.99,
         gap=0.2,
         gap_above=0.35,
         ahead=0.14,

@@ -95,7 +95,8 @@ def _place(log: RunLog, run_id: str) -> str:
 def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at: datetime) -> list[Alert]:
     """The alerts that a job gives rise to, the most urgent first.
 
-    Drift and decay are reported even where the policy does not train on them. `places` are links by name.
+    Drift, decay and a turned index are reported even where the policy does not train on them. `places` are links by
+    name.
     """
     vertical = request.vertical
     details = _details(request, outcome) | dict(places)
@@ -116,6 +117,8 @@ def alerts_of(request: Request, outcome: Outcome, places: Mapping[str, Any], at:
             cause = _WATCHED[trigger.name]
             why = f"{cause.capitalize()}{' ' if trigger.why.startswith('of ') else ': '}{trigger.why}.{since}"
             found.append(Alert(vertical, cause, why, at, details))
+    if outcome.state.turned is not None:
+        found.append(Alert(vertical, "turn", f"The index has {outcome.state.turned}.{since}", at, details))
     return found
 
 

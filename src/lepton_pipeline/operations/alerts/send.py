@@ -35,6 +35,7 @@ _HEADLINES = {
     "refused": "the gate refused a model",
     "drift": "new rows differ from those of the training",
     "decay": "the champion's quality has decayed",
+    "turn": "the index has turned",
     "contract": "the data cannot be used",
     "hung": "the retraining job took too long and was stopped",
 }

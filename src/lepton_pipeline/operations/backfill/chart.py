@@ -16,7 +16,7 @@ from lepton_pipeline.statistics.metric_table import METRICS
 
 _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrained"}
 _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
-_EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "failed": "s1"}
+_EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "turn": "s3", "failed": "s1"}
 _CURVES, _EVENT = 330, 24
 # Characters of all dates that fit below the axis.
 _LETTERS, _HALF_LETTER = 120, 4
@@ -78,10 +78,10 @@ def _end(figure: Estimate | None, end: str) -> float:
 
 def _happened(found: BackfillResult) -> dict[str, list[bool]]:
     happened = {"promoted": [bool(each.promoted) for each in found.dates]}
-    for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("failed", "contract")):
+    for alarm, also in (("refused", ""), ("drift", ""), ("decay", ""), ("turn", ""), ("failed", "contract")):
         happened[alarm] = [bool({alarm, also} & set(each.alarms)) for each in found.dates]
-    # An empty row is a result, except that of failures.
-    return {name: marks for name, marks in happened.items() if name != "failed" or any(marks)}
+    # An empty row is a result, except that of failures, and of an index that may not be declared.
+    return {name: marks for name, marks in happened.items() if name not in ("failed", "turn") or any(marks)}
 
 
 def _title(found: BackfillResult) -> str:

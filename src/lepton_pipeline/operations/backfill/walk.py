@@ -39,7 +39,7 @@ class DatedDecision:
     version: int | None  # of the model that the policy had trained
     promoted: bool | None  # None where the champion was the same model
     gate: str  # reason of the gate
-    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay"
+    alarms: tuple[str, ...]  # "failed", "contract", "refused", "drift", "decay", "turn"
     drifted: tuple[str, ...]
     new_rows: int | None  # mature rows that the champion was not made of
     model: bool  # whether a model of this date exists, due or not
@@ -204,6 +204,7 @@ def _dated(name: str, outcome: Outcome, steps: Steps, champion: str | None) -> D
         "refused": trained is not None and trained.promoted is False,
         "drift": result is not None and result.drifted,
         "decay": result is not None and result.quality_decayed is True,
+        "turn": result is not None and result.turned,
     }
     return DatedDecision(
         date=name,

@@ -10,15 +10,21 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from lepton_pipeline.evaluation.drift import pool_levels
+from lepton_pipeline.evaluation.drift import pool_levels, pool_words
 from lepton_pipeline.features.column_encoders import LARGEST, CategoricalColumn, NumericColumn, as_numbers
-from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.embedding_cache import Halves
+from lepton_pipeline.features.encode import EncodedColumn, Encoder
+from lepton_pipeline.features.row_words import FEWEST_ROWS as FEWEST_OF_A_WORD
+from lepton_pipeline.features.row_words import RowWords
+from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.operations.monitoring.findings import ColumnDrift, DomainDrift, VolumeDrift
 from lepton_pipeline.operations.monitoring.reference import (
     Categories,
+    Distances,
     Numbers,
     Reference,
     Volume,
+    Words,
     count_units,
     hash_level,
 )
@@ -54,6 +60,8 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
       the two-sample chi-square test on tenths of the reference, which sees changes of scale and shape better.
       Tenths in which fewer than 5 new rows are expected are joined.
     - Categories: the chi-square test of homogeneity of the levels, rare and new ones together.
+    - Texts: the same test of their words, each counted once a row, with the design effect of rows as clusters.
+      With an encoder of sentences, also the tests of numbers of the distance from the mean embedding.
     - Missing values of both: the chi-square test of the two rates.
 
     For autocorrelated rows, chi-square statistics are divided by the design effect of the reference (Rao and
@@ -63,12 +71,17 @@ def compare(rows: pd.DataFrame, encoder: Encoder, reference: Reference) -> list[
     return [compare_column(column, kept[column.name], rows[column.name]) for column in encoder.columns]
 
 
-def compare_column(
-    column: NumericColumn | CategoricalColumn, kept: Numbers | Categories, values: pd.Series
-) -> ColumnDrift:
+def compare_column(column: EncodedColumn, kept: Numbers | Categories, values: pd.Series) -> ColumnDrift:
     """Compare one column, see `compare`."""
     if isinstance(column, NumericColumn) and isinstance(kept, Numbers):
         return compare_numbers(kept, as_numbers(values))
+    if isinstance(column, TextColumn) and isinstance(kept, Words):
+        words, vectors = compare_words(kept, values), column.sentence_vectors(values)
+        return (
+            words
+            if kept.distances is None or not len(vectors)
+            else _with_distances(words, kept.distances, vectors)
+        )
     if isinstance(column, CategoricalColumn) and isinstance(kept, Categories):
         return _compare_categories(kept, column.texts(values))
     raise TypeError(f"{column.name!r} is of another kind in the reference than in the model")
@@ -85,7 +98,7 @@ def compare_numbers(kept: Numbers, values: np.ndarray) -> ColumnDrift:
         statistic, p_values = chi_square(pooled)
         tests += [_Test("chi-square on tenths", statistic, p_value) for p_value in p_values]
     pair = (np.append(kept.counts, kept.missing), np.append(counts, len(values) - len(known)))
-    return _describe(kept, tests, pair, _change_of_numbers(kept, known))
+    return _describe(kept, tests, pair, stability_index(*pair), _change_of_numbers(kept, known))
 
 
 def compare_scores(kept: Numbers | Categories, watched: pd.Series) -> ColumnDrift:
@@ -145,8 +158,41 @@ def _compare_categories(kept: Categories, texts: pd.Series) -> ColumnDrift:
     pair = np.vstack([pooled, [kept.missing, int(texts.isna().sum())]])
     statistic, p_values = chi_square(pooled / kept.dependence)
     tests = [_Test("chi-square", statistic, p_value) for p_value in p_values]
-    change, new = _change_of_levels(kept, seen), _new_levels(kept, others)
-    return _describe(kept, tests, (pair[:, 0], pair[:, 1]), change, new)
+    new, psi = _new_levels(kept, others), stability_index(*pair.T)
+    drift = _describe(kept, tests, (pair[:, 0], pair[:, 1]), psi, _change_of_levels(kept, seen))
+    return _with_new_levels(drift, new, FEWEST_OF_A_LEVEL, int(new.sum()))
+
+
+def compare_words(kept: Words, values: pd.Series) -> ColumnDrift:
+    """Compare the words of texts, see `compare`."""
+    words = RowWords.of(values)
+    seen = words.counts
+    own = seen[seen.index.isin(list(kept.levels))]
+    others = seen.drop(own.index)
+    counts = pd.DataFrame({"reference": pd.Series(kept.levels, dtype="float64"), "new": own})
+    pooled = pool_words(counts.fillna(0.0).sort_index(), np.array([kept.rare, others.sum()], dtype=float))
+    statistic, p_values = chi_square(pooled / kept.dependence)
+    tests = [_Test("chi-square of words", statistic, p_value) for p_value in p_values]
+    missing = int(words.wordless.sum())
+    pair = np.array([kept.rows, kept.missing]), np.array([len(values) - missing, missing])
+    psi = stability_index(*pooled.T) + stability_index(*pair)
+    new = _new_levels(kept, others)
+    drift = _describe(kept, tests, pair, psi, _change_of_words(kept, seen, pair[1][0]))
+    return _with_new_levels(drift, new, FEWEST_OF_A_WORD, words.rows_with(set(new.index)))
+
+
+def _with_distances(words: ColumnDrift, kept: Distances, vectors: Halves) -> ColumnDrift:
+    """The drift of a column of texts by its words and by the embeddings of those that are not empty."""
+    far = compare_numbers(kept.counts, kept.of(vectors))
+    told = replace(
+        words,
+        test=f"{far.test} of distances",
+        statistic=far.statistic,
+        p_value=far.p_value,
+        change=f"distance of sentences from the mean: {far.change}",
+    )
+    first = min(words, told, key=lambda each: each.p_value)
+    return replace(first, p_value=min(1.0, 2 * first.p_value), psi=max(words.psi, far.psi))
 
 
 def _new_levels(kept: Categories, others: pd.Series) -> pd.Series:
@@ -161,28 +207,35 @@ def _describe(
     kept: Numbers | Categories,
     tests: list[_Test],
     pair: tuple[np.ndarray, np.ndarray],
+    psi: float,
     change: str,
-    new_levels: pd.Series | None = None,
 ) -> ColumnDrift:
+    """Describe a column whose rows by value, missing ones last, are the `pair`."""
     missing, missing_new = (float(counts[-1] / max(counts.sum(), 1)) for counts in pair)
     gaps = missing_test(*(counts / kept.missing_dependence for counts in pair))
     tests += [_Test("missing values", abs(missing_new - missing), p_value) for p_value in gaps]
     first = min(tests, key=lambda test: test.p_value)
     gaps_first = first.name == "missing values" or not change
     gap_change = f"missing in {_percent(missing)} of the rows before, {_percent(missing_new)} now"
-    named = [] if new_levels is None else list(new_levels.index[new_levels >= FEWEST_OF_A_LEVEL])
     return ColumnDrift(
         column=kept.name,
         test=first.name,
         statistic=first.statistic,
         p_value=min(1.0, first.p_value * len(tests)),
-        psi=stability_index(*pair),
+        psi=psi,
         missing_reference=missing,
         missing_new=missing_new,
-        new_levels=[clipped(str(level), _SHOWN_CHARACTERS) for level in named[:_SHOWN_LEVELS]],
-        rows_of_new_levels=0 if new_levels is None else int(new_levels.sum()),
+        new_levels=[],
+        rows_of_new_levels=0,
         change=gap_change if gaps_first else change,
     )
+
+
+def _with_new_levels(drift: ColumnDrift, new: pd.Series, fewest: int, rows: int) -> ColumnDrift:
+    """Name the new levels of at least `fewest` rows; `rows` have any new one."""
+    named = new.index[new >= fewest][:_SHOWN_LEVELS]
+    shown = [clipped(str(level), _SHOWN_CHARACTERS) for level in named]
+    return replace(drift, new_levels=shown, rows_of_new_levels=rows)
 
 
 def _kolmogorov_smirnov(kept: Numbers, ordered: np.ndarray) -> _Test:
@@ -239,6 +292,22 @@ def _change_of_levels(kept: Categories, seen: pd.Series) -> str:
     place = int(np.argmax([abs(now - then) for then, now in pairs]))
     then, now = pairs[place]
     return f"{names[place]}: {_percent(then)} of the rows before, {_percent(max(now, 0.0))} now"
+
+
+def _change_of_words(kept: Words, seen: pd.Series, rows: int) -> str:
+    """The word that the share of rows has changed most of, or all others together; `seen` are rows by word."""
+    if not kept.rows or not rows:
+        return ""
+    known = list(kept.levels)
+    now = seen.reindex(known).fillna(0.0)
+    words, words_now = sum(kept.levels.values()) + kept.rare, int(seen.sum())
+    rest = kept.rare / words, 1 - now.sum() / words_now
+    shares = [(count / kept.rows, now[word] / rows) for word, count in kept.levels.items()]
+    place = int(np.argmax([abs(new - old) for old, new in [*shares, rest]]))
+    if place == len(shares):
+        return f"words that were rare or unknown: {_percent(rest[0])} of all before, {_percent(max(rest[1], 0.0))} now"
+    old, new = shares[place]
+    return f"{clipped(known[place], _SHOWN_CHARACTERS)!r} in {_percent(old)} of the rows before, {_percent(new)} now"
 
 
 def _number(value: float) -> str:

@@ -11,8 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lepton_pipeline.evaluation.interval_text import bracket
+from lepton_pipeline.evaluation.interval_text import bracket, measured_text
 from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.statistics.metric_table import metric_text
 from lepton_pipeline.system.readable import figure_text
 from lepton_pipeline.system.records import Omitted
 from lepton_pipeline.tracking.flat import flat_intervals
@@ -29,7 +30,7 @@ class ColumnDrift:
     Attributes:
         test: the one with the smallest p-value; `p_value` is that times the number of tests of the column.
         missing_reference: share of rows without a value; likewise `missing_new`.
-        new_levels: at most ten that five rows have each.
+        new_levels: at most ten that five rows have each, of texts words of twenty rows each.
         p_adjusted: corrected for all tests of the result; `flagged` also needs a large effect.
         ignored: whether it is declared as a column that may change; None for the scores.
     """
@@ -174,6 +175,53 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IndexPeriod:
+    """The index of the rows of a period; None is not known of too few rows.
+
+    Attributes:
+        since: its start; None where all new rows are one period; likewise `until`.
+        change: from the rows that the champion was judged on.
+        p_adjusted: that there is none, corrected for all periods; `flagged` also needs a large change.
+    """
+
+    since: Annotated[str | None, Field(alias="from")]
+    until: Annotated[str | None, Field(alias="to")]
+    rows: int
+    index: Estimate | None = None
+    change: Estimate | None = None
+    p_adjusted: float | None = None
+    flagged: bool = False
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For MLflow, what is known."""
+        known = {"value": self.index, "change": self.change}
+        figures = {name: each for name, each in known.items() if each is not None}
+        return {"index.rows": float(self.rows)} | flat_intervals("index", figures)
+
+
+@dataclass(frozen=True)
+class IndexResult:
+    """A mean of predictions, by period."""
+
+    before: Estimate  # of the labels that the champion was judged on
+    smallest: float  # change that counts
+    shift: str  # see `parameters.Index`
+    periods: list[IndexPeriod]  # the earliest first
+    undated: Annotated[int, Field(exclude_if=not_)] = 0  # new rows in no period
+
+    @property
+    def last(self) -> IndexPeriod | None:
+        """The latest period that is known."""
+        return next((each for each in reversed(self.periods) if each.index is not None), None)
+
+    @property
+    def turned(self) -> bool | None:
+        """Whether that differs from before."""
+        return None if self.last is None else self.last.flagged
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitoringResult:
     """What new rows say about a champion.
 
@@ -183,6 +231,7 @@ class MonitoringResult:
         needed: `windows` worse than the bound among the last `of` are a decay.
         drifted: None where not known, and `notes` say why; likewise `decayed`, which is of the gate's metric.
         coverage: None where predictions have no intervals.
+        index: None where none is declared, or `notes` say why it is not known.
         score: what `score_mean` of windows is the mean of.
         level: probability of a false alarm in the whole result.
         missing_reference: share of missing values in the training rows.
@@ -204,6 +253,7 @@ class MonitoringResult:
     drifted: bool | None
     decayed: bool | None
     coverage: Omitted[Coverage] = None
+    index: Omitted[IndexResult] = None
     score: Annotated[str, Field(exclude_if=lambda name: name == "probability")] = "probability"
     notes: list[str]
     level: float
@@ -221,6 +271,11 @@ class MonitoringResult:
     def quality_decayed(self) -> bool | None:
         """Whether the gate's metric or the coverage of intervals has decayed."""
         return True if self.coverage is not None and self.coverage.decayed else self.decayed
+
+    @property
+    def turned(self) -> bool:
+        """Whether the index is known to have turned."""
+        return self.index is not None and self.index.turned is True
 
 
 def drift_text(found: MonitoringResult) -> str:
@@ -245,12 +300,25 @@ def quality_text(found: MonitoringResult) -> str:
         return "not known yet"
     metric, last = measured[-1]
     place = "the last window" if len(measured) > 1 else "the one window"
-    bound = "" if found.bound is None else f", bound {figure_text(found.bound)}"
-    figure = f"{metric} {figure_text(last.value)} {bracket(last, figure_text)}"
-    text = f"{_VERDICTS[found.decayed]}: {figure} in {place}{bound}"
+    text = f"{_VERDICTS[found.decayed]}: {metric} {_against(metric, last, found.bound, f' in {place}')}"
     covered = [window.coverage for window in found.windows if window.coverage is not None]
     if found.coverage is None or not covered:
         return text
-    bound = "" if found.coverage.bound is None else f", bound {found.coverage.bound:.4f}"
-    verdict = _VERDICTS[found.coverage.decayed]
-    return f"{text}; coverage {verdict}: {covered[-1].value:.4f} {bracket(covered[-1])}{bound}"
+    held = _against("coverage", covered[-1], found.coverage.bound)
+    return f"{text}; coverage {_VERDICTS[found.coverage.decayed]}: {held}"
+
+
+def index_text(found: IndexResult) -> str:
+    """The index of the latest known period in one line."""
+    if (last := found.last) is None or last.index is None or last.change is None:
+        return "not known yet"
+    where = "" if last.since is None else f" from {last.since[:10]} to {str(last.until)[:10]}"
+    told, moved = "turned" if last.flagged else "no turn", "higher" if last.change.value > 0 else "lower"
+    size = f"{figure_text(abs(last.change.value))} {moved} than {figure_text(found.before.value)} before"
+    now = f"{figure_text(last.index.value)} {bracket(last.index, figure_text)}{where}"
+    return f"{told}: {now}, {size} (p {last.p_adjusted:.3g})"
+
+
+def _against(metric: str, figure: Estimate, bound: float | None, where: str = "") -> str:
+    limit = "" if bound is None else f", bound {metric_text(metric, bound)}"
+    return f"{measured_text(metric, figure)}{where}{limit}"

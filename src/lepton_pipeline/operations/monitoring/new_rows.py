@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.labels import NO_LABEL
 from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Dataset
-from lepton_pipeline.tasks.find import known_labels, unread_targets
+from lepton_pipeline.tasks.find import known_labels, out_of_scope, unread_targets
 from lepton_pipeline.tasks.task import Task
 
 # Share of the training rows that must still be there to represent all of them.
@@ -38,8 +38,7 @@ def score_new_rows(
     labels = known_labels(table, dataset, task)
     times = None if dataset.time is None else axis(table[dataset.time])
     if times is None:
-        everything = pd.DataFrame({"part": "test", "label": labels})
-        new = ~seen.learnt(table, everything)
+        new = ~seen.learnt(table, _as_recorded(table, labels, dataset))
     elif span is None:
         raise DataError(
             "dataset.time was declared after the champion was trained, so the new rows are not known"
@@ -47,8 +46,7 @@ def score_new_rows(
     else:
         new = pd.Series(times > span[1], index=table.index)
     rows = table.loc[new]
-    empty = task.from_outputs(np.zeros((0, task.outputs) if task.outputs > 1 else 0))
-    scores = task.columns("model", model.scores(rows) if len(rows) else empty)
+    scores = task.columns("model", model.scores(rows) if len(rows) else task.no_scores)
     found = pd.DataFrame(scores, index=rows.index).assign(label=labels.loc[rows.index])
     if times is not None:
         found["time"] = pd.Series(times, index=table.index).loc[rows.index]
@@ -56,10 +54,15 @@ def score_new_rows(
     return found.assign(unread=unread) if unread.notna().any() else found
 
 
+def _as_recorded(table: pd.DataFrame, labels: pd.Series, dataset: Dataset) -> pd.DataFrame:
+    """Part and label of every row as a training records them."""
+    return pd.DataFrame({"part": "test", "label": labels.mask(out_of_scope(table, dataset), NO_LABEL)})
+
+
 def learnt_rows(table: pd.DataFrame, learnt: TrainingRows, dataset: Dataset, task: Task) -> pd.DataFrame:
     """Find the rows that a model has learnt from in the table of now; DataError if not 95 % are there."""
-    everything = pd.DataFrame({"part": "test", "label": known_labels(table, dataset, task)})
-    found = table[learnt.learnt(table, everything)]
+    labels = known_labels(table, dataset, task)
+    found = table[learnt.learnt(table, _as_recorded(table, labels, dataset))]
     if len(found) < _STILL_THERE * len(learnt.hashes):
         raise DataError(
             f"of the {len(learnt.hashes):,} rows that the champion has learnt from, {len(found):,} are in the table now"

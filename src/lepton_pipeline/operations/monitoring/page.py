@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from lepton_pipeline.operations.monitoring.findings import Coverage, MonitoringResult
+from lepton_pipeline.operations.monitoring.findings import (
+    Coverage,
+    IndexPeriod,
+    IndexResult,
+    MonitoringResult,
+)
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.reporting.pictures.curves import draw_windows
-from lepton_pipeline.reporting.report.formats import count, decimals, level, metric, metric_name, percent
+from lepton_pipeline.reporting.report.formats import (
+    count,
+    decimals,
+    digits_of,
+    level,
+    metric,
+    metric_name,
+    percent,
+)
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
 
@@ -47,7 +61,29 @@ def render_page(result: MonitoringResult, about: About) -> str:
         told=_TOLD_COLUMNS,
         panels=_draw_panels(result, key),
         level=level([window.score_mean for window in result.windows]),
+        **_describe_index(result.index),
     )
+
+
+def _describe_index(found: IndexResult | None) -> dict[str, object]:
+    """The chart of an index over periods, and how its figures are written."""
+    known = [] if found is None else [each.index for each in found.periods]
+    widths = [each.ends[1] - each.ends[0] for each in known if each is not None]
+    points = partial(decimals, digits=digits_of(*widths, significant=3) if widths else 3)
+
+    def ends(figure: Estimate, signed: bool = False) -> str:
+        return " to ".join(points(end, signed=signed) for end in figure.ends)
+
+    def moved(period: IndexPeriod) -> str:
+        change = 0.0 if period.change is None else period.change.value
+        return f"{points(abs(change))} {'higher' if change > 0 else 'lower'}"
+
+    chart = ""
+    if found is not None and sum(each is not None for each in known) > 1:
+        values = [None if each is None else each.value for each in known]
+        intervals = [(None, None) if each is None else each.ends for each in known]
+        chart = draw_windows(values, ends=intervals, line=found.before.value)
+    return {"points": points, "ends": ends, "moved": moved, "index_chart": chart}
 
 
 def _change_of_scores(result: MonitoringResult) -> str:
@@ -64,7 +100,7 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     panels = [_Panel("New rows", draw_windows(rows, floor=0), count(rows[-1]), "rows in a window")]
     scores = [window.score_mean for window in windows]
     last = level(scores)(_last(scores))
-    panels.append(_Panel("Mean score", draw_windows(scores), last, f"mean {result.score}"))
+    panels.append(_Panel(f"Mean {result.score}", draw_windows(scores), last, "in a window"))
     missing, before = [window.missing for window in windows], result.missing_reference
     percents = [None if share is None else 100 * share for share in missing]
     line = None if before is None else 100 * before

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.time_axis import axis
+from lepton_pipeline.data.training_rows import LEARNT_FROM
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.evaluation.drift import bins_of_words
+from lepton_pipeline.evaluation.resampling import GROUP, resampling_units
 from lepton_pipeline.features.column_encoders import LARGEST, NumericColumn, as_numbers, enough_rows
-from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.embedding_cache import Halves
+from lepton_pipeline.features.encode import EncodedColumn, Encoder
+from lepton_pipeline.features.row_words import FEWEST_ROWS, RowWords
+from lepton_pipeline.features.text import TextColumn
+from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.registry.versions import StoredReference
+from lepton_pipeline.statistics.prediction_powered import FEWEST_ROWS as FEWEST_JUDGED
+from lepton_pipeline.statistics.prediction_powered import MOST_PARTS, Judged
 from lepton_pipeline.system.records import from_plain
 from lepton_pipeline.tasks.find import Target
 
 FORMAT = 1
-_LEARNT_FROM = ("train", "validation")
 _BINS = 10
 _GRID = 100
 # Fewest rows between two quantiles, so that no value identifies a row.
@@ -66,6 +74,26 @@ class Categories:
 
 
 @dataclass(frozen=True)
+class Distances:
+    """Cosine distances of the embeddings of texts from the mean of some rows, counted over other rows."""
+
+    centre: list[float]
+    counts: Numbers
+
+    def of(self, vectors: Halves) -> np.ndarray:
+        """Distances of embeddings [n, dimensions], [n]."""
+        return _distances(vectors, np.array(self.centre))
+
+
+@dataclass(frozen=True)
+class Words(Categories):
+    """Counts of a column of texts: `levels` are words, each counted once a row; a row without words is missing."""
+
+    rows: int = field(kw_only=True)  # rows with words
+    distances: Distances | None = field(default=None, kw_only=True)  # None without an encoder of sentences
+
+
+@dataclass(frozen=True)
 class Volume:
     """Rows by whole unit of time, from the first row on."""
 
@@ -78,15 +106,16 @@ class Reference:
     """The rows that a model has learnt from; time-dependent fields are None where no time is declared."""
 
     rows: int
-    columns: list[Numbers | Categories]
+    columns: list[Numbers | Words | Categories]
     scores: Numbers | Categories  # of the test rows, see `Task.watched`
     span: tuple[float, float] | None  # first and last time of all rows of the vertical then
     volume: Volume | None  # of all these rows; None where all have the same time
     step: float | None = None  # the longest time between two of these rows
+    judged: Judged | None = None  # of the test rows, for an index; None of too many classes or few rows
 
     def to_dict(self) -> StoredReference:
         """The reference as JSON."""
-        names = {Numbers: "number", Categories: "category"}
+        names = {Numbers: "number", Categories: "category", Words: "text"}
         columns = [{"kind": names[type(column)], **asdict(column)} for column in self.columns]
         return {"format": FORMAT, **asdict(self), "columns": columns}
 
@@ -102,19 +131,22 @@ def describe_reference(
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
     scores: pd.DataFrame,
-    target: Target,
+    model: Predictor | Target,
     encoder: Encoder,
     dataset: Dataset,
+    outside: pd.DataFrame | None = None,
 ) -> StoredReference:
     """Count the rows that a model has learnt from, for later comparison with new ones.
 
     `split` has the `part` of every row, indexed as `feature_table`; `scores` have `part` and columns of scores
-    of `model`, of which `Task.watched` is counted. Returns `Reference.to_dict`: numbers by tenths and up to
-    100 quantiles, at least 20 rows in each cell; levels that at least 20 rows share and that are not rare
-    (see `enough_rows`), and hashes of the others.
+    of `model`, of which `Task.watched` is counted, together with those of test rows `outside` its classes.
+    Returns `Reference.to_dict`: numbers by tenths and up to 100 quantiles, at least 20 rows in each cell; levels
+    that at least 20 rows share and that are not rare (see `enough_rows`), and hashes of the others; of texts,
+    words likewise, and the mean of embeddings with the quantiles of distances from it. Of the test rows of its
+    classes also means of predictions and labels, see `Judged`.
     """
-    learnt = feature_table.loc[split.index[split["part"].isin(_LEARNT_FROM)]]
-    test = scores[scores["part"] == "test"]
+    learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    test = pd.concat([scores[scores["part"] == "test"], outside], join="inner")
     ordered = dataset.time is not None
     span, volume, step = None, None, None
     if dataset.time is not None:
@@ -127,19 +159,35 @@ def describe_reference(
         dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
         volume = _count_over_time(every[np.isfinite(every)].to_numpy(), span, dates)
         step = float(np.diff(times).max()) if len(times) > 1 else None
-    columns = [
-        count_numbers(column.name, as_numbers(learnt[column.name]), ordered=ordered)
-        if isinstance(column, NumericColumn)
-        else count_categories(column.name, column.texts(learnt[column.name]), ordered=ordered)
-        for column in encoder.columns
-    ]
-    watched = target.task.watched(target.task.scores(test, "model"))
+    columns = [_count(column, learnt[column.name], ordered) for column in encoder.columns]
+    predicted = model.task.scores(test, "model")
+    watched = model.task.watched(predicted)
     scored = (
         count_numbers(str(watched.name), watched.to_numpy(np.float64), ordered=ordered)
         if pd.api.types.is_numeric_dtype(watched)
         else count_categories(str(watched.name), watched, ordered=ordered)
     )
-    return Reference(len(learnt), columns, scored, span, volume, step).to_dict()
+    inside = (test["part"] == "test").to_numpy()
+    test, judged, parts = test[inside], None, model.task.parts(predicted[inside])
+    if len(test) >= FEWEST_JUDGED and parts.shape[1] <= MOST_PARTS:
+        codes = groups_of(feature_table.loc[test.index], dataset)
+        observed = model.task.parts_of(test["label"].to_numpy())
+        judged = Judged.of(parts, observed, codes, scored.dependence)
+    return Reference(len(learnt), columns, scored, span, volume, step, judged).to_dict()
+
+
+def groups_of(rows: pd.DataFrame, dataset: Dataset) -> np.ndarray | None:
+    """Codes of the declared groups [rows]; None where none are declared."""
+    return None if dataset.group is None else resampling_units(rows, dataset)[GROUP].to_numpy()
+
+
+def _count(column: EncodedColumn, values: pd.Series, ordered: bool) -> Numbers | Words | Categories:
+    if isinstance(column, NumericColumn):
+        return count_numbers(column.name, as_numbers(values), ordered=ordered)
+    if isinstance(column, TextColumn):
+        distances = count_distances(column.sentence_vectors(values), ordered=ordered)
+        return replace(count_words(column.name, values, ordered=ordered), distances=distances)
+    return count_categories(column.name, column.texts(values), ordered=ordered)
 
 
 def count_numbers(name: str, values: np.ndarray, *, ordered: bool = False) -> Numbers:
@@ -161,13 +209,52 @@ def count_categories(name: str, texts: pd.Series, *, ordered: bool = False) -> C
     counts = texts.value_counts()
     frequent = counts[counts >= max(enough_rows(len(texts)), _ROWS_A_CELL)]
     rare = counts.drop(frequent.index)
-    hashes = sorted(hash_level(str(level)) for level in rare.index) if len(rare) <= _MOST_HASHES else None
+    hashes = _hashes(rare.index)
     levels = {str(level): int(count) for level, count in frequent.items()}
     codes = texts.map({level: code for code, level in enumerate(frequent.index)})
     codes = codes.fillna(len(frequent)).astype("int64").mask(texts.isna(), -1)
     measured = (codes.to_numpy(), texts.isna().to_numpy(np.int64)) if ordered else ()
     effects = map(design_effect, measured)
     return Categories(name, int(texts.isna().sum()), levels, int(rare.sum()), hashes, *effects)
+
+
+def count_words(name: str, column: pd.Series, *, ordered: bool = False) -> Words:
+    """Count the words of texts, each once a row, see `count_numbers`; for the design effect see `RowWords`."""
+    words = RowWords.of(column)
+    counts, wordless = words.counts, words.wordless
+    frequent, rare = counts[counts >= FEWEST_ROWS], counts[counts < FEWEST_ROWS]
+    bins = bins_of_words(words, frequent.index)
+    effects = [words.dependence(bins)]
+    if ordered:
+        of_time = design_effect(words.in_order(bins))
+        effects = [max(*effects, of_time), design_effect(wordless.astype(np.int64))]
+    levels = {str(word): int(rows) for word, rows in frequent.items()}
+    missing = int(wordless.sum())
+    return Words(
+        name, missing, levels, int(rare.sum()), _hashes(rare.index), *effects, rows=len(column) - missing
+    )
+
+
+def count_distances(vectors: Halves, *, ordered: bool = False) -> Distances | None:
+    """Count how far embeddings [n, dimensions] lie from their mean, see `count_numbers`.
+
+    Every other row makes the mean, and the rest are counted: rows lie nearer to a mean that they are part of. None
+    of so few rows that the mean would be that of single texts.
+    """
+    if len(vectors) < 2 * _ROWS_A_CELL:
+        return None
+    centre = vectors[::2].mean(axis=0, dtype=np.float64)
+    return Distances(
+        centre.tolist(), count_numbers("distance", _distances(vectors[1::2], centre), ordered=ordered)
+    )
+
+
+def _distances(vectors: Halves, centre: np.ndarray) -> np.ndarray:
+    return np.asarray(1 - vectors.astype(np.float64) @ (centre / (np.linalg.norm(centre) or 1.0)))
+
+
+def _hashes(rare: pd.Index) -> list[str] | None:
+    return sorted(hash_level(str(level)) for level in rare) if len(rare) <= _MOST_HASHES else None
 
 
 def hash_level(text: str) -> str:

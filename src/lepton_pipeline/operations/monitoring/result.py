@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from lepton_pipeline.data.time_axis import cut, shown, window_length
 from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
 from lepton_pipeline.errors import ConfigurationError, DataError, nearest
 from lepton_pipeline.evaluation.resampling import resampling_units
-from lepton_pipeline.features.encode import Encoder
+from lepton_pipeline.features.encode import EncodedColumn, Encoder
+from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import drift, findings
@@ -27,6 +29,7 @@ from lepton_pipeline.operations.monitoring.decay import (
 )
 from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
+from lepton_pipeline.operations.monitoring.index import take_index
 from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
 from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
@@ -111,6 +114,17 @@ def compare_new_rows(
         found = _test_all(today, champion, reference, monitoring)
         tested = [*found.columns, found.domain, found.scores]
         drifted = any(each.flagged for each in tested if each is not None)
+    index = None
+    if reference is not None and len(new):
+        try:
+            scores = task.scores(new, "model")
+            index = take_index(today.own, scores, task, reference, today.dataset, monitoring)
+        except DataError as error:
+            found.notes.append(
+                f"The index is not known: {error}. Train again: kedro run --pipelines {version.name}."
+            )
+    if index is not None and index.undated:
+        found.notes.append(f"{index.undated:,} new rows have no date, so they are in no period of the index.")
     found.notes.extend(_note_unread(new, champion))
     decay = retraining.on_decay or Decay.model_validate({})
     estimate = version.test.get(gate.metric)
@@ -142,12 +156,13 @@ def compare_new_rows(
         drifted=drifted,
         decayed=has_decayed([_judged(each.estimate, each.below) for each in windows], decay),
         coverage=coverage,
+        index=index,
         score=task.level_name,
         level=monitoring.level,
         smallest_psi=monitoring.smallest_psi,
         missing_reference=_missing_share(reference),
-        figures=_figures(new, found, drifted, windows),
-        series=[window.figures for window in windows],
+        figures=_figures(new, found, drifted, windows, index),
+        series=_series(windows, index),
     )
 
 
@@ -195,12 +210,22 @@ def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
 
 
 def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
-    """Input of the classifier: the compared columns in order of time, else one row of each group."""
+    """Input of the classifier: the compared columns in order of time, else one row of each group.
+
+    Texts are left out: what they say of rows that were learnt from is surer than of new ones, so that a classifier
+    tells both apart where nothing has changed. They are compared by their words.
+    """
     if dataset.time is not None:
         rows = rows.sort_values(dataset.time, kind="stable")
     elif dataset.group is not None:
         rows = one_per_group(rows, dataset.group, _SEED)
-    compared = [column for column in model.encoder.columns if column.name not in monitoring.ignore]
+    compared: list[EncodedColumn] = [
+        column
+        for column in model.encoder.columns
+        if column.name not in monitoring.ignore and not isinstance(column, TextColumn)
+    ]
+    if not compared:
+        raise DataError("the model reads nothing but texts, which are compared by their words")
     return Encoder(compared, {}).transform(rows)
 
 
@@ -286,8 +311,19 @@ def _missing_share(reference: Reference | None) -> float | None:
     return sum(each.missing for each in reference.columns) / (reference.rows * len(reference.columns))
 
 
+def _series(windows: list[findings.Window], index: findings.IndexResult | None) -> list[dict[str, float]]:
+    """Figures of the windows, and of the periods of the index, which may be others."""
+    periods = [] if index is None else index.periods
+    figures = [[each.figures for each in parts] for parts in (windows, periods)]
+    return [one | other for one, other in zip_longest(*figures, fillvalue={})]
+
+
 def _figures(
-    new: pd.DataFrame, found: _Drift, drifted: bool | None, windows: list[findings.Window]
+    new: pd.DataFrame,
+    found: _Drift,
+    drifted: bool | None,
+    windows: list[findings.Window],
+    index: findings.IndexResult | None,
 ) -> dict[str, float]:
     figures = {"rows_new": len(new), "rows_mature_new": float(_labelled(new))}
     if drifted is not None:
@@ -298,6 +334,8 @@ def _figures(
         each, wanted = getattr(found, part), ("auc", "psi", "p_adjusted", "new")
         figures |= {f"{part}.{name}": float(getattr(each, name)) for name in wanted if hasattr(each, name)}
     figures["decay.windows_below"] = float(sum(window.below for window in windows))
+    if index is not None and index.turned is not None:
+        figures["index.turned"] = float(index.turned)
     if any(window.coverage is not None for window in windows):
         figures["coverage.windows_below"] = float(sum(window.coverage_below for window in windows))
     return figures

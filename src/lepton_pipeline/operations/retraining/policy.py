@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from lepton_pipeline.operations.retraining.state import QualityWindow, RetrainingState
 from lepton_pipeline.parameters import Decay, Retraining
 from lepton_pipeline.parameters.durations import as_timedelta
-from lepton_pipeline.statistics.metric_table import higher_is_better, wholly_worse
-from lepton_pipeline.system.readable import figure_text, span_text
+from lepton_pipeline.statistics.metric_table import bound_text, higher_is_better, metric_text, wholly_worse
+from lepton_pipeline.system.readable import span_text
 
 _NAMED = 3
 _NOT_DECLARED = "not declared"
@@ -138,10 +138,10 @@ def _fallen(
         for each in last
         if (each.below if bound is None else wholly_worse(metric, (each.low, each.high), bound))
     ]
-    limit = "the champion's own estimate" if bound is None else f"{bound:g}"
+    limit = "the champion's own estimate" if bound is None else bound_text(metric, bound)
     side = "below" if higher_is_better(metric) else "above"
     text = f"{len(worse)} of the last {len(last)} windows wholly {side} {limit}, needed {declared.windows}"
-    return len(worse) >= declared.windows, f"{text}; the latest at {figure_text(last[-1].value)}"
+    return len(worse) >= declared.windows, f"{text}; the latest at {metric_text(metric, last[-1].value)}"
 
 
 def _cooling_until(policy: Retraining, state: RetrainingState) -> datetime | None:

@@ -12,7 +12,12 @@ import pandas as pd
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.evaluation.decision import PROMOTED, REFUSED
-from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult, Window
+from lepton_pipeline.operations.monitoring.findings import (
+    MetricEstimate,
+    MonitoringResult,
+    Window,
+    index_text,
+)
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
 from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial
@@ -86,6 +91,7 @@ class RetrainingState:
     domain_p: float | None = None
     windows: tuple[QualityWindow, ...] | None = None  # the gate's metric, the earliest first
     coverage: Omitted[tuple[QualityWindow, ...]] = None  # the same of prediction intervals, if there are any
+    turned: Omitted[str] = None  # how the index has turned, if it has
     last_training_at: datetime | None = None  # by a job or by hand
     last_failure_at: datetime | None = None
     consecutive_failures: int = 0  # jobs that failed since the last success
@@ -135,6 +141,7 @@ def read_monitoring(result: MonitoringResult | None, champion: Champion | None) 
         "domain_p": result.domain and result.domain.p_value,
         "windows": tuple(filter(None, windows)),
         "coverage": None if result.coverage is None else tuple(filter(None, covered)),
+        "turned": index_text(result.index) if result.index is not None and result.turned else None,
     }
 
 

@@ -13,7 +13,12 @@ from urllib.parse import quote
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.notify import without_examples
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult, drift_text, quality_text
+from lepton_pipeline.operations.monitoring.findings import (
+    MonitoringResult,
+    drift_text,
+    index_text,
+    quality_text,
+)
 from lepton_pipeline.operations.retraining import state as retraining
 from lepton_pipeline.operations.schedule.policies import Policies
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, line_of, next_start, read_records
@@ -44,6 +49,7 @@ FINDINGS: dict[str, tuple[str, Callable[[VerticalStatus], bool]]] = {
         lambda it: it.monitoring is not None and it.monitoring.quality_decayed is True,
     ),
     "drifted": ("drifted", lambda it: it.monitoring is not None and it.monitoring.drifted is True),
+    "turned": ("index turned", lambda it: it.monitoring is not None and it.monitoring.turned),
     "refused": ("model refused", lambda it: it.job is not None and it.job.promoted is False),
     "overdue": ("overdue", lambda it: it.overdue is not None),
     "no champion": ("no champion", lambda it: it.champion is None and not it.problem and not it.blind),
@@ -239,7 +245,8 @@ def _drift_of(it: VerticalStatus) -> tuple[str, str]:
         return "no new rows", as_of
     drift = drift_text(it.monitoring)
     drift = f"drift: {drift}" if it.monitoring.drifted else drift.replace("none in", "none of")
-    return drift, f"quality {quality_text(it.monitoring)}; {as_of}"
+    index = "" if it.monitoring.index is None else f"index {index_text(it.monitoring.index)}; "
+    return drift, f"quality {quality_text(it.monitoring)}; {index}{as_of}"
 
 
 def _next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The Jinja environment of pages without network, script or other files."""
+"""The Jinja environment of pages without network or other files; only that of forecasts has a script, in itself."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lepton_pipeline.evaluation.resampling import LEVEL
+from lepton_pipeline.evaluation.scope import Coverage
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pictures.page import EDGE, legend, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent, calibration_chart
@@ -25,6 +26,7 @@ _WIDTH, _COUNTS, _LETTERS = 400, 52, 14
 _RECALL, _PRECISION = "s0", "s3"
 _OFFSET = 0.17
 _CHART, _WORDS, _LINE = 500, 590, 17
+_COVERAGE = 400, 280
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,13 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Chart:
     """Draw shares of each true class by decided class, in per cent, as a heat map.
 
     `counts` are whole numbers [classes, classes], rows what happened, columns what was decided. Of more than
-    12 classes the 11 most frequent ones are drawn, the most frequent first, and the others together, in grey
-    where both are of them.
+    12 classes the 11 with the most wrong decisions are drawn, and the others together, in grey where both are of
+    them.
     """
     named = _labels(names, _LETTERS)
     drawn = len(named)
     if drawn > _MOST_CLASSES:
-        order = _by_frequency(counts)
+        order = _by_errors(counts)
         drawn = _MOST_CLASSES - 1
         named = [*(named[at] for at in order[:drawn]), f"{len(named) - drawn} others"]
         counts = _fold(counts[np.ix_(order, order)], drawn)
@@ -78,7 +80,7 @@ def draw_confusion(counts: np.ndarray, names: Sequence[str]) -> Chart:
     return chart
 
 
-def worst_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> list[Confusion]:
+def worst_pairs(counts: np.ndarray, names: Sequence[str], most: int = 10) -> list[Confusion]:
     """The most frequent confusions of `counts` as in `draw_confusion`, by falling rows, then shares.
 
     >>> worst_pairs(np.array([[8, 2], [1, 3]]), ["plum", "pear"], most=1)
@@ -96,10 +98,10 @@ def worst_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> list
 def draw_classes(counts: np.ndarray, names: Sequence[str]) -> Chart:
     """Draw recall and precision of each class with 95 % intervals (Wilson's), and the rows behind them.
 
-    `counts` as in `draw_confusion`. Of more than 20 classes the most frequent ones are drawn; see
-    `summarise_classes` for the others.
+    `counts` as in `draw_confusion`. Of more than 20 classes those with the most wrong decisions are
+    drawn; see `summarise_classes` for the others.
     """
-    shown = _by_frequency(counts)[:_MOST_BARS] if len(names) > _MOST_BARS else np.arange(len(names))
+    shown = _by_errors(counts)[:_MOST_BARS] if len(names) > _MOST_BARS else np.arange(len(names))
     labels = _labels(names, _LETTERS + 4)
     ticks = tuple((-place, labels[at]) for place, at in enumerate(shown))
     up = Axis(0.5 - len(shown), 0.5, "Recall and precision by class", ticks)
@@ -125,7 +127,7 @@ def summarise_classes(counts: np.ndarray, names: Sequence[str]) -> str:
     """A sentence on the classes that `draw_classes` leaves out; empty if there are none."""
     if len(names) <= _MOST_BARS:
         return ""
-    rest = _by_frequency(counts)[_MOST_BARS:]
+    rest = _by_errors(counts)[_MOST_BARS:]
     rows, found = counts[rest].sum(axis=1), counts[rest, rest]
     said = f"The {len(rest)} other classes have {formats.count(rows.sum())} rows"
     if not rows.any():
@@ -147,6 +149,27 @@ def draw_reliability(confidence: np.ndarray, right: np.ndarray) -> Chart:
     """
     ranked = rank(np.asarray(confidence, float), np.asarray(right, float))
     return calibration_chart([(_RECALL, ranked)], "Probability of the decided class", "Accuracy")
+
+
+def draw_coverage(curve: Sequence[Coverage], answered: float) -> Chart:
+    """Draw how often rows are decided rightly, and rows out of scope handed over, by the share decided on.
+
+    `answered` is that share at the threshold in use.
+    """
+    across = [each.answered for each in curve]
+    right, caught = [each.right for each in curve], [each.caught for each in curve]
+    least = min(right + caught)
+    chart = Chart(
+        Axis(min(across), 1.0, "Decided on, of the rows in scope", written=as_percent, most=5),
+        Axis(max(0.0, least - 0.02), 1.0, "Share", written=as_percent),
+        *_COVERAGE,
+        ((f"dot {_RECALL}", "right of these"), (f"dot {_PRECISION}", "caught out of scope")),
+    )
+    for look, shares in ((_PRECISION, caught), (_RECALL, right)):
+        chart.line(across, shares, look)
+        chart.dots(across, shares, look, 2.6)
+    chart.upright(answered, "limit")
+    return chart
 
 
 def draw_class_figures(
@@ -219,9 +242,10 @@ def _labels(names: Sequence[str], letters: int) -> list[str]:
     ]
 
 
-def _by_frequency(counts: np.ndarray) -> np.ndarray:
-    """Positions of the classes by falling rows."""
-    order: np.ndarray = np.argsort(-counts.sum(axis=1), kind="stable")
+def _by_errors(counts: np.ndarray) -> np.ndarray:
+    """Positions of the classes by how many rows are wrong, of the class or decided as it, then by its rows."""
+    of_class, right = counts.sum(axis=1), counts.diagonal()
+    order: np.ndarray = np.lexsort((-of_class, 2 * right - of_class - counts.sum(axis=0)))
     return order
 
 

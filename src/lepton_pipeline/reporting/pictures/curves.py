@@ -88,7 +88,8 @@ def draw_explanation(explanation: Explanation, target: Target, about: About) -> 
     for place, effect in enumerate(explanation.effects[:_EFFECTS]):
         left = _PANELS + place % 2 * (_PANEL_WIDTH + _GAP)
         parts += _effect(effect, target.task, left, 44 + place // 2 * _PANEL_HEIGHT)
-    height = 44 + max(3 * _PANEL_HEIGHT, len(shown) * _ROW)
+    # Texts and dates have no effects to draw.
+    height = 44 + max(3 * _PANEL_HEIGHT if explanation.effects else 0, len(shown) * _ROW)
     subtitle = f"{rows}, {times}; lines: 95 % intervals; grey: may be none; associations, not causes"
     return {"explanation.svg": picture(title, subtitle, about.caution, height, parts)}
 

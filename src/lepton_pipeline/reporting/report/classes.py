@@ -6,10 +6,12 @@ from typing import cast
 
 import numpy as np
 
+from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.evaluation.explanation import Example
 from lepton_pipeline.reporting.pictures.classes import (
     draw_classes,
     draw_confusion,
+    draw_coverage,
     draw_reliability,
     summarise_classes,
     worst_pairs,
@@ -21,6 +23,14 @@ from lepton_pipeline.statistics.class_measures import confusion, per_class, rank
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.tasks.multiclass import Multiclass
 
+_SCOPE = {
+    "accuracy": ("Accuracy in scope", "rows in scope whose likeliest class is right, handed over or not"),
+    "answered": ("Decided on", "rows in scope that are not handed over"),
+    "right": ("Right of these", "of them, rows with the right class"),
+    "caught": ("Recall out of scope", "rows out of scope that are handed over"),
+    "strangers": ("Precision out of scope", "rows handed over that are out of scope"),
+    "auc": ("AUC", "how well the probability ranks rows in scope above others"),
+}
 SLICED = ("accuracy", "log_loss", "macro_f1")
 # Of more classes the most frequent ones are listed, or the table is folded.
 _MOST_LISTED, _MOST_OPEN = 20, 30
@@ -96,6 +106,11 @@ def summarise(evidence: Evidence) -> str:
 
 def describe_decisions(evidence: Evidence) -> str:
     """How often cases are handed over, and how often the others are decided rightly."""
+    if evidence.scope.outside:
+        return (
+            "The model decides on the class of least expected cost, and hands cases over whose likeliest class has a "
+            f"probability below {formats.decimals(evidence.scope.threshold)}. Rows out of scope are among the cases."
+        )
     labels, probabilities = _test_rows(evidence)
     decided = cast(Multiclass, evidence.task).decide(probabilities)
     taken = decided >= 0
@@ -105,6 +120,17 @@ def describe_decisions(evidence: Evidence) -> str:
         return f"{by_costs}, which is the right one in {right} of the test cases."
     handed = f"and hands {formats.percent(float(1 - taken.mean()))} of the test cases over, where that cost is higher"
     return f"{by_costs}, {handed}. " + (f"In {right} of the others it decides rightly." if right else "")
+
+
+def describe_scope(evidence: Evidence) -> Context:
+    """When rows are handed over, and how well that tells rows in scope from others."""
+    scope, figures = evidence.scope, evidence.scope.figures
+    return {
+        "figures": [(name, says, figures[key]) for key, (name, says) in _SCOPE.items() if key in figures],
+        "chosen_by": int((evidence.split["part"] == OUTSIDE["validation"]).sum()),
+        "among": scope.outside / (scope.inside + scope.outside),
+        "picture": draw_coverage(scope.curve, figures["answered"].value).inline(),
+    }
 
 
 def describe_case(case: Example) -> tuple[str, str]:

@@ -5,16 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from lepton_pipeline.features.column_record import BY_CODE, CATEGORY, DATE, NUMBER, OTHERS, UNUSED, Column
+from lepton_pipeline.features.column_record import (
+    BY_CODE,
+    CATEGORY,
+    DATE,
+    NUMBER,
+    OTHERS,
+    TEXT,
+    UNUSED,
+    Column,
+)
 from lepton_pipeline.reporting.report.reading import note_facts, shorten
 
 _SHOWN, _SHOWN_READERS, _SHOWN_UNUSED = 4, 3, 10
 _MOST_THROUGH = 9
 _MOST_UNUSED = 50
-_MADE = {"numeric": "declared", "category": "declared", "derived": "derived", "window": "windows"}
+_MADE = {
+    "numeric": "declared",
+    "category": "declared",
+    "text": "declared",
+    "derived": "derived",
+    "window": "windows",
+}
 _PLURAL = {
     NUMBER: ("number", "numbers"),
     CATEGORY: ("category", "categories"),
+    TEXT: ("text", "texts"),
     DATE: ("date through others", "dates through others"),
     OTHERS: ("only through others", "only through others"),
     UNUSED: ("not used", "not used"),
@@ -45,7 +61,7 @@ def column_facts(columns: Sequence[Column]) -> list[tuple[str, str]]:
     """The columns as pairs of label and text: used ones in groups, unused ones by reason, all notes."""
     own = [column for column in columns if not column.table]
     facts = [("columns", count_columns(columns))]
-    for used_as in (NUMBER, CATEGORY):
+    for used_as in (NUMBER, CATEGORY, TEXT):
         used = [column for column in own if column.used_as == used_as]
         for made in dict.fromkeys(_MADE.get(column.role, "") for column in used):
             group = [column for column in used if _MADE.get(column.role, "") == made]
@@ -77,7 +93,7 @@ def describe_use(column: Column) -> str:
         return f"date, {through}"
     if column.used_as == OTHERS:
         return f"only {through} (itself: {column.why_not})"
-    if column.used_as in (NUMBER, CATEGORY):
+    if column.used_as in (NUMBER, CATEGORY, TEXT):
         made = _MADE.get(column.role, "").removesuffix("s")
         return f"{column.used_as} ({made})" if made else column.used_as
     return column.why_not if column.used_as == BY_CODE else f"not used: {column.why_not}"

@@ -146,7 +146,7 @@ def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:
     titled = [
         (
             formats.metric_name(metric),
-            formats.metric(metric, model[metric].value),
+            formats.metric(metric, model[metric].value, of=model[metric]),
             formats.interval(metric, model[metric]) + note,
         )
         for metric, note in notes.items()

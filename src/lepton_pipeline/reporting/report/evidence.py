@@ -11,10 +11,16 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.doubts import Doubts
 from lepton_pipeline.evaluation.drift import Drift
 from lepton_pipeline.evaluation.explanation import Explanation
+from lepton_pipeline.evaluation.forecasts import Forecasts
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
+from lepton_pipeline.evaluation.orders import Orders
+from lepton_pipeline.evaluation.ranking import Ranking
+from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.evaluation.texts import Texts
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import About
@@ -49,6 +55,12 @@ class Evidence:
     slices: Slices | None = None
     explanation: Explanation | None = None
     drift: Drift | None = None
+    doubts: Doubts | None = None
+    ranking: Ranking | None = None  # only where pairs are ranked
+    scope: Scope = field(default_factory=Scope)
+    forecasts: Forecasts = field(default_factory=Forecasts)
+    orders: Orders = field(default_factory=Orders)
+    texts: Texts = field(default_factory=Texts)
     columns: Columns = field(default_factory=Columns)
     readings: dict[str, Reading] = field(default_factory=dict)
 

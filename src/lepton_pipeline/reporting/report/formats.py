@@ -114,7 +114,7 @@ def quantity(value: float | None, signed: bool = False) -> str:
     >>> quantity(123456.7), quantity(54.0312), quantity(0.0012345), quantity(0.0)
     ('123,457', '54.03', '0.001234', '0')
     """
-    return decimals(value, _digits(value or 0.0), signed)
+    return decimals(value, digits_of(value or 0.0), signed)
 
 
 def level(means: Sequence[float | None]) -> Callable[[float | None], str]:
@@ -135,31 +135,35 @@ def rounded(value: float) -> str:
     return four_digits(value).replace("-", _MINUS)
 
 
-def metric(name: str, value: float | None, signed: bool = False) -> str:
-    """A metric's value in its usual digits."""
+def metric(name: str, value: float | None, signed: bool = False, of: Estimate | None = None) -> str:
+    """A metric's value in its usual digits; in a unit, in those that the interval of its figure has.
+
+    >>> bias = Estimate(-0.0007775, -24.9, 21.95)
+    >>> metric("bias", bias.value), metric("bias", bias.value, of=bias), metric("bias", bias.high, of=bias)
+    ('−0.0007775', '0.00', '21.95')
+    """
     if _is_in_unit(name):
-        return quantity(value, signed)
+        return _in_unit(value, signed, of)
     return percent(value, 1, signed) if _is_share(name) else decimals(value, 3, signed)
 
 
-def exact(name: str, value: float) -> str:
-    """A metric's value in the digits by which runs are told apart."""
+def exact(name: str, value: float, of: Estimate | None = None) -> str:
+    """A metric's value in the digits by which runs are told apart; in a unit, as `metric`."""
     if _is_in_unit(name):
-        return quantity(value)
+        return _in_unit(value, False, of)
     return percent(value, 2) if _is_share(name) else f"{value:.4f}"
 
 
 def difference(name: str, value: float) -> str:
-    """A difference of a metric for the terminal, with its sign."""
+    """A difference of a metric for the terminal, with its sign; of shares, in percentage points."""
+    if _is_share(name):
+        return f"{100 * value:+.1f} points"
     return quantity(value, signed=True) if _is_in_unit(name) else f"{value:+.3f}"
 
 
 def interval(name: str, figure: Estimate, signed: bool = False) -> str:
     """The ends of a metric's interval."""
-    if _is_in_unit(name) and figure.low is not None:
-        digits = _digits(*figure.ends)
-        return _ends(figure, lambda end: decimals(end, digits, signed))
-    return _ends(figure, lambda end: metric(name, end, signed).removesuffix(_PERCENT))
+    return _ends(figure, lambda end: metric(name, end, signed, figure).removesuffix(_PERCENT))
 
 
 def amounts(figure: Estimate, unit: str = "", signed: bool = False) -> str:
@@ -176,10 +180,16 @@ def _is_in_unit(name: str) -> bool:
     return name in METRICS and METRICS[name].in_unit
 
 
-def _digits(*values: float) -> int:
-    """Decimals that show the largest of the values with four significant digits."""
+def _in_unit(value: float | None, signed: bool, of: Estimate | None) -> str:
+    if of is None or of.low is None:
+        return quantity(value, signed)
+    return decimals(value, digits_of(*of.ends), signed)
+
+
+def digits_of(*values: float, significant: int = _SIGNIFICANT) -> int:
+    """Decimals that show the largest of the values with so many significant digits."""
     largest = max(map(abs, values))
-    return max(0, _SIGNIFICANT - 1 - floor(log10(largest))) if largest else 0
+    return max(0, significant - 1 - floor(log10(largest))) if largest else 0
 
 
 def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
@@ -190,9 +200,11 @@ def _ends(figure: Estimate, write: Callable[[float], str]) -> str:
     return f"{mark}{write(figure.low)} to {write(figure.high)}"
 
 
-def gap(name: str, value: float, signed: bool = False) -> str:
+def gap(name: str, value: float, signed: bool = False, of: Estimate | None = None) -> str:
     """A difference of a metric; of shares, in percentage points."""
-    return f"{decimals(100 * value, 1, signed)} points" if _is_share(name) else metric(name, value, signed)
+    return (
+        f"{decimals(100 * value, 1, signed)} points" if _is_share(name) else metric(name, value, signed, of)
+    )
 
 
 def plain(value: Any) -> str:

@@ -40,7 +40,8 @@ _DRAWN_BY = {
 }
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
-_MOST_DRIFT, _LEAST_DRIFT = 20, 5
+_TENDENCIES, _LEAST_SCRIPT = 3, 0.001
+_MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 10
 # Value of a full bar.
 _FULL_PSI = 0.5
 
@@ -142,6 +143,7 @@ def describe_slices(evidence: Evidence) -> Context:
     return {
         "metrics": view_of(evidence.task).sliced,
         "gaps": flagged_gaps(evidence.slices.slices),
+        "told": _TOLD_GAPS,
         "columns": [(column, list(slices)) for column, slices in by_column],
     }
 
@@ -186,6 +188,16 @@ def describe_explanation(evidence: Evidence) -> Context:
     }
 
 
+def describe_texts(evidence: Evidence) -> Context:
+    """Lengths, scripts and telling words of the columns of texts."""
+    columns = []
+    for text in evidence.texts.columns:
+        weights = [abs(word.weight) for each in text.tendencies for word in each.words]
+        # More than one row of tables would fill the page.
+        columns.append((text, max(weights, default=1.0), len(text.tendencies) > _TENDENCIES))
+    return {"columns": columns, "least_share": _LEAST_SCRIPT}
+
+
 def describe_drift(evidence: Evidence) -> Context:
     """Drift between training and test rows."""
     if evidence.drift is None:
@@ -195,6 +207,27 @@ def describe_drift(evidence: Evidence) -> Context:
     # Some others for comparison.
     shown = ranked[: max(min(len(flagged) + 3, _MOST_DRIFT), _LEAST_DRIFT)]
     return {"flagged": flagged, "shown": shown, "further": ranked[len(shown) :], "full": _FULL_PSI}
+
+
+def describe_doubts(evidence: Evidence) -> Context:
+    """Labels that contradict the model, the least certain rows, and where both are listed."""
+    shown = evidence.doubts.shown if evidence.doubts else []
+    folds = evidence.registration.plan == "folds"
+    written = formats.percent if evidence.task.explains_probability else formats.quantity
+    return {
+        "held_out": "training and validation rows" if folds else "validation rows",
+        "words": view_of(evidence.task).words,
+        "folder": f"data/08_reporting/{evidence.registration.name}",
+        "heads": [
+            (name.replace("_", " ").capitalize(), isinstance(value, float))
+            for each in shown[:1]
+            for name, value in each.facing.items()
+        ],
+        "rows": [
+            (each, [value if isinstance(value, str) else written(value) for value in each.facing.values()])
+            for each in shown
+        ],
+    }
 
 
 def describe_training(evidence: Evidence) -> Context:
@@ -238,7 +271,10 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     # What the task follows from has no default, and some defaults follow from the task.
     ways = {key: declared["dataset"].get(key) for key in ("positive", "positive_when", "classes", "task")}
     ways = {key: value for key, value in ways.items() if value is not None}
-    bare = Vertical.model_validate({"dataset": {"target": "", **ways}}).model_dump()
+    whole: dict[str, object] = {"dataset": {"target": "", **ways}}
+    if (forecast := declared.get("forecast")) is not None:
+        whole = {"dataset": {"target": "", "time": declared["dataset"]["time"]}, "forecast": forecast}
+    bare = Vertical.model_validate(whole).model_dump()
     bare["dataset"] |= {**dict.fromkeys(("target", *ways)), "task": "binary"}
     defaults = flatten(bare)
     told_elsewhere = ("about.", "dataset.present", "contract.expectations", "tables", "features.")

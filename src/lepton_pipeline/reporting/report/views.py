@@ -18,6 +18,8 @@ class Words:
     output: str
     cases: str  # what is told of single cases
     support: str  # what the card says of outputs
+    doubt: str  # how far a label contradicts the model
+    uncertain: str  # which rows are least certain, so many
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class View:
     words: Words
 
 
+_DOUBT = (
+    "Doubt is 1 less the probability of a row's own label, in units of its mean over all rows with that label: at 1 "
+    "the model leaves the label no chance."
+)
 VIEWS = {
     "decisions": View(
         decisions.tiles,
@@ -50,6 +56,8 @@ VIEWS = {
             "Some test cases with what moved their probability most, compared with the reference case. A positive "
             "effect raises the probability; effects are in log-odds, in which they add up.",
             "Probabilities and decisions support people; they are no facts about a case.",
+            _DOUBT,
+            "The probabilities of the {} least certain rows are nearest to the threshold.",
         ),
     ),
     "classes": View(
@@ -67,6 +75,8 @@ VIEWS = {
             "reference case. A positive effect raises it; effects are in log-odds of that class against all others, "
             "in which they add up.",
             "Probabilities and decisions support people; they are no facts about a case.",
+            _DOUBT,
+            "In the {} least certain rows, the two likeliest classes differ least in probability.",
         ),
     ),
     "errors": View(
@@ -83,6 +93,9 @@ VIEWS = {
             "Some test cases with what moved their prediction most, compared with the reference case. A positive "
             "effect raises the prediction; effects are in the target's unit, in which they add up.",
             "Predictions and intervals support people; they are no facts about a case.",
+            "Doubt is the error in units of the median error of held-out rows with a like prediction; rows below 3 are "
+            "not listed.",
+            "The {} least certain rows have the widest intervals.",
         ),
     ),
 }

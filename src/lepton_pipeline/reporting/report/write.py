@@ -12,7 +12,7 @@ from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pages.frame import render
-from lepton_pipeline.reporting.report import sections
+from lepton_pipeline.reporting.report import classes, forecasts, ranking, sections
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.reporting.report.views import view_of
 from lepton_pipeline.tracking.lineage import read_run
@@ -23,10 +23,15 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("data", "Data", sections.describe_data),
     ("columns", "Columns", sections.describe_columns),
     ("quality", "Quality", sections.describe_quality),
+    ("forecasts", "Forecasts and orders", forecasts.describe_forecasts),
+    ("ranking", "Offers", ranking.describe_ranking),
     ("costs", "Decisions and costs", sections.describe_costs),
+    ("scope", "In scope, or not", classes.describe_scope),
     ("slices", "Slices", sections.describe_slices),
     ("explanation", "Explanation", sections.describe_explanation),
+    ("texts", "Text", sections.describe_texts),
     ("drift", "Test against training rows", sections.describe_drift),
+    ("doubts", "Doubtful labels", sections.describe_doubts),
     ("training", "Training", sections.describe_training),
     ("lineage", "Lineage", sections.describe_lineage),
 )
@@ -58,10 +63,19 @@ def write_report(about: About, registration: Registration, **results: Any) -> di
 
 def render_report(evidence: Evidence) -> str:
     """Render a run's report as one self-contained HTML page; equal evidence gives equal text."""
+    costs, doubts = evidence.costs, evidence.doubts
+    kept = {
+        "costs": evidence.task.has_threshold or (costs and costs.declared),
+        "texts": evidence.texts.columns,
+        "forecasts": evidence.forecasts.series,
+        "scope": evidence.scope.outside,
+        "ranking": evidence.ranking,
+        "doubts": doubts and (doubts.doubtful or doubts.least_certain),
+    }
     contents = [
         {"id": key, "title": title, "content": {"absent": "", **describe(evidence)}}
         for key, title, describe in _SECTIONS
-        if key != "costs" or evidence.task.has_threshold or (evidence.costs and evidence.costs.declared)
+        if kept.get(key, True)
     ]
     return render("report.html", evidence=evidence, about=evidence.about, sections=contents)
 

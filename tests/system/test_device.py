@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.model.networks.device import (
+from lepton_pipeline.system.device import (
     CUBLAS,
     choose_device,
     choose_precision,

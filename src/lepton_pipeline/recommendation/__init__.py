@@ -1,0 +1,1 @@
+"""What to offer whom: interactions, candidates, features of pairs, and offers with reasons."""
