@@ -50,7 +50,7 @@ def find_cuts(days: pd.Series, recommendation: Recommendation, dataset: Dataset,
     """
     horizon = in_days(dataset.label_delay)
     first, last = int(days.min()), int(days.max())
-    found = _calendar(first, last - horizon, recommendation.every)[-recommendation.cuts :]
+    found = ended_cuts(days, recommendation, dataset)[-recommendation.cuts :]
     distance = horizon + in_days(split.gap)
     earlier = [cut for cut in found if found and cut <= found[-1] - distance]
     train = tuple(cut for cut in earlier if cut <= earlier[-1] - distance)
@@ -63,6 +63,12 @@ def find_cuts(days: pd.Series, recommendation: Recommendation, dataset: Dataset,
             "earlier interactions."
         )
     return Cuts(train, earlier[-1], found[-1], horizon)
+
+
+def ended_cuts(days: pd.Series, recommendation: Recommendation, dataset: Dataset) -> list[int]:
+    """All cuts of interactions on these `days` (since 1970) whose label is known, ascending."""
+    last = int(days.max()) - in_days(dataset.label_delay)
+    return _calendar(int(days.min()), last, recommendation.every)
 
 
 def in_days(duration: str | int) -> int:

@@ -65,8 +65,7 @@ def pairs_at(
             "dataset.label_delay, a lower recommendation.min_customers, or fewer cuts."
         )
     if drawn:
-        hashed = _hash(history.customers.names.take(customers), history.cut)
-        customers = np.sort(customers[np.argsort(hashed, kind="stable")[: recommendation.sample]])
+        customers = draw_customers(history, customers, recommendation.sample)
     pairs = describe_pairs(history, weights or Weights.of(history, recommendation), customers, recommendation)
     customer_at, item_at = pairs[CUSTOMER_AT].to_numpy(), pairs[ITEM_AT].to_numpy()
     label = np.isin(customer_at * len(history.items) + item_at, bought, assume_unique=True)
@@ -84,6 +83,12 @@ def pairs_at(
     )
     made = pd.concat([made, pairs.drop(columns=[CUSTOMER_AT, ITEM_AT])], axis=1)
     return made.assign(**{WEIGHT: counts, LABEL: label})[counts > 0].reset_index(drop=True)
+
+
+def draw_customers(history: History, customers: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` of the customers at some places, ascending, by hashes of their names and the cut."""
+    hashed = _hash(history.customers.names.take(customers), history.cut)
+    return np.sort(customers[np.argsort(hashed, kind="stable")[:count]])
 
 
 def _hash(names: pd.Index, cut: int) -> np.ndarray:

@@ -53,12 +53,7 @@ def offer_items(
     names = np.array([code_text(value) for value in history.items.names.tolist()])
     excluded = excluded_items(recommendation)
     offered = ~np.isin(names, excluded)
-    parts = []
-    for start in range(0, len(history.customers), CHUNK):
-        customers = np.arange(start, min(start + CHUNK, len(history.customers)))
-        pairs = describe_pairs(history, weights, customers, recommendation, offered)
-        parts.append(_first(pairs.assign(**{SCORE: model.scores(pairs)}), recommendation.top))
-    found = pd.concat(parts, ignore_index=True)
+    found = rank_items(history, weights, np.arange(len(history.customers)), model, recommendation, offered)
     customer, item = found[CUSTOMER_AT].to_numpy(), found[ITEM_AT].to_numpy()
     offers = pd.DataFrame(
         {
@@ -84,6 +79,25 @@ def offer_items(
         seconds=round(perf_counter() - started, 1),
     )
     return offers, record
+
+
+def rank_items(
+    history: History,
+    weights: Weights,
+    customers: np.ndarray,
+    model: Artefact,
+    recommendation: Recommendation,
+    offered: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Rank the candidates of customers, by their places; `offered` tells which items may be, all if None.
+
+    Returns up to `top` rows a customer, best first: `CUSTOMER_AT`, `ITEM_AT`, `score` and `rank`.
+    """
+    parts = []
+    for start in range(0, len(customers), CHUNK):
+        pairs = describe_pairs(history, weights, customers[start : start + CHUNK], recommendation, offered)
+        parts.append(_first(pairs.assign(**{SCORE: model.scores(pairs)}), recommendation.top))
+    return pd.concat(parts, ignore_index=True)
 
 
 def excluded_items(recommendation: Recommendation) -> list[str]:

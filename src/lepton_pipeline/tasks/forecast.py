@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
-from lepton_pipeline.parameters.forecast import POINT, quantile_name
+from lepton_pipeline.parameters.forecast import PERIOD, POINT, quantile_name
 from lepton_pipeline.statistics.conformal import fit_residuals
 from lepton_pipeline.statistics.error_measures import compare, pinball_losses
 from lepton_pipeline.statistics.losses import Floats
@@ -43,6 +43,7 @@ class Forecast(Regression):
     shown: ClassVar = ("wql", "wape")
     linear: ClassVar = LINEAR_BASELINES["forecast"]
     level_name: ClassVar = "forecast"
+    dated: ClassVar = PERIOD
 
     @property
     def all_levels(self) -> tuple[float, ...]:

@@ -84,6 +84,8 @@ class Task(ABC):
     # Type of labels, and whether scores have intervals, which hold as often as they promise.
     label_type: ClassVar[Literal["int8", "int16", "float64"]]
     has_intervals: ClassVar[bool] = False
+    # Column of the time that a target is of, where that is not the row's.
+    dated: ClassVar[str | None] = None
     # What `level` is, and what later rows without a label have (see `later_labels`), in words.
     level_name: ClassVar[str] = "probability"
     unread: ClassVar[str] = "a target that the champion cannot predict"

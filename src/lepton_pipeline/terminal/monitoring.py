@@ -10,6 +10,7 @@ from lepton_pipeline.operations.monitoring.findings import (
     MonitoringResult,
     drift_text,
     index_text,
+    offers_text,
     quality_text,
 )
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
@@ -43,6 +44,8 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(("quality", quality_text(found)))
         if found.index is not None:
             facts.append(("index", index_text(found.index)))
+        if found.offers is not None:
+            facts.append(("offers", offers_text(found.offers)))
         facts.extend(("note", note) for note in found.notes)
     facts.extend((name, path) for name, path in results.get("paths", {}).items())
     return facts

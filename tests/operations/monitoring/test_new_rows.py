@@ -41,7 +41,20 @@ def test_rows_after_the_last_one_then_are_new_and_labels_known_after_their_delay
     assert found.loc[known, "label"].tolist() == [0, 1] * 4 + [0]
     none = score_new_rows(table(50), Half(), seen(table(50), TIMED), span, TIMED)
     assert none.empty
-    assert {"model", "label", "time"} == set(none.columns)
+    assert {"model", "label", "time", "dated"} == set(none.columns)
+
+
+def test_a_target_may_be_dated_later_than_its_row():
+    class Ahead(Binary):
+        dated = "due"
+
+    model, rows = Half(), table(60)
+    model.task = Ahead()
+    rows["due"] = rows["day"] + pd.Timedelta("7D")
+    span = (0.0, pd.Timestamp("2026-02-19").timestamp())
+    found = score_new_rows(rows, model, seen(table(50), TIMED), span, TIMED)
+    assert (found["dated"] - found["time"]).eq(7 * 86400).all()
+    assert len(found) == 10
 
 
 def test_without_time_rows_that_were_not_there_are_new():

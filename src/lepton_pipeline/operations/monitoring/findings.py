@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 from operator import not_
@@ -222,6 +222,30 @@ class IndexResult:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OfferedCut:
+    """What customers bought of what a champion would have offered them at a cut.
+
+    Attributes:
+        since: the cut; purchases before `until` count.
+        customers: who were offered anything; `returned` of them bought a known item.
+        bought: share of the offers that were bought; likewise `of_returned`, None if nobody came back.
+    """
+
+    since: Annotated[str, Field(alias="from")]
+    until: Annotated[str, Field(alias="to")]
+    customers: int
+    returned: int
+    offers: int
+    bought: Estimate
+    of_returned: Estimate | None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """For MLflow."""
+        return flat_intervals("offers", {"bought": self.bought})
+
+
+@dataclass(frozen=True, kw_only=True)
 class MonitoringResult:
     """What new rows say about a champion.
 
@@ -231,6 +255,7 @@ class MonitoringResult:
         needed: `windows` worse than the bound among the last `of` are a decay.
         drifted: None where not known, and `notes` say why; likewise `decayed`, which is of the gate's metric.
         coverage: None where predictions have no intervals.
+        offers: by cut, the latest of the training first; None where nothing is recommended.
         index: None where none is declared, or `notes` say why it is not known.
         score: what `score_mean` of windows is the mean of.
         level: probability of a false alarm in the whole result.
@@ -254,6 +279,7 @@ class MonitoringResult:
     decayed: bool | None
     coverage: Omitted[Coverage] = None
     index: Omitted[IndexResult] = None
+    offers: Omitted[list[OfferedCut]] = None
     score: Annotated[str, Field(exclude_if=lambda name: name == "probability")] = "probability"
     notes: list[str]
     level: float
@@ -317,6 +343,21 @@ def index_text(found: IndexResult) -> str:
     size = f"{figure_text(abs(last.change.value))} {moved} than {figure_text(found.before.value)} before"
     now = f"{figure_text(last.index.value)} {bracket(last.index, figure_text)}{where}"
     return f"{told}: {now}, {size} (p {last.p_adjusted:.3g})"
+
+
+def offers_text(offers: Sequence[OfferedCut]) -> str:
+    """What was bought of the offers of the latest cut in one line, beside those of the first."""
+    if not offers:
+        return "not known yet"
+    first, *_, last = [offers[0], *offers]
+    text = f"{_percent(last.bought.value)} {bracket(last.bought, _percent)} bought from {last.since} to {last.until}"
+    if last is first:
+        return f"{text}, the latest cut of the training"
+    return f"{text}, {_percent(first.bought.value)} from {first.since} on"
+
+
+def _percent(share: float) -> str:
+    return metric_text("coverage", share)
 
 
 def _against(metric: str, figure: Estimate, bound: float | None, where: str = "") -> str:

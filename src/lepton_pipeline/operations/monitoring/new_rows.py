@@ -30,9 +30,10 @@ def score_new_rows(
     else rows whose hashes are not among those `seen` then.
 
     Returns a frame indexed as these rows: columns of the scores of `model` (see `Task.columns`), `label` as
-    the model's task reads it (float64, NaN where not known yet), `time` on the axis where one is declared,
-    and `unread`, the target of rows that the model could not predict (see `unread_targets`), if there are
-    any. Raises DataError if the new rows cannot be identified, or the model cannot read them.
+    the model's task reads it (float64, NaN where not known yet), `time` on the axis where one is declared, with
+    `dated`, that of the target (see `Task.dated`), and `unread`, the target of rows that the model could not
+    predict (see `unread_targets`), if there are any. Raises DataError if the new rows cannot be identified, or
+    the model cannot read them.
     """
     task = model.task
     labels = known_labels(table, dataset, task)
@@ -50,6 +51,7 @@ def score_new_rows(
     found = pd.DataFrame(scores, index=rows.index).assign(label=labels.loc[rows.index])
     if times is not None:
         found["time"] = pd.Series(times, index=table.index).loc[rows.index]
+        found["dated"] = axis(rows[task.dated]) if task.dated in rows else found["time"]
     unread = unread_targets(table, dataset, labels).loc[rows.index]
     return found.assign(unread=unread) if unread.notna().any() else found
 

@@ -11,6 +11,7 @@ from lepton_pipeline.operations.monitoring.findings import (
     IndexPeriod,
     IndexResult,
     MonitoringResult,
+    OfferedCut,
 )
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
@@ -61,6 +62,7 @@ def render_page(result: MonitoringResult, about: About) -> str:
         told=_TOLD_COLUMNS,
         panels=_draw_panels(result, key),
         level=level([window.score_mean for window in result.windows]),
+        offers_chart=_draw_offers(result.offers or []),
         **_describe_index(result.index),
     )
 
@@ -131,6 +133,15 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
             svg = draw_windows(drawn, floor=0, ceiling=ceiling, line=line)
             panels.append(_Panel(f"PSI of {name}", svg, decimals(_last(psi)), note))
     return panels
+
+
+def _draw_offers(offers: Sequence[OfferedCut]) -> str:
+    if len(offers) < 2:
+        return ""
+    shares = [each.bought for each in offers]
+    values = [100 * each.value for each in shares]
+    ends = [(_times(100, each.low), _times(100, each.high)) for each in shares]
+    return draw_windows(values, floor=0, ends=ends, line=values[0])
 
 
 def _draw_coverage(watched: Coverage, windows: Sequence[Estimate | None]) -> _Panel:

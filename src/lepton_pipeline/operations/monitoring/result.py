@@ -245,7 +245,7 @@ def _windows(
     if time is not None and reference.span is not None:
         dates = pd.api.types.is_datetime64_any_dtype(today.table[time])
         length = window_length(monitoring.window, reference.span, dates, reference.step)
-        found = cut(new["time"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
+        found = cut(new["dated"].to_numpy(), reference.span[1], length, _MOST_WINDOWS)
         parts = [(shown(each.start, dates), shown(each.end, dates), each.rows) for each in found]
     columns = {each.name: each for each in model.encoder.columns}
     kept = {each.name: each for each in reference.columns}
