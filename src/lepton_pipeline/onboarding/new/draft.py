@@ -26,14 +26,10 @@ from lepton_pipeline.onboarding.new.files import (
     write_vertical,
 )
 from lepton_pipeline.onboarding.new.plan import Wanted, plan_vertical
+from lepton_pipeline.onboarding.new.records_text import catalog_text
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.series_plan import plan_series, require_rows
-from lepton_pipeline.onboarding.new.series_text import (
-    catalog_text,
-    series_decisions,
-    series_outcome,
-    series_text,
-)
+from lepton_pipeline.onboarding.new.series_text import series_decisions, series_outcome, series_text
 from lepton_pipeline.onboarding.profile import profile_files
 from lepton_pipeline.parameters import Dataset, Vertical
 from lepton_pipeline.project.declaration import read_vertical
