@@ -64,8 +64,8 @@ def find_records(profile: Profile, wanted: Wanted) -> Records:
         DataError: a column holds none of what its role needs, or no two records are of one series.
     """
     table = profile.table
-    given = {"--positive": wanted.positive, "--task": wanted.task, "--group": wanted.group}
-    refuse_options(given, "series that are forecast")
+    others = {"--positive": wanted.positive, "--task": wanted.task, "--group": wanted.group}
+    refuse_options(others, "series that are forecast")
     keys = _series(table, wanted)
     time, why_time = choose_date(table, wanted.time, {wanted.target, *keys})
     target, why_target = _target(profile, wanted, keys, time)
