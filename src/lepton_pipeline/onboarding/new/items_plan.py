@@ -194,7 +194,7 @@ def _asked(found: Interactions, delay: int, wanted: Wanted) -> Reasons:
     copies = int(found.profile.table.duplicated().sum())
     if copies and roles.quantity is not None:
         asked[roles.quantity] = (
-            f"{copies:,} records repeat another one in every column, and are added up: are they copies? Then take "
-            "them out of the files"
+            f"records that repeat another one in every column: {copies:,}. They are added up; are they copies? Then "
+            "take them out of the files"
         )
     return asked

@@ -88,11 +88,7 @@ def items_comments(plan: ItemsPlan) -> dict[str, list[str]]:
         "recommendation.item": ["Is one no product, postage say? Then name it in exclude: [..]."],
         "split": ["One cut each: the latest is the test, the one that leaves it enough time the validation."],
     }
-    said |= {
-        f"recommendation.{key}": [f"{sentence(notes[key])}."]
-        for key in _DECIDED
-        if key in notes
-    }
+    said |= {f"recommendation.{key}": [f"{sentence(notes[key])}."] for key in _DECIDED if key in notes}
     if recommendation.quantity is not None and ";" in notes["quantity"]:
         said["recommendation.quantity"] = [f"{sentence(notes['quantity'])}."]
     other = "Only what is new to a customer? Draft another vertical with --purpose discovery."
