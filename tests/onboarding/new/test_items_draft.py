@@ -109,7 +109,7 @@ def test_sales_are_declared_whole_with_their_catalog(
         "customer client as asked for",
         "item article as asked for",
         "time sold_on the only date of every row",
-        "label_delay 90d the history of 699 days holds it 6 times, as its cuts need",
+        "label_delay 90d the history of 699 days is 6 times as long, which leaves time for all cuts",
         "quantity units its name says so",
         "every month cuts lie on the first of each month",
         "not used revenue a number that names neither how many nor the price of one",
@@ -124,13 +124,19 @@ def test_sales_are_declared_whole_with_their_catalog(
     assert lines(result, "look at") == {}
 
 
-def test_a_draft_passes_the_check_without_edits(tmp_path: Path) -> None:
-    copy_face(tmp_path / "project", [])
-    (tmp_path / "project/data/01_raw").mkdir(parents=True)
+def test_a_draft_of_the_command_passes_the_check_without_edits(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    copy_face(project.path, [])
     table = sales()
     table.loc[::50, "client"] = None
-    new_shop(tmp_path / "project", table, **OPTIONS)
-    done = Project(tmp_path / "project").run("vertical", "check", "shop")
+    table.to_csv(tmp_path / "sales.csv", index=False)
+    new = ("vertical", "new", "shop", "--from", str(tmp_path / "sales.csv"), "--customer", "client")
+    refused = project.run(*new)
+    assert refused.code == 2
+    assert "error: --item: say which column names what is offered" in refused.said
+    drafted = project.run(*new, "--item", "article", "--purpose", "discovery")
+    assert drafted.code == 0, drafted.said
+    done = project.run("vertical", "check", "shop")
     assert done.code == 0, done.said
     assert "shop: ready to train" in done.said
     assert f"{len(table.index[::50])} quarantined" in done.said
@@ -142,7 +148,7 @@ def test_a_shorter_history_has_a_shorter_horizon(project: Path) -> None:
     assert declared["recommendation"]["every"] == "16d"
     assert declared["monitoring"] == {"window": "49d"}
     assert lines(result, "label_delay") == {
-        "49d": "a sixth of the history of 299 days, in whole weeks, as its cuts need"
+        "49d": "a sixth of the history of 299 days, in whole weeks, which leaves time for all cuts"
     }
     assert list(lines(result, "look at")) == ["season"]
     assert "# season: no season is held twice" in text
@@ -220,7 +226,7 @@ def test_what_other_columns_are_is_told(project: Path) -> None:
     assert said["constant"] == "it has fewer than two values"
     assert said["invoice_id"] == "it names rows or things"
     assert said["town"].startswith("it describes each client")
-    assert said["note"] == "it has no role"
+    assert said["note"] == "recommendation has no use for it"
     asked = lines(result, "look at")
     assert "each may be the price" in asked["price, list_price"]
     assert "whatever its rating" in asked["rating"]

@@ -73,7 +73,11 @@ def _why_unused(profile: Profile, name: str, customer: str, item: str, number: b
     for thing in (item, customer):
         if _describes(table, name, thing):
             return f"it describes each {thing}, and pairs are described by their history only"
-    return "a number that names neither how many nor the price of one" if number else "it has no role"
+    return (
+        "a number that names neither how many nor the price of one"
+        if number
+        else "recommendation has no use for it"
+    )
 
 
 def _describes(table: pd.DataFrame, name: str, thing: str) -> bool:

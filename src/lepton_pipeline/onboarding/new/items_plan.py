@@ -124,10 +124,13 @@ def _label_delay(found: Interactions) -> tuple[int, str]:
         )
     delay = span // _PARTS
     if delay >= _LONGEST:
-        return _LONGEST, f"the history of {span:,} days holds it {_PARTS} times, as its cuts need"
+        return (
+            _LONGEST,
+            f"the history of {span:,} days is {_PARTS} times as long, which leaves time for all cuts",
+        )
     whole = delay if delay < _WEEK else delay // _WEEK * _WEEK
     weeks = ", in whole weeks" if delay >= _WEEK else ""
-    return whole, f"a sixth of the history of {span:,} days{weeks}, as its cuts need"
+    return whole, f"a sixth of the history of {span:,} days{weeks}, which leaves time for all cuts"
 
 
 def _min_customers(days: pd.DataFrame, first: int) -> tuple[int, str]:
