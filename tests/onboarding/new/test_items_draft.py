@@ -14,8 +14,12 @@ from customers import bare_project, left_over, new_shop
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.onboarding.new.draft import print_new
+from lepton_pipeline.onboarding.new.items_plan import choose_delay
 from lepton_pipeline.onboarding.new.render import WIDTH
+from lepton_pipeline.parameters import Dataset, Split
+from lepton_pipeline.parameters.recommendation import Recommendation
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.recommendation.cuts import find_cuts
 
 OPTIONS = {"customer": "client", "item": "article"}
 
@@ -154,6 +158,19 @@ def test_a_shorter_history_has_a_shorter_horizon(project: Path) -> None:
     assert "# season: no season is held twice" in text
     brief = again(project, sales(days=60))[0]
     assert {"season", "label_delay"} <= lines(brief, "look at").keys()
+
+
+@pytest.mark.parametrize("first", [18_000, 18_017])
+def test_a_history_of_any_length_holds_the_cuts(first: int) -> None:
+    for span in (*range(6, 120), *range(120, 1500, 13), 539, 540):
+        days = pd.Series([first, first + span])
+        delay, every, _ = choose_delay(days)
+        recommendation = Recommendation(customer="a", item="b", time="c", every=every, cuts=13)
+        dataset = Dataset(target="bought", positive=True, label_delay=f"{delay}d")
+        cuts = find_cuts(days, recommendation, dataset, Split(strategy="time"))
+        assert len(cuts.train) >= 3
+        # Before the first cut lies a time to learn from.
+        assert cuts.train[0] - first >= delay / 2
 
 
 def test_the_share_of_repeats_suggests_the_purpose(project: Path) -> None:

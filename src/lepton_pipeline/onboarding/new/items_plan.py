@@ -77,8 +77,7 @@ def plan_items(profile: Profile, wanted: Wanted) -> ItemsPlan:
     found = find_interactions(profile, wanted)
     days, roles = found.days, found.roles
     purpose, why_purpose = _purpose(found, wanted.purpose)
-    delay, why_delay = _label_delay(found)
-    every = "month" if delay == _LONGEST else f"{max(1, delay // 3)}d"
+    delay, every, why_delay = choose_delay(days[DAY])
     dataset = Dataset(
         target=LABEL,
         positive=True,
@@ -113,24 +112,29 @@ def _purpose(found: Interactions, wanted: str | None) -> tuple[Literal["repeat",
     return "repeat" if found.repeats >= _REPEATS else "discovery", share
 
 
-def _label_delay(found: Interactions) -> tuple[int, str]:
-    """Days after a cut in which a purchase counts, and why."""
-    span = found.span
+def choose_delay(days: pd.Series) -> tuple[int, str, str]:
+    """Choose how long after a cut a purchase counts, so that a history of these days (since 1970) holds the cuts.
+
+    Returns its days, the distance of the cuts (see `Recommendation.every`), and why.
+
+    Raises:
+        DataError: the history is too short.
+    """
+    span = int(days.max() - days.min())
     if span < _PARTS:
-        first, last = day_dates(np.array([found.days[DAY].min(), found.days[DAY].max()]))
+        first, last = day_dates(np.array([days.min(), days.max()]))
         raise DataError(
             f"--time: the interactions cover {first:%Y-%m-%d} to {last:%Y-%m-%d}, too short for training, validation "
             f"and test cuts with time after each; bring a history of {_PARTS} days at least, better of some months."
         )
     delay = span // _PARTS
     if delay >= _LONGEST:
-        return (
-            _LONGEST,
-            f"the history of {span:,} days is {_PARTS} times as long, which leaves time for all cuts",
-        )
+        why = f"the history of {span:,} days is {_PARTS} times as long, which leaves time for all cuts"
+        return _LONGEST, "month", why
     whole = delay if delay < _WEEK else delay // _WEEK * _WEEK
     weeks = ", in whole weeks" if delay >= _WEEK else ""
-    return whole, f"a sixth of the history of {span:,} days{weeks}, which leaves time for all cuts"
+    why = f"a sixth of the history of {span:,} days{weeks}, which leaves time for all cuts"
+    return whole, f"{max(1, whole // 3)}d", why
 
 
 def _min_customers(days: pd.DataFrame, first: int) -> tuple[int, str]:
