@@ -51,11 +51,19 @@ def vertical() -> None:
     type=click.Choice(["15min", "30min", "h", "D", "W", "MS", "QS", "YS"]),
     help="How long a period is, from a quarter of an hour to a year; by default as the dates suggest.",
 )
+@click.option("--customer", help="Column of interactions that names who; with --item, what to offer whom.")
+@click.option("--item", help="Column of interactions that names what is offered.")
+@click.option(
+    "--purpose",
+    type=click.Choice(["repeat", "discovery"]),
+    help="Offer any item, or only those that a customer never had; by default as the interactions suggest.",
+)
 @options.reports_errors
 def new(name: str, files: tuple[Path, ...], **wanted: Any) -> None:
     """Write the declaration of a new vertical NAME from its data.
 
-    With --series and --horizon, of one that forecasts series.
+    With --series and --horizon, of one that forecasts series. With --customer and --item, of one that
+    recommends items to customers.
     """
     from lepton_pipeline.onboarding.new.draft import new_vertical, print_new
     from lepton_pipeline.onboarding.new.plan import Wanted

@@ -53,6 +53,13 @@ LEVELS = _words(
     "stock balance index score occupancy load power"
 )
 
+# Columns of interactions: how many, the price of one, not of all; opinions, and kinds of interactions.
+COUNTED = _words("units unit quantity qty quantities pieces menge anzahl stück stueck quantité cantidad")
+PRICES = _words("price preis prix precio prezzo unitprice")
+TOTALS = _words("total sum subtotal line revenue discount gesamt average mean")
+RATINGS = _words("rating ratings star stars score scores")
+EVENTS = _words("event events action activity behavior behaviour type kind status")
+
 # Names of ids: of anything, and of a row.
 THING_IDS = _words("id uuid guid key")
 ROW_IDS = THING_IDS | _words("nr no number num index idx ref reference udi rowid rownumber rownames row")

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype as is_date
 from pandas.api.types import is_numeric_dtype
 
-from lepton_pipeline.onboarding.names import CODES, ORDERS, THING_IDS, name_words
-from lepton_pipeline.onboarding.new.roles import identifies_rows
+from lepton_pipeline.onboarding.names import CODES, ORDERS, name_words
+from lepton_pipeline.onboarding.new.records import why_unused
 from lepton_pipeline.onboarding.new.series_records import Records
 from lepton_pipeline.onboarding.profile import is_whole
 
@@ -61,15 +60,10 @@ def choose_covariates(records: Records, made: Collection[str]) -> Covariates:
 
 
 def _why_unused(records: Records, name: str) -> str:
-    profile, rows, time = records.profile, records.rows, records.time
-    column, words = rows[name], name_words(name)
-    if column.dropna().drop_duplicates().size < 2:
-        return "it has fewer than two values"
-    if is_date(column) or name in profile.moments:
-        return "another date"
-    if name in profile.codes or identifies_rows(column) or (words and words[-1] in THING_IDS):
-        return "it names rows or things"
-    if set(words) & ORDERS and rows[[time, name]].drop_duplicates()[time].is_unique:
+    rows, time = records.rows, records.time
+    if why := why_unused(records.profile, rows[name]):
+        return why
+    if {*name_words(name)} & ORDERS and rows[[time, name]].drop_duplicates()[time].is_unique:
         return "a part of the date, which rows to forecast from have anyway"
     return ""
 

@@ -181,16 +181,17 @@ def declare(plan: Plan, most: int | None = None) -> dict[str, object]:
     features = {"derive": plan.derived(), "windows": windows}
     declared = {
         "about": {"question": target.question.text},
-        "dataset": _stated(dataset),
+        "dataset": stated(dataset),
         "ingestion": plan.profile.ingestion.model_dump(exclude_defaults=True),
         "contract": contract,
-        "features": _stated(features),
+        "features": stated(features),
         "split": {"strategy": plan.strategy},
     }
-    return _stated(declared)
+    return stated(declared)
 
 
-def _stated(declared: Mapping[str, object]) -> dict[str, object]:
+def stated(declared: Mapping[str, object]) -> dict[str, object]:
+    """Without keys that have no value."""
     return {key: value for key, value in declared.items() if value not in (None, [], {})}
 
 

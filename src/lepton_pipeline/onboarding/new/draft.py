@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +25,16 @@ from lepton_pipeline.onboarding.new.files import (
     source_text,
     write_vertical,
 )
+from lepton_pipeline.onboarding.new.items_plan import plan_items
+from lepton_pipeline.onboarding.new.items_text import items_decisions, items_outcome, items_text
 from lepton_pipeline.onboarding.new.plan import Wanted, plan_vertical
+from lepton_pipeline.onboarding.new.records_text import catalog_text
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.series_plan import plan_series, require_rows
-from lepton_pipeline.onboarding.new.series_text import (
-    catalog_text,
-    series_decisions,
-    series_outcome,
-    series_text,
-)
-from lepton_pipeline.onboarding.profile import profile_files
+from lepton_pipeline.onboarding.new.series_text import series_decisions, series_outcome, series_text
+from lepton_pipeline.onboarding.profile import Profile, profile_files
 from lepton_pipeline.parameters import Dataset, Vertical
+from lepton_pipeline.parameters.recommendation import LABEL
 from lepton_pipeline.project.declaration import read_vertical
 from lepton_pipeline.reporting.report.reading import reading_facts
 from lepton_pipeline.tasks.find import find_task
@@ -66,7 +65,7 @@ class NewVertical:
 def new_vertical(project: Path, name: str, files: list[Path], wanted: Wanted = NOTHING) -> NewVertical:
     """Write conf/base/<name> and data/01_raw/<name> from raw files, both or neither.
 
-    The former holds parameters.yml, and catalog.yml where series are to be forecast.
+    The former holds parameters.yml, and catalog.yml where series are to be forecast or items offered.
 
     Args:
         project: root of the Kedro project.
@@ -86,24 +85,45 @@ def new_vertical(project: Path, name: str, files: list[Path], wanted: Wanted = N
     origin = ", ".join(source.raw.name for source in sources[:3]) + " .." * (len(sources) > 3)
     kinds = {str(column): kind_of(table[column]) for column in table}
 
-    def write(declared: dict[str, str], target: str) -> None:
-        source = find_source(files) or source_text(name, sources, len(table), kinds, target)
-        write_vertical(project, name, declared, source, sources)
+    drafted = _of_items if wanted.recommends else _of_series if wanted.forecasts else _of_rows
+    draft = drafted(name, profile, wanted, origin)
+    source = find_source(files) or source_text(name, sources, len(table), kinds, draft.target)
+    write_vertical(project, name, draft.files, source, sources)
+    return NewVertical(name, *table.shape, draft.outcome, draft.decisions, draft.columns, profile.reading)
 
-    if wanted.forecasts:
-        series = plan_series(profile, wanted)
-        text = series_text(name, series, origin)
-        require_rows(series, _read_text(name, text))
-        write({"parameters.yml": text, "catalog.yml": catalog_text(name)}, series.target)
-        return NewVertical(
-            name, *table.shape, series_outcome(series), series_decisions(series), [], profile.reading
-        )
+
+@dataclass(frozen=True)
+class _Draft:
+    """Texts of the files by their names, the target, and what is printed; see `NewVertical`."""
+
+    files: dict[str, str]
+    target: str
+    outcome: str
+    decisions: list[Decision]
+    columns: list[Column] = field(default_factory=list)
+
+
+def _of_rows(name: str, profile: Profile, wanted: Wanted, origin: str) -> _Draft:
     plan = plan_vertical(name, profile, wanted)
-    text = _declaration_text(name, plan, origin)
-    columns = _columns(name, plan)
-    write({"parameters.yml": text}, plan.target.column)
+    files = {"parameters.yml": _declaration_text(name, plan, origin)}
     outcome = _outcome(plan.rows(), plan.vertical(name).dataset)
-    return NewVertical(name, *table.shape, outcome, decisions(plan), columns, profile.reading)
+    return _Draft(files, plan.target.column, outcome, decisions(plan), _columns(name, plan))
+
+
+def _of_series(name: str, profile: Profile, wanted: Wanted, origin: str) -> _Draft:
+    plan = plan_series(profile, wanted)
+    text = series_text(name, plan, origin)
+    require_rows(plan, _read_text(name, text))
+    files = {"parameters.yml": text, "catalog.yml": catalog_text(name)}
+    return _Draft(files, plan.target, series_outcome(plan), series_decisions(plan))
+
+
+def _of_items(name: str, profile: Profile, wanted: Wanted, origin: str) -> _Draft:
+    plan = plan_items(profile, wanted)
+    text = items_text(name, plan, origin)
+    _read_text(name, text)
+    files = {"parameters.yml": text, "catalog.yml": catalog_text(name)}
+    return _Draft(files, LABEL, items_outcome(plan), items_decisions(plan))
 
 
 def _outcome(rows: pd.DataFrame, dataset: Dataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype as is_date
@@ -44,6 +45,8 @@ class Wanted:
         series: columns that tell series apart, whose periods to come are forecast.
         horizon: periods ahead that are forecast.
         frequency: how long a period is, see `parameters.forecast`.
+        customer, item: columns of interactions that name who and what.
+        purpose: what is offered, see `parameters.recommendation`.
     """
 
     target: str | None = None
@@ -54,11 +57,19 @@ class Wanted:
     series: tuple[str, ...] = ()
     horizon: int | None = None
     frequency: Frequency | None = None
+    customer: str | None = None
+    item: str | None = None
+    purpose: Literal["repeat", "discovery"] | None = None
 
     @property
     def forecasts(self) -> bool:
         """Whether series are to be forecast."""
         return bool(self.series) or self.horizon is not None or self.frequency is not None
+
+    @property
+    def recommends(self) -> bool:
+        """Whether items are to be offered to customers."""
+        return any(each is not None for each in (self.customer, self.item, self.purpose))
 
 
 def plan_vertical(name: str, profile: Profile, wanted: Wanted) -> Plan:

@@ -24,6 +24,7 @@ _BLOCKS = frozenset(
         "windows",
         "dates",
         "forecast",
+        "recommendation",
         "tables",
         "records",
     }

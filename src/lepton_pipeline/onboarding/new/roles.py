@@ -92,10 +92,9 @@ def choose_time(
                 f"--time: column {given!r} is the target or the group already; give another one."
             )
         if not is_date(column) and column.dtype.kind not in "iuf":
-            shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
             raise DataError(
-                f"--time: column {given!r} holds neither numbers nor dates of one known format, but {shown}; give "
-                "another column, or write its dates as 2026-01-31 12:00:00."
+                f"--time: column {given!r} holds neither numbers nor dates of one known format, but "
+                f"{shown_values(column)}; give another column, or write its dates as 2026-01-31 12:00:00."
             )
         if column.nunique() < 2:
             raise DataError(
@@ -175,6 +174,11 @@ def require_column(table: pd.DataFrame, name: str, option: str) -> pd.Series:
             f"{option}: there is no column {name!r}; {closest(name, map(str, table.columns))}."
         )
     return table[name]
+
+
+def shown_values(column: pd.Series) -> str:
+    """The first values of a column, for a message."""
+    return ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
 
 
 def identifies_rows(column: pd.Series) -> bool:

@@ -14,8 +14,9 @@ from lepton_pipeline.onboarding.names import Reasons
 from lepton_pipeline.onboarding.new.covariates import Covariates, choose_covariates
 from lepton_pipeline.onboarding.new.frequency import NAMES, counted, infer_frequency
 from lepton_pipeline.onboarding.new.plan import Wanted
+from lepton_pipeline.onboarding.new.records import refuse_made
 from lepton_pipeline.onboarding.new.series_periods import choose_periods
-from lepton_pipeline.onboarding.new.series_records import Records, find_records, refuse_made
+from lepton_pipeline.onboarding.new.series_records import Records, find_records
 from lepton_pipeline.onboarding.profile import Profile
 from lepton_pipeline.parameters import Dataset, Forecast, Vertical
 from lepton_pipeline.tasks.find import Target, find_task

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype as is_date
 from pandas.api.types import is_numeric_dtype
 
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.features.series_grid import Ints
 from lepton_pipeline.onboarding.names import QUANTITIES, name_words
 from lepton_pipeline.onboarding.new.plan import Wanted
-from lepton_pipeline.onboarding.new.roles import choose_time, identifies_rows, require_column
+from lepton_pipeline.onboarding.new.records import (
+    choose_date,
+    recurring_columns,
+    refuse_options,
+    refuse_twice,
+    require_naming,
+)
+from lepton_pipeline.onboarding.new.roles import identifies_rows, require_column, shown_values
 from lepton_pipeline.onboarding.profile import Profile
-
-# Records that a series has at least on average, to be proposed as one.
-_RECORDS = 4
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,12 @@ def find_records(profile: Profile, wanted: Wanted) -> Records:
         DataError: a column holds none of what its role needs, or no two records are of one series.
     """
     table = profile.table
-    _refuse_other_options(wanted)
+    others = {"--positive": wanted.positive, "--task": wanted.task, "--group": wanted.group}
+    refuse_options(others, "series that are forecast")
     keys = _series(table, wanted)
-    time, why_time = _time(table, wanted, keys)
+    time, why_time = choose_date(table, wanted.time, {wanted.target, *keys})
     target, why_target = _target(profile, wanted, keys, time)
-    names = [*keys, time, target]
-    if twice := next((each for each in names if names.count(each) > 1), None):
-        raise ConfigurationError(f"column {twice!r} was given two roles; give another one.")
+    refuse_twice([*keys, time, target])
     keyed = table.dropna(subset=[*keys, time])
     given = keyed[target].notna()
     rows = keyed[given]
@@ -83,61 +84,17 @@ def find_records(profile: Profile, wanted: Wanted) -> Records:
     return Records(profile, keys, time, target, why, rows, np.asarray(series, np.int64), to_come)
 
 
-def refuse_made(names: Collection[str], made: Collection[str]) -> None:
-    """Refuse, by a ConfigurationError, columns with the name of one that is made of the history."""
-    if clash := next((each for each in names if each in made), None):
-        raise ConfigurationError(
-            f"column {clash!r} has the name of a column that is made of the history; rename it in the files."
-        )
-
-
-def _refuse_other_options(wanted: Wanted) -> None:
-    others = {"--positive": wanted.positive, "--task": wanted.task, "--group": wanted.group}
-    if given := next((option for option, value in others.items() if value is not None), None):
-        raise ConfigurationError(f"{given}: it has no effect on series that are forecast; leave it out.")
-
-
 def _series(table: pd.DataFrame, wanted: Wanted) -> list[str]:
     if not wanted.series:
-        candidates = [
-            str(name)
-            for name in table
-            if 0 < table[name].dropna().drop_duplicates().size <= len(table) / _RECORDS
-            and str(name) not in (wanted.time, wanted.target)
-            and not is_date(table[name])
-        ]
+        candidates = recurring_columns(table, (wanted.time, wanted.target))
         shown = ", ".join(candidates[:6]) or "none, so add one that holds the same name in every row"
         raise ConfigurationError(
             f"--series: say which column tells series apart, such as --series product; columns whose values come "
             f"again: {shown}."
         )
     for name in wanted.series:
-        column = require_column(table, name, "--series")
-        if is_date(column):
-            raise ConfigurationError(
-                f"--series: column {name!r} holds dates; give one that names what is forecast."
-            )
-        if column.isna().all():
-            raise DataError(f"--series: column {name!r} holds no value at all; give another one.")
+        require_naming(table, name, "--series")
     return list(dict.fromkeys(wanted.series))
-
-
-def _time(table: pd.DataFrame, wanted: Wanted, keys: list[str]) -> tuple[str, str]:
-    if wanted.time is not None:
-        column = require_column(table, wanted.time, "--time")
-        if not is_date(column):
-            shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
-            raise DataError(
-                f"--time: column {wanted.time!r} holds no dates of one known format, but {shown}; give another column, "
-                "or write its dates as 2026-01-31."
-            )
-        return wanted.time, "as asked for"
-    found, why = choose_time(table, None, {wanted.target, *keys})
-    if found is None:
-        raise ConfigurationError(
-            f"--time: the column of dates cannot be inferred, {why}; give --time COLUMN."
-        )
-    return found, why
 
 
 def _target(profile: Profile, wanted: Wanted, keys: list[str], time: str) -> tuple[str, str]:
@@ -145,9 +102,9 @@ def _target(profile: Profile, wanted: Wanted, keys: list[str], time: str) -> tup
     if wanted.target is not None:
         column = require_column(table, wanted.target, "--target")
         if not is_numeric_dtype(column) or column.dtype == bool:
-            shown = ", ".join(map(repr, column.dropna().unique()[:3].tolist()))
             raise DataError(
-                f"--target: column {wanted.target!r} holds no numbers, but {shown}; series are forecast of numbers."
+                f"--target: column {wanted.target!r} holds no numbers, but {shown_values(column)}; series are forecast "
+                "of numbers."
             )
         if column.isna().all():
             raise DataError(f"--target: column {wanted.target!r} holds no value at all; give another one.")

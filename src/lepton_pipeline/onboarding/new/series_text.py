@@ -7,13 +7,21 @@ import pandas as pd
 
 from lepton_pipeline.data.calendar import Calendar
 from lepton_pipeline.onboarding.new.comments import Decision, by_reason
-from lepton_pipeline.onboarding.new.declaration import padded_range
+from lepton_pipeline.onboarding.new.declaration import stated
+from lepton_pipeline.onboarding.new.records_text import (
+    RECORDS,
+    declare_records,
+    expect_in_range,
+    expect_present,
+    head_text,
+    reading_decisions,
+    sentence,
+    set_apart,
+)
 from lepton_pipeline.onboarding.new.render import render
 from lepton_pipeline.onboarding.new.series_plan import SeriesPlan
 from lepton_pipeline.onboarding.profile import is_whole
-from lepton_pipeline.parameters import Contract
 
-RECORDS = "records"
 # Periods ahead that are slices of their own.
 _MOST_AHEAD = 12
 _SUB_DAILY = ("15min", "30min", "h")
@@ -22,44 +30,24 @@ _SUB_DAILY = ("15min", "30min", "h")
 def declare_series(plan: SeriesPlan) -> dict[str, object]:
     """The content below the vertical's name in parameters.yml."""
     forecast = plan.forecast
-    table: dict[str, object] = {}
     # As of a date, records to come would be left out.
-    if plan.records.to_come.empty:
-        table["time"] = plan.records.time
-    allowed = Contract().max_quarantined
-    if plan.records.lost > allowed / 2:
-        table["max_quarantined"] = min(0.99, round(plan.records.lost + allowed, 2))
-    table["expectations"] = _expectations(plan)
+    time = plan.records.time if plan.records.to_come.empty else None
     declared = {
         "about": {"question": _question(plan)},
         "dataset": {"target": plan.target, "time": plan.records.time},
         "forecast": _of_series(plan),
         "ingestion": plan.records.profile.ingestion.model_dump(exclude_defaults=True),
-        "tables": {RECORDS: table},
+        "tables": {RECORDS: declare_records(time, plan.records.lost, _expectations(plan))},
         "split": {"strategy": "time"},
         "evaluation": {"slices": ["ahead"]} if 1 < forecast.horizon <= _MOST_AHEAD else {},
     }
-    return {key: value for key, value in declared.items() if value not in ({}, [])}
+    return stated(declared)
 
 
 def series_text(name: str, plan: SeriesPlan, origin: str) -> str:
     """The parameters file, with comments."""
-    head = (
-        f"Drafted by `kedro vertical new` from {origin} ({len(plan.records.profile.table):,} records): "
-        f"read and correct it. See data/01_raw/{name}/SOURCE.md."
-    )
+    head = head_text(name, origin, plan.records.profile)
     return render(name, declare_series(plan), series_comments(plan), head)
-
-
-def catalog_text(name: str) -> str:
-    """The catalog file: where the records are."""
-    return (
-        f"# The files of the raw table {RECORDS}; without this, they would be data/01_raw/{name}/{RECORDS}.*\n"
-        f"{name}.{RECORDS}.raw:\n"
-        "  type: lepton_pipeline.datasets.RawTableDataset\n"
-        f"  filepath: data/01_raw/{name}\n"
-        "  metadata: {kedro-viz: {layer: raw}}\n"
-    )
 
 
 def series_outcome(plan: SeriesPlan) -> str:
@@ -72,21 +60,21 @@ def series_comments(plan: SeriesPlan) -> dict[str, list[str]]:
     """Sentences for the file, by the path of the key they stand above."""
     forecast, notes, asked = plan.forecast, plan.notes, plan.asked
     said: dict[str, list[str]] = {
-        f"forecast.{key}": [f"{why[:1].upper()}{why[1:]}."]
+        f"forecast.{key}": [f"{sentence(why)}."]
         for key, why in notes.items()
         if getattr(forecast, key, None) is not None and why != "as asked for"
     }
     said.setdefault("forecast.frequency", [])
     if "season" in asked:
-        said["forecast.frequency"].append(f"{_sentence(asked['season'])}.")
+        said["forecast.frequency"].append(f"{sentence(asked['season'])}.")
     if "aggregate" in asked:
-        said["forecast.aggregate"].append(f"{_sentence(asked['aggregate'])}.")
+        said["forecast.aggregate"].append(f"{sentence(asked['aggregate'])}.")
     if forecast.aggregate == "sum":
         said["forecast.aggregate"].append(
             "Is the target a level, such as a temperature? Then declare mean or last."
         )
     if "fill" in asked:
-        said["forecast.fill"].append(_sentence(asked["fill"]))
+        said["forecast.fill"].append(sentence(asked["fill"]))
     elif forecast.fill == "zero":
         said["forecast.fill"].append("If the amount was only not written down, declare last.")
     if unused := plan.covariates.unused:
@@ -124,9 +112,7 @@ def series_comments(plan: SeriesPlan) -> dict[str, list[str]]:
 def series_decisions(plan: SeriesPlan) -> list[Decision]:
     """What was decided, in the order of the declaration, then what the history holds."""
     forecast, notes, asked = plan.forecast, plan.notes, plan.asked
-    profile = plan.records.profile
-    read = profile.ingestion.model_dump(exclude={"missing", "dates"})
-    covariates = plan.covariates
+    profile, covariates = plan.records.profile, plan.covariates
     whole = "whole numbers, and so are forecasts" if is_whole(plan.records.rows[plan.target]) else ""
     found = [
         Decision("target", plan.target, "; ".join(filter(None, [plan.records.why["target"], whole]))),
@@ -147,20 +133,7 @@ def series_decisions(plan: SeriesPlan) -> list[Decision]:
         Decision("not used", name, why)
         for why, name in ((why, ", ".join(names)) for why, names in by_reason(covariates.unused))
     ]
-    found += [Decision(key, repr(read[key]), why) for key, why in profile.reasons.items() if key in read]
-    found += [
-        Decision("missing", text, f"no value in {', '.join(names)}") for text, names in profile.odd.items()
-    ]
-    found += [Decision("date", name, form) for name, form in profile.ingestion.dates.items()]
-    found += [Decision("codes", name, why) for name, why in profile.codes.items()]
-    if plan.records.lost:
-        found.append(
-            Decision(
-                "set apart",
-                f"{plan.records.lost:.1%}",
-                "records without a series, time or target, by the contract",
-            )
-        )
+    found += [*reading_decisions(profile), *set_apart(plan.records.lost, "series, time or target")]
     found += [Decision("look at", key, doubt) for key, doubt in asked.items()]
     found += [Decision("look at", name, doubt) for name, doubt in profile.doubts.items()]
     return [*found, *_history(plan)]
@@ -197,21 +170,8 @@ def _too_short(plan: SeriesPlan) -> str:
 def _expectations(plan: SeriesPlan) -> list[dict[str, object]]:
     """Records have a series, a time, and a target in its range."""
     keys = [*plan.forecast.series, plan.records.time, *([plan.target] if plan.records.to_come.empty else [])]
-    found: list[dict[str, object]] = [
-        {"expect": "column_values_to_not_be_null", "column": name, "on_failure": "quarantine"}
-        for name in keys
-    ]
-    low, high = padded_range(plan.records.profile.table[plan.target])
-    found.append(
-        {
-            "expect": "column_values_to_be_between",
-            "column": plan.target,
-            "min_value": low,
-            "max_value": high,
-            "on_failure": "quarantine",
-        }
-    )
-    return found
+    in_range = expect_in_range(plan.records.profile.table[plan.target])
+    return [*map(expect_present, keys), in_range]
 
 
 def _of_series(plan: SeriesPlan) -> dict[str, object]:
@@ -232,7 +192,3 @@ def _question(plan: SeriesPlan) -> str:
 
 def _at(moment: pd.Timestamp, plan: SeriesPlan) -> str:
     return f"{moment:%Y-%m-%d %H:%M}" if plan.forecast.frequency in _SUB_DAILY else f"{moment:%Y-%m-%d}"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
