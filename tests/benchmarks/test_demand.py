@@ -190,3 +190,15 @@ def test_forecasts_that_lack_are_an_error(demand, grid):
 def test_forecasts_are_whole_and_in_order(grid):
     made = import_module("demand_table").as_rows(grid, "2011-06-13", np.tile([3.4, -1.0, 2.6], (2, 4, 1)))
     assert made[["q10", "q50", "q90"]].iloc[0].tolist() == [0, 3, 3]
+
+
+def test_growth_is_the_slope_of_logarithms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    growth = import_module("demand_growth")
+    measured = [
+        {"series": 10, "rows": 100, "peak_mib": 500, "cpu_seconds": 2.0},
+        {"series": 40, "rows": 400, "peak_mib": 500, "cpu_seconds": 16.0},
+    ]
+    text = growth.report(measured)
+    assert "Exponent of growth with the rows: 1.50 of CPU seconds, 0.00 of memory." in text
+    assert "400" in text
