@@ -92,7 +92,7 @@ def test_defaults_and_ranges_are_those_of_the_declaration(name):
     default, allowed, meaning, _ = hyper_parameters()[name]
     declared = Training.model_fields[name].default
     if declared is None:
-        assert default in {"by rows", "by columns", "by model"}
+        assert default in {"by rows", "by columns", "by model", "by machine"}
     else:
         value = yaml.safe_load(default.strip("`"))
         assert (type(value), value) == (type(declared), declared)

@@ -14,7 +14,7 @@ import pandas as pd
 from lepton_pipeline.data.labels import OUTSIDE, learnt_labels, row_scale
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.blend import EQUAL, mix, weigh, weigh_by_time
-from lepton_pipeline.model.boosting.fit import Targets, boost_by_plan
+from lepton_pipeline.model.boosting.fit import Targets, boosting_steps
 from lepton_pipeline.model.boosting.trees import Trees
 from lepton_pipeline.model.folds import Plan, holdout, plan_fits
 from lepton_pipeline.model.networks.estimator import TorchNetworks
@@ -23,11 +23,16 @@ from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 from lepton_pipeline.system.records import from_plain, to_plain
+from lepton_pipeline.system.workers import Pool, choose_jobs, run_steps
 from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
 
 FORMAT = 1
+# Rows of all networks below which no further process is started: it takes seconds to import what it needs.
+_FEW_ROWS = 50_000
+# Memory of a process with torch, and how often it holds its rows: as they come, and as tensors or bins.
+_PROCESS_BYTES, _COPIES = 600 << 20, 3
 DESCRIPTION, BOOSTING = "classifier.json", "boosting.safetensors"
 
 
@@ -50,11 +55,16 @@ def train_model(
     network = TorchNetworks(training, task)
     weights = split["weight"].to_numpy() if "weight" in split else None
     learning = task.learning_weights(scale, weights)
-    outputs = {"network": task.to_outputs(network.fit(encoded, labels, plan, on_epoch, learning))}
-    boosting: Sequence[Trees] = ()
+    # The longer ones first.
+    steps = [network.steps(encoded, labels, plan, learning)]
     if has_boosting(training, task):
-        targets = Targets(task.targets(labels), learning)
-        boosting, outputs["boosting"] = boost_by_plan(encoded, targets, plan, training, task)
+        steps.append(boosting_steps(encoded, Targets(task.targets(labels), learning), plan, training, task))
+    with Pool(_jobs(training, encoded, len(plan.everything) * len(network.folds(plan)))) as pool:
+        combined, *boosted = run_steps(pool, *steps, report=on_epoch or (lambda epoch: None))
+    outputs = {"network": task.to_outputs(combined)}
+    boosting: Sequence[Trees] = ()
+    if boosted:
+        boosting, outputs["boosting"] = boosted[0]
     held_out = np.isfinite(outputs["network"].reshape(len(labels), -1)).all(axis=1)
     parts, truth = {name: part[held_out] for name, part in outputs.items()}, labels[held_out]
     counts = None if weights is None else weights[held_out]
@@ -77,6 +87,17 @@ def train_model(
         chosen = task.with_hand_over(task.from_outputs(corrected), truth, model.predict(outside), counts)
         model = replace(model, task=chosen)
     return model, network.history, pd.DataFrame(model.blend(parts, units), index=split.index[held_out])
+
+
+def _jobs(training: Training, encoded: pd.DataFrame, rows: int) -> int:
+    """How many processes fit the parts of a model; one where a process would cost more than it saves.
+
+    `rows` are those of all networks together.
+    """
+    if training.jobs is None and rows < _FEW_ROWS:
+        return 1
+    memory = _PROCESS_BYTES + _COPIES * int(encoded.memory_usage(index=False).sum())
+    return choose_jobs(training.jobs, training.threads, memory)
 
 
 def choose_plan(split: pd.DataFrame, training: Training) -> Plan:

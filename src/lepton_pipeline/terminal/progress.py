@@ -38,7 +38,8 @@ def show_epochs(curves: tuple[str, str]) -> Iterator[Callable[[Any], None]]:
 
     yield show
     if best:
-        epochs = ", ".join(str(epoch.number) for epoch in best.values())
+        # Networks that are fitted side by side end in any order.
+        epochs = ", ".join(str(best[network].number) for network in sorted(best))
         loss = sum(epoch.validation_loss for epoch in best.values()) / len(best)
         many = "networks" if len(best) > 1 else "network"
         logger.info("  %d %s, best epoch %s, held-out %s %.4f", len(best), many, epochs, loss_name, loss)

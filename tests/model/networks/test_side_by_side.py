@@ -4,12 +4,19 @@ import torch
 
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import fit as module
-from lepton_pipeline.model.networks.fit import fit_networks, stack_states
+from lepton_pipeline.model.networks.fit import network_steps, stack_states
 from lepton_pipeline.model.networks.network import find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.system.workers import Pool, run_steps
 from lepton_pipeline.tasks.binary import Binary
+
+
+def fit_networks(shape, task, training, rows, folds, seen=lambda epoch: None):
+    (state, epochs) = run_steps(Pool(1), network_steps(shape, task, training, rows, folds), report=seen)[0]
+    return {name: torch.from_numpy(value) for name, value in state.items()}, epochs
+
 
 SHAPE = Shape(numeric=2, category_levels=(4,), members=2, bins=4, embedding=2, layers=2, width=6, dropout=0.2)
 BINARY = Binary()

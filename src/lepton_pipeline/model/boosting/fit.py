@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lepton_pipeline.model.folds import Plan
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.statistics.boosting import fit_boosting
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.system.workers import Call, Pool, Report, Steps, run_steps
 from lepton_pipeline.tasks.task import Booster, Task
 
 if TYPE_CHECKING:
@@ -100,43 +102,75 @@ def boost(
 def boost_by_plan(
     rows: pd.DataFrame, targets: Targets, plan: Plan, training: Training, task: Task
 ) -> tuple[list[Trees], Floats]:
+    """Fit as `boosting_steps` does, one fit after the other."""
+    steps = boosting_steps(rows, targets, plan, training, task)
+    found: tuple[list[Trees], Floats] = run_steps(Pool(1), steps, report=print)[0]
+    return found
+
+
+def boosting_steps(rows: pd.DataFrame, targets: Targets, plan: Plan, training: Training, task: Task) -> Steps:
     """Fit one model a fold, then once on everything if the plan says so.
 
     Returns the averaged or refitted trees of each output, and the out-of-fold outputs, float64 [rows] or
     [rows, outputs], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
-    encoded = rows[sorted(rows.columns)]
-    every, held_out = [], []
-    for booster in task.boosters:
-        trees, scored = _boost_by_plan(encoded, targets, plan, training, booster)
-        every += trees
-        held_out += scored
+    encoded, boosters, folds = rows[sorted(rows.columns)], task.boosters, plan.folds
+    fitted = yield [
+        Call(
+            _boost,
+            (
+                encoded.iloc[fold.train],
+                targets.of(fold.train),
+                training.model_copy(update={"seed": training.seed + number}),
+                booster,
+                (encoded.iloc[fold.held_out], targets.of(fold.held_out)),
+                None,
+            ),
+        )
+        for booster in boosters
+        for number, fold in enumerate(folds)
+    ]
+    of_each = [fitted[start : start + len(folds)] for start in range(0, len(fitted), len(folds))]
+    held_out = [each for models in of_each for each in _held_out(encoded, plan, models)]
+    if plan.refit:
+        everything = encoded.iloc[plan.everything], targets.of(plan.everything)
+        # The number of trees holds at this learning rate.
+        longer = [(trees, model.learning_rate) for [*_, (model, trees)] in of_each]
+        fitted = yield [
+            Call(_boost, (*everything, training, booster, None, each))
+            for booster, each in zip(boosters, longer, strict=True)
+        ]
+        of_each = [[model] for model in fitted]
+    every = [
+        Trees.average(models, output)
+        for models in of_each
+        for output in range(models[0][0].n_trees_per_iteration_)
+    ]
     return every, held_out[0] if len(held_out) == 1 else np.column_stack(held_out)
 
 
-def _boost_by_plan(
-    encoded: pd.DataFrame, targets: Targets, plan: Plan, training: Training, booster: Booster
-) -> tuple[list[Trees], list[Floats]]:
-    """Trees and out-of-fold outputs of each output of one model."""
-    held_out: list[Floats] = []
-    fitted: list[tuple[Boosting, int]] = []
-    for number, fold in enumerate(plan.folds):
-        stop, own = encoded.iloc[fold.held_out], training.model_copy(update={"seed": training.seed + number})
-        train = encoded.iloc[fold.train], targets.of(fold.train)
-        judged = stop, targets.of(fold.held_out)
-        fitted.append(boost(*train, own, stop=judged, booster=booster))
-        outputs = fitted[-1][0].n_trees_per_iteration_
-        held_out = held_out or [np.full(len(encoded), np.nan) for _ in range(outputs)]
-        for output, scored in enumerate(held_out):
-            scored[fold.held_out] = Trees.average(fitted[-1:], output).outputs(stop)
-    if plan.refit:
-        everything = encoded.iloc[plan.everything], targets.of(plan.everything)
-        model, trees = fitted[-1]
-        # The number of trees holds at this learning rate.
-        rate = model.learning_rate
-        fitted = [boost(*everything, training, trees=trees, learning_rate=rate, booster=booster)]
-    return [Trees.average(fitted, output) for output in range(len(held_out))], held_out
+def _boost(
+    features: pd.DataFrame,
+    targets: Targets,
+    training: Training,
+    booster: Booster,
+    stop: tuple[pd.DataFrame, Targets] | None,
+    again: tuple[int, float] | None,
+    report: Report,
+) -> tuple[Boosting, int]:
+    """Boost until `stop`, or `again` so many trees at a learning rate; nothing is reported on the way."""
+    trees, rate = again or (None, None)
+    return boost(features, targets, training, stop=stop, trees=trees, learning_rate=rate, booster=booster)
+
+
+def _held_out(encoded: pd.DataFrame, plan: Plan, models: Sequence[tuple[Boosting, int]]) -> list[Floats]:
+    """Out-of-fold values of each output of one model."""
+    found: list[Floats] = [np.full(len(encoded), np.nan) for _ in range(models[0][0].n_trees_per_iteration_)]
+    for fold, model in zip(plan.folds, models, strict=True):
+        for output, scored in enumerate(found):
+            scored[fold.held_out] = Trees.average([model], output).outputs(encoded.iloc[fold.held_out])
+    return found
 
 
 def code_columns(rows: pd.DataFrame) -> list[str]:

@@ -24,11 +24,10 @@ from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.system.descriptions import hash_arrays, read_description, write_arrays, write_description
 from lepton_pipeline.system.device import choose_device, choose_precision, cpu_threads
 from lepton_pipeline.system.records import from_plain
+from lepton_pipeline.system.workers import Pool, Steps, run_steps
 from lepton_pipeline.tasks.task import Task
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from lepton_pipeline.model.networks.network import Network
 
 FORMAT = 2
@@ -60,16 +59,24 @@ class TorchNetworks:
         on_epoch: Callable[[Epoch], None] | None = None,
         weights: np.ndarray | None = None,
     ) -> Floats:
+        """Fit as `steps` does, one network after the other; `on_epoch` follows every epoch."""
+        steps = self.steps(features, labels, plan, weights)
+        found: Floats = run_steps(Pool(1), steps, report=on_epoch or (lambda epoch: None))[0]
+        return found
+
+    def steps(
+        self, features: pd.DataFrame, labels: np.ndarray, plan: Plan, weights: np.ndarray | None = None
+    ) -> Steps:
         """Fit networks by a plan; each keeps the epoch with the lowest loss of its held-out rows.
 
-        `features` are float32 numbers and int32 codes, `labels` those of the task, [n]; the plan's positions
-        are those of `features`; `weights` [n] say how much rows count. Returns out-of-fold results of
-        `Task.combine`, float64 [n] or [n, outputs], NaN for rows never held out. Raises LeptonError if training
-        diverges, ConfigurationError if the declared device or precision is not available.
+        Every `Epoch` is reported. `features` are float32 numbers and int32 codes, `labels` those of the task, [n];
+        the plan's positions are those of `features`; `weights` [n] say how much rows count. Returns out-of-fold
+        results of `Task.combine`, float64 [n] or [n, outputs], NaN for rows never held out. Raises LeptonError if
+        training diverges, ConfigurationError if the declared device or precision is not available.
         """
         import torch
 
-        from lepton_pipeline.model.networks.fit import fit_networks
+        from lepton_pipeline.model.networks.fit import network_steps
         from lepton_pipeline.model.networks.network import find_architecture
         from lepton_pipeline.model.networks.step import Rows
 
@@ -86,12 +93,8 @@ class TorchNetworks:
         if weights is not None:
             arrays.append(weights.astype(np.float32))
         rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
-        folds = plan.folds
-        if len(folds) == 1:
-            # Several networks share it.
-            usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
-            folds = folds * (training.networks or usual)
-        state, epochs = fit_networks(self.shape, self.task, resolved, rows, folds, on_epoch)
+        folds = self.folds(plan)
+        state, epochs = yield from network_steps(self.shape, self.task, resolved, rows, folds)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
         # Epochs of a network come in order, so the latest best one remains.
@@ -100,7 +103,7 @@ class TorchNetworks:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
-            state, _ = fit_networks(self.shape, self.task, longer, rows, everything, on_epoch)
+            state, _ = yield from network_steps(self.shape, self.task, longer, rows, everything)
             self._keep(state, len(folds))
         # The fields of an `Epoch` but the last, `best`.
         self.history = pd.DataFrame(
@@ -119,6 +122,13 @@ class TorchNetworks:
             source = inspect.getsourcefile(find_architecture(training.model))
             self.trained["code_sha256"] = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
         return scores
+
+    def folds(self, plan: Plan) -> list[Fold]:
+        """The fold of each network; several share a single one."""
+        if len(plan.folds) > 1:
+            return plan.folds
+        usual = defaults.networks_by_time(len(plan.everything)) if plan.refit else 1
+        return plan.folds * (self.training.networks or usual)
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Mean of the networks, float64 [n] or [n, outputs], for encoded rows with columns in any order.
@@ -200,8 +210,8 @@ class TorchNetworks:
             places[name] for names in of_all if all(name in places for name in names) for name in names
         )
 
-    def _keep(self, state: dict[str, Tensor], networks: int) -> None:
-        self._weights, self._network = {name: value.numpy() for name, value in state.items()}, None
+    def _keep(self, state: Weights, networks: int) -> None:
+        self._weights, self._network = state, None
         self.trained = {"networks": networks}
 
     def _score_held_out(self, features: pd.DataFrame, folds: list[Fold]) -> Floats:

@@ -9,7 +9,10 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,40 +24,55 @@ from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.system.device import reproducible
+from lepton_pipeline.system.workers import Call, Report, Steps
 from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 # Quantiles of more rows are the same to the eye.
 _ROWS_LOOKED_AT = 100_000
 
-State = dict[str, Tensor]
+State = dict[str, npt.NDArray[Any]]
 
 
-def fit_networks(
-    shape: Shape,
-    task: Task,
-    training: Training,
-    rows: Rows,
-    folds: Sequence[Fold],
-    on_epoch: Callable[[Epoch], None] | None = None,
-) -> tuple[State, list[Epoch]]:
+def network_steps(shape: Shape, task: Task, training: Training, rows: Rows, folds: Sequence[Fold]) -> Steps:
     """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
 
     On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
     and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
     CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
     """
-    groups = [folds] if rows.targets.is_cuda else [[fold] for fold in folds]
-    fitted = [
-        _fit_together(shape, task, training, rows, group, number, on_epoch)
+    card = rows.targets.is_cuda
+    groups = [folds] if card else [[fold] for fold in folds]
+    fitted = yield [
+        Call(_fit_group, (shape, task, training, rows, group, number), here=card)
         for number, group in enumerate(groups)
     ]
-    networks = [network.cpu() for network, _ in fitted]
-    state = stack_states(networks[0], [network.state_dict() for network in networks])
-    return state, [epoch for _, epochs in fitted for epoch in epochs]
+    own, (same, *_) = [parameters for parameters, _, _ in fitted], [buffers for _, buffers, _ in fitted]
+    state = {name: np.concatenate([each[name] for each in own]) for name in own[0]} | same
+    return state, [epoch for *_, epochs in fitted for epoch in epochs]
 
 
-def stack_states(network: Network, states: Sequence[State]) -> State:
+def _fit_group(
+    shape: Shape,
+    task: Task,
+    training: Training,
+    rows: Rows,
+    folds: Sequence[Fold],
+    first: int,
+    report: Report,
+) -> tuple[State, State, list[Epoch]]:
+    """Parameters and buffers of networks that are fitted together, and their epochs."""
+    network, epochs = _fit_together(shape, task, training, rows, folds, first, report)
+    arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+    names = {name for name, _ in network.named_parameters()}
+    return (
+        {name: array for name, array in arrays.items() if name in names},
+        {name: array for name, array in arrays.items() if name not in names},
+        epochs,
+    )
+
+
+def stack_states(network: Network, states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Put networks side by side; buffers are the same in all."""
     parameters = {name for name, _ in network.named_parameters()}
     return {
