@@ -292,7 +292,7 @@ def past(store: Path, tmp_path: Path) -> Any:
     mlflow.set_registry_uri(address)
     client = mlflow.MlflowClient(address, address)
     client.create_registered_model("shop")
-    return History(client, tmp_path, "shop")
+    return History(client, tmp_path, "shop", tmp_path / "mlruns")
 
 
 @pytest.fixture

@@ -17,19 +17,21 @@ class History:
 
     Attributes:
         client: of the store.
-        folder: of the store and its artefacts.
+        folder: for files of the test.
         name: of the model.
+        place: folder of the artefacts; None where the server chooses it.
     """
 
     client: Any
     folder: Path
     name: str
+    place: Path | None
 
     def run(self, job: str = "", status: str = "FINISHED", **tags: str) -> str:
         """A run with a report, of the training or another job of the vertical."""
         name = f"{self.name}_{job}" if job else self.name
         experiment = self.client.get_experiment_by_name(name)
-        place = (self.folder / "mlruns" / name).as_uri()
+        place = (self.place / name).as_uri() if self.place else None
         number = experiment.experiment_id if experiment else self.client.create_experiment(name, place)
         run_id = str(self.client.create_run(number, tags=tags).info.run_id)
         self.client.log_text(run_id, "r" * REPORT_BYTES, "report/report.html")
@@ -46,7 +48,8 @@ class History:
         file.write_text("w" * MODEL_BYTES)
         self.client.log_model_artifact(model.model_id, str(file))
         tags = {"gate.decision": decision}
-        made = self.client.create_model_version(self.name, f"models:/{model.model_id}", run_id, tags=tags)
+        source, number = f"models:/{model.model_id}", model.model_id
+        made = self.client.create_model_version(self.name, source, run_id, tags=tags, model_id=number)
         if decision == "promoted":
             move_champion(self.client, self.name, int(made.version), "gate", "it is better", run_id=run_id)
         return int(made.version)
@@ -66,5 +69,6 @@ class History:
 
     def size(self) -> int:
         """Bytes of all artefacts."""
-        files = (self.folder / "mlruns").rglob("*")
+        assert self.place is not None
+        files = self.place.rglob("*")
         return sum(path.stat().st_size for path in files if path.is_file() and path.name != "meta.yaml")

@@ -99,7 +99,7 @@ def grow(project):
     """A champion, and three refused versions after it."""
     # The model behind a version is looked up here.
     mlflow.set_tracking_uri(f"sqlite:///{project.path}/mlflow.db")
-    past = History(project.client(), project.path, "finance")
+    past = History(project.client(), project.path, "finance", project.path / "mlruns")
     if not past.client.search_registered_models("name = 'finance'"):
         past.client.create_registered_model("finance")
         past.version("promoted")
@@ -107,6 +107,32 @@ def grow(project):
         past.version()
     past.run("retraining", version="4", decision="due: max_age")
     return past
+
+
+STOPPED_AT_THE_SECOND_RUN = """
+import lepton_pipeline.registry.prune as prune
+remove, calls = prune.remove_folder, iter(range(9))
+
+def interrupted(address):
+    if next(calls) == 2:
+        raise KeyboardInterrupt
+    return remove(address)
+
+prune.remove_folder = interrupted
+"""
+
+
+def test_an_interrupted_pruning_says_what_went_and_is_finished_by_the_same_command(project):
+    past = grow(project)
+    command = ("champion", "prune", "finance", "--keep", "1")
+    stopped = project.run(*command, before=STOPPED_AT_THE_SECOND_RUN)
+    assert stopped.returncode == 130
+    assert "1 version and 1 run removed, 0.0 MB freed; 1 of 2 lines are left" in stopped.stdout
+    assert "finance: stopped; the same command removes the rest" in stopped.stderr
+    done = project.run(*command)
+    assert "finance: 0 versions and 1 run removed" in done.stdout
+    assert past.versions() == [1, 4]
+    assert past.runs() == {past.run_of(1), past.run_of(4)}
 
 
 def test_old_versions_are_shown_removed_and_listed_and_other_commands_go_on(project):

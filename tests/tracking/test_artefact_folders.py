@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lepton_pipeline.errors import StoreError
+from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.tracking import artefact_folders
-from lepton_pipeline.tracking.artefact_folders import folder_bytes, remove_folder
+from lepton_pipeline.tracking.artefact_folders import folder_bytes, remove_folder, require_removable
 
 
 def test_a_folder_here_is_measured_and_removed_with_its_own_folder(tmp_path):
@@ -33,6 +33,17 @@ def test_other_files_of_a_run_stay(tmp_path):
     (tmp_path / "run/notes").write_text("x")
     remove_folder(str(tmp_path / "run/artifacts"))
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["notes"]
+
+
+def test_a_folder_that_this_user_may_not_remove_is_told_before(tmp_path, monkeypatch):
+    mine, gone, foreign = (tmp_path / name / "artifacts" for name in ("mine", "gone", "foreign"))
+    for folder in (mine, foreign):
+        folder.mkdir(parents=True)
+    # Root may write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: "foreign" not in str(path))
+    require_removable([mine.as_uri(), gone.as_uri(), "s3://bucket/artifacts"])
+    with pytest.raises(ConfigurationError, match="foreign"):
+        require_removable([mine.as_uri(), foreign.as_uri()])
 
 
 class Listed:

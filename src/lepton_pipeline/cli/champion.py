@@ -145,8 +145,9 @@ def prune(vertical: str, keep: int, older_than: str | None, dry_run: bool, env: 
     from lepton_pipeline.project.pins import pinned_versions
     from lepton_pipeline.registry.prune_plan import Rule
 
-    rule = Rule(keep, _age(older_than), pinned_versions(base_folder().parent, vertical))
+    age = _age(older_than)
     client = _client(env, vertical, "load" if dry_run else "write")
+    rule = Rule(keep, age, pinned_versions(base_folder().parent, vertical))
     if dry_run:
         _print_plan(client, vertical, rule)
         return

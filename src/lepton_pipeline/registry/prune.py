@@ -16,7 +16,7 @@ from lepton_pipeline.registry.prune_plan import PRUNED, Plan, Remainder
 from lepton_pipeline.registry.versions import name_filter
 from lepton_pipeline.system.permissions import user_name
 from lepton_pipeline.system.records import from_plain
-from lepton_pipeline.tracking.artefact_folders import folder_bytes, remove_folder
+from lepton_pipeline.tracking.artefact_folders import folder_bytes, remove_folder, require_removable
 
 EVENT = "prune.event."
 _TEXT_CHARACTERS = 500
@@ -52,8 +52,10 @@ def prune(client: Any, plan: Plan) -> Iterator[Removed]:
     """Remove what a plan names, one run after the other, and record it; yields what went.
 
     The caller holds the locks of the vertical. A version goes before its files, and its run last and with a tag
-    from the beginning, so that after an interruption the next plan names what is left.
+    from the beginning, so that after an interruption the next plan names what is left. Raises ConfigurationError,
+    before anything is removed, if this user may not.
     """
+    require_removable(folder for item in plan.remove for folder in item.folders)
     done: list[Removed] = []
     try:
         for item in plan.remove:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lepton_pipeline.errors import StoreError
 from lepton_pipeline.system.credentials import masked
+from lepton_pipeline.system.permissions import require_writable
 from lepton_pipeline.tracking.local_store import as_path
 
 
@@ -23,6 +25,11 @@ def folder_bytes(address: str) -> int:
             with suppress(FileNotFoundError):
                 found += Path(folder, name).lstat().st_size
     return found
+
+
+def require_removable(addresses: Iterable[str]) -> None:
+    """Raise ConfigurationError if this user cannot remove a folder that lies on this machine."""
+    require_writable(path for each in addresses if (path := as_path(each)) is not None and path.is_dir())
 
 
 def remove_folder(address: str) -> int:
