@@ -106,6 +106,15 @@ def test_runs_without_a_version_go_if_they_began_before_the_latest_versions(past
     assert late in past.runs()
 
 
+def test_a_version_whose_run_decided_on_a_kept_one_is_kept_and_so_on(past):
+    for _ in range(4):
+        past.version()
+    past.version("promoted")
+    past.client.set_model_version_tag("shop", "5", "gate.run_id", past.run_of(3))
+    past.client.set_model_version_tag("shop", "3", "gate.run_id", past.run_of(1))
+    assert going(past, Rule(1)) == [2, 4]
+
+
 def test_what_is_younger_than_asked_for_stays(past):
     past.run(status="FAILED")
     for _ in range(3):

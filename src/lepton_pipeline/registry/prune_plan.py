@@ -69,6 +69,9 @@ class _Found:
     elsewhere: list[Any]  # versions of all other models
     held: set[str] = field(default_factory=set)  # runs to keep
 
+    def is_held(self, number: int) -> bool:
+        return self.versions[number].run_id in self.held
+
     def run_of(self, number: int) -> Any:
         return self.runs.get(self.versions[number].run_id)
 
@@ -82,10 +85,12 @@ def plan_pruning(client: Any, name: str, rule: Rule) -> Plan:
     """
     found = _read(client, name)
     kept = _kept_versions(client, name, rule, found)
-    found.held |= _referred(client, name, [found.versions[number] for number in kept], found)
-    for number, version in found.versions.items():
-        if version.run_id in found.held:
-            kept.setdefault(number, _REFERRED)
+    more: list[int] | None = None
+    # A version that is kept for its run may refer to another one.
+    while more is None or more:
+        found.held |= _referred(client, name, [found.versions[number] for number in kept], found)
+        more = [number for number in found.versions if number not in kept and found.is_held(number)]
+        kept |= dict.fromkeys(more, _REFERRED)
     by_reason: dict[str, list[int]] = {}
     for number in sorted(kept):
         by_reason.setdefault(kept[number], []).append(number)
