@@ -280,6 +280,22 @@ def shop(_shop: Any) -> Any:
 
 
 @pytest.fixture
+def past(store: Path, tmp_path: Path) -> Any:
+    """A model `shop` without a version, in a store of its own."""
+    import mlflow
+    from small_history import History
+
+    shutil.copy(store, tmp_path / "mlflow.db")
+    address = f"sqlite:///{tmp_path}/mlflow.db"
+    # Copies of versions are resolved there.
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
+    client = mlflow.MlflowClient(address, address)
+    client.create_registered_model("shop")
+    return History(client, tmp_path, "shop", tmp_path / "mlruns")
+
+
+@pytest.fixture
 def project(tmp_path: Path, store: Path) -> Project:
     """A fresh project that has an empty MLflow store."""
     made = make_project(tmp_path / "project")

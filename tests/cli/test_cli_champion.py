@@ -5,8 +5,10 @@ from __future__ import annotations
 import mlflow
 import pytest
 from click.testing import CliRunner
+from small_history import History
 
 from lepton_pipeline.cli.champion import champion
+from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 
 
 @pytest.fixture
@@ -81,9 +83,94 @@ def test_what_cannot_be_done_is_one_message_and_exit_code_2(trained):
         (["rollback", "finance"], "Missing option '--reason'"),
         (["rollback", "finance", "--to", "two", "--reason", "x"], "'two' is not a valid integer"),
         (["diff", "finance", "1"], "Missing argument 'B'"),
+        (["prune", "finance"], "Missing option '--keep'"),
+        (["prune", "finance", "--keep", "0"], "0 is not in the range x>=1"),
+        (["prune", "finance", "--keep", "1", "--older-than", "soon"], "--older-than: 'soon' is no duration"),
+        (["prune", "finance", "--keep", "1", "--older-than", "99999999999999d"], "reaches too far back"),
     ],
 )
 def test_wrong_usage_is_said_before_anything_is_touched(arguments, message):
     done = CliRunner().invoke(champion, arguments)
     assert done.exit_code == 2
     assert message in done.output
+
+
+def grow(project):
+    """A champion, and three refused versions after it."""
+    # The model behind a version is looked up here.
+    mlflow.set_tracking_uri(f"sqlite:///{project.path}/mlflow.db")
+    past = History(project.client(), project.path, "finance", project.path / "mlruns")
+    if not past.client.search_registered_models("name = 'finance'"):
+        past.client.create_registered_model("finance")
+        past.version("promoted")
+    for _ in range(3):
+        past.version()
+    past.run("retraining", version="4", decision="due: max_age")
+    return past
+
+
+STOPPED_AT_THE_SECOND_RUN = """
+import lepton_pipeline.registry.prune as prune
+remove, calls = prune.remove_folder, iter(range(9))
+
+def interrupted(address):
+    if next(calls) == 2:
+        raise KeyboardInterrupt
+    return remove(address)
+
+prune.remove_folder = interrupted
+"""
+
+
+def test_an_interrupted_pruning_says_what_went_and_is_finished_by_the_same_command(project):
+    past = grow(project)
+    command = ("champion", "prune", "finance", "--keep", "1")
+    stopped = project.run(*command, before=STOPPED_AT_THE_SECOND_RUN)
+    assert stopped.returncode == 130
+    assert "1 version and 1 run removed, 0.0 MB freed; 1 of 2 lines are left" in stopped.stdout
+    assert "finance: stopped; the same command removes the rest" in stopped.stderr
+    done = project.run(*command)
+    assert "finance: 0 versions and 1 run removed" in done.stdout
+    assert past.versions() == [1, 4]
+    assert past.runs() == {past.run_of(1), past.run_of(4)}
+
+
+def test_old_versions_are_shown_removed_and_listed_and_other_commands_go_on(project):
+    past = grow(project)
+    shown = project.run("champion", "prune", "finance", "--keep", "1", "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert "finance: 2 versions and 2 runs would go" in shown.stdout
+    assert past.versions() == [1, 2, 3, 4]
+    project.declare("finance", lambda declared: declared.update(scoring={"version": 2}))
+    with JobLock(project.path / JOB_LOCKS, "finance_scoring", "kedro run"):
+        busy = project.run("champion", "prune", "finance", "--keep", "1")
+    assert busy.returncode == 1
+    assert "error: finance_scoring: another process is at work on it (kedro run, process" in busy.stderr
+    assert past.versions() == [1, 2, 3, 4]
+    done = project.run("champion", "prune", "finance", "--keep", "1")
+    assert done.returncode == 0, done.stderr
+    assert "finance: 1 version and 1 run removed, 0.0 MB freed" in done.stdout
+    assert "declared as scoring.version" in done.stdout
+    assert past.versions() == [1, 2, 4]
+    said = {}
+    for command in ("compare finance", "retrain-log finance", "status", "champion list", "champion verify"):
+        one = project.run(*command.split())
+        assert one.returncode == 0, one.stderr
+        said[command] = one.stdout
+    assert "version 4" in said["retrain-log finance"]
+    assert "version 1" in said["status"]
+    assert "versions 3, 1 run, 0.0 MB (--keep 1)" in said["champion list"]
+    assert "version 3" not in said["champion verify"]
+
+
+@pytest.mark.exhaustive
+def test_what_a_pruning_leaves_is_whole_and_can_be_made_again(two_versions):
+    run_id = two_versions.client().get_model_version("finance", "1").run_id
+    grow(two_versions)
+    pruned = two_versions.run("champion", "prune", "finance", "--keep", "1")
+    assert pruned.returncode == 0, pruned.stderr
+    verified = two_versions.run("champion", "verify", "finance")
+    assert "finance: version 1: whole" in verified.stdout.splitlines()
+    assert two_versions.run("reproduce", run_id).returncode == 0
+    gone = two_versions.run("champion", "rollback", "finance", "--to", "3", "--reason", "x")
+    assert "finance has no version 3; there are" in gone.stderr

@@ -12,7 +12,7 @@ COMMANDS = {
     "adopt": ("project:adopt", "Let a copied project use its own runs and models."),
     "alerts": ("project:alerts", "Test alert channels."),
     "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
-    "champion": ("champion:champion", "Show, replace, compare and verify champions."),
+    "champion": ("champion:champion", "Show, replace, compare and verify champions; remove old versions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
     "ipython": ("project:ipython", "Open IPython with the project's catalog and session."),
     "jupyter": (

@@ -27,7 +27,7 @@ def flags(train, other, monitoring=MONITORING):
 
 @pytest.mark.parametrize(("rows", "new"), [(1000, 300), (400, 400), (2000, 60)])
 def test_false_alarms_are_no_more_frequent_than_declared(rows, new, exhaustive):
-    tables = 1000 if exhaustive else 20
+    tables = 400 if exhaustive else 20
     alarms = flagged = 0
     for seed in range(tables):
         columns = flags(draw(rows, 2 * seed), draw(new, 2 * seed + 1)).values()

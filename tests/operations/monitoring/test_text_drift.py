@@ -38,7 +38,7 @@ def encoder_of(texts: pd.Series) -> Encoder:
 
 @pytest.mark.parametrize(("rows", "new"), [(1000, 300), (400, 400), (1500, 60)])
 def test_false_alarms_are_no_more_frequent_than_declared(rows, new, exhaustive):
-    tables = 300 if exhaustive else 12
+    tables = 120 if exhaustive else 12
     monitored, evaluated, indices = 0, 0, []
     for seed in range(tables):
         texts, others = draw_texts(rows, 2 * seed), draw_texts(new, 2 * seed + 1)
