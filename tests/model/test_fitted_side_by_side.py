@@ -55,5 +55,18 @@ def test_the_bound_is_the_documented_one():
     assert f"networks together have fewer than {module._FEW_ROWS:,} rows" in text
 
 
-def test_jobs_are_no_part_of_what_is_recorded():
-    assert Training(jobs=4).model_dump() == Training().model_dump()
+def test_jobs_are_no_part_of_a_model(tmp_path):
+    encoded, split = make_rows(ROWS)
+    files = []
+    for jobs in (1, 2):
+        model, _, _ = train_model(encoded, split, BINARY, Training(**SMALL, jobs=jobs))
+        model.save(tmp_path / str(jobs))
+        files.append(
+            {
+                path.name: path.read_bytes()
+                for path in sorted((tmp_path / str(jobs)).rglob("*"))
+                if path.is_file()
+            }
+        )
+    assert files[0] == files[1]
+    assert Training().model_dump().keys() == Training(jobs=1).model_dump().keys() - {"jobs"}

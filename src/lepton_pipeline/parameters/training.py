@@ -74,11 +74,10 @@ class Training(Declaration):
     cuda_graph: bool = Field(True, description="capture the training step on a CUDA card and replay it")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a CUDA card if there is one")
     threads: int = Field(1, ge=1, description="CPU threads of torch and of boosting")
-    # No part of what is recorded: results do not depend on it.
     jobs: int | None = Field(
         None,
         ge=1,
-        exclude=True,
+        exclude_if=lambda jobs: jobs is None,
         description="processes that fit folds and networks; None: by cores, memory and rows; no result depends on it",
     )
     seed: int = Field(7, ge=0, description="seed of weights, batches, boosting and baselines")

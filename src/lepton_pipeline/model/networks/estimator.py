@@ -152,7 +152,8 @@ class TorchNetworks:
             "shape": asdict(self._fitted()),
             "numeric": self.numeric,
             "categorical": self.categorical,
-            "training": self.training.model_dump(),
+            # No result depends on how many processes there were.
+            "training": self.training.model_dump(exclude={"jobs"}),
             "trained": self.trained,
             "weights_sha256": self.weights_sha256,
             "history": self.history.to_dict("list"),
