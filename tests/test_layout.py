@@ -19,7 +19,7 @@ LINES = (
     "operations runs",
     "reporting",
     "registry serving",
-    "scoring evaluation",
+    "scoring evaluation export",
     "model",
     "features verticals recommendation datasets project",
     "tasks",

@@ -14,6 +14,7 @@ COMMANDS = {
     "backfill": ("backfill:backfill", "Replay the retraining policy of VERTICAL on past dates."),
     "champion": ("champion:champion", "Show, replace, compare and verify champions; remove old versions."),
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL, the best first."),
+    "export": ("export:export", "Write a model of VERTICAL as an ONNX file."),
     "ipython": ("project:ipython", "Open IPython with the project's catalog and session."),
     "jupyter": (
         "kedro.framework.cli.jupyter:jupyter",

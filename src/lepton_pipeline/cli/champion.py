@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click import IntRange, option
-from kedro.framework.project import pipelines, settings
 
 from lepton_pipeline.cli.errors import end_stopped
-from lepton_pipeline.cli.options import base_folder, in_project, project_folder, tracking
+from lepton_pipeline.cli.options import base_folder, held_rows, in_project, project_folder, tracking
 from lepton_pipeline.errors import BusyError, ConfigurationError, DataError
 from lepton_pipeline.system.readable import say
 from lepton_pipeline.system.signals import unwinding
 
 if TYPE_CHECKING:
-    from lepton_pipeline.registry.diff import HeldRows
     from lepton_pipeline.registry.prune import Removed
     from lepton_pipeline.registry.prune_plan import Rule
     from lepton_pipeline.tracking.runs import Access
@@ -99,7 +97,7 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
     from lepton_pipeline.terminal.champions import print_diff
 
     client = _client(env, vertical)
-    print_diff(compare_versions(client, vertical, a, b, _held_rows(vertical, env)))
+    print_diff(compare_versions(client, vertical, a, b, held_rows(vertical, env)))
 
 
 @champion.command()
@@ -232,20 +230,3 @@ def _client(env: str | None, vertical: str | None, access: Access = "load") -> A
     if vertical:
         require_model(client, vertical)
     return client
-
-
-def _held_rows(vertical: str, env: str | None) -> HeldRows | None:
-    from lepton_pipeline.project.declaration import read_vertical
-    from lepton_pipeline.registry.diff import HeldRows
-
-    if vertical not in pipelines:
-        return None
-    pipelines.set_requested([vertical])
-    session = settings.SESSION_CLASS.create(project_folder(), env=env)
-    with session:
-        context = session.load_context()
-        datasets = [context.catalog.get(f"{vertical}.{name}") for name in ("feature_table", "split")]
-        if not all(dataset is not None and dataset.exists() for dataset in datasets):
-            return None
-        table, split = (dataset.load() for dataset in datasets)
-        return HeldRows(table, split, read_vertical(vertical, context.params[vertical]))

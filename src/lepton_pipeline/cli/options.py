@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
-from kedro.framework.project import settings
+from kedro.framework.project import pipelines, settings
 from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import report_error
 from lepton_pipeline.system.readable import readable_output, shown
 
 if TYPE_CHECKING:
+    from lepton_pipeline.registry.diff import HeldRows
     from lepton_pipeline.tracking.runs import Tracking
 
 debug_option = click.option("--debug", is_flag=True, help="Show the traceback of an error, too.")
@@ -97,3 +98,21 @@ def require_vertical(name: str) -> None:
     from lepton_pipeline.project import declaration
 
     declaration.require_vertical(base_folder(), name)
+
+
+def held_rows(vertical: str, env: str | None) -> HeldRows | None:
+    """The table of features of a vertical, its split and its declaration; None if they are not on disk."""
+    from lepton_pipeline.project.declaration import read_vertical
+    from lepton_pipeline.registry.diff import HeldRows
+
+    if vertical not in pipelines:
+        return None
+    pipelines.set_requested([vertical])
+    session = settings.SESSION_CLASS.create(project_folder(), env=env)
+    with session:
+        context = session.load_context()
+        datasets = [context.catalog.get(f"{vertical}.{name}") for name in ("feature_table", "split")]
+        if not all(dataset is not None and dataset.exists() for dataset in datasets):
+            return None
+        table, split = (dataset.load() for dataset in datasets)
+        return HeldRows(table, split, read_vertical(vertical, context.params[vertical]))

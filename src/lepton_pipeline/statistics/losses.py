@@ -10,14 +10,14 @@ Floats = npt.NDArray[np.float64]
 # Log losses clip probabilities to the resolution of float64, everywhere.
 SMALLEST = float(np.finfo(np.float64).eps)
 # Logits, which are inputs of a fit, clip them here.
-_EDGE = 1e-7
+EDGE = 1e-7
 # Of a temperature: a steeper or flatter fit is one of few or separated rows.
 _FLATTEST, _STEEPEST = 0.05, 5.0
 
 
 def to_logits(probabilities: Floats) -> Floats:
     """Logits [n] of probabilities [n], finite also for 0 and 1."""
-    clipped = np.clip(probabilities, _EDGE, 1 - _EDGE)
+    clipped = np.clip(probabilities, EDGE, 1 - EDGE)
     logits: Floats = np.log(clipped) - np.log1p(-clipped)
     return logits
 

@@ -236,7 +236,7 @@ class Multiclass(Task):
         }
 
     @cached_property
-    def _matrix(self) -> Floats:
+    def cost_matrix(self) -> Floats:
         """Cost of each class, by the class decided on, [K, K]."""
         costs = self.costs or ClassCosts.model_validate({})
         matrix = np.full((self.outputs, self.outputs), costs.wrong)
@@ -248,7 +248,9 @@ class Multiclass(Task):
 
     def _refuse_dear_classes(self) -> None:
         """Where a wrong class costs less than the right one, decisions would avoid the right one."""
-        for name, costs, right in zip(self.classes, self._matrix, self._matrix.diagonal(), strict=True):
+        for name, costs, right in zip(
+            self.classes, self.cost_matrix, self.cost_matrix.diagonal(), strict=True
+        ):
             wrong = self.classes[int(costs.argmin())]
             if costs.min() < right:
                 raise ConfigurationError(
@@ -260,7 +262,7 @@ class Multiclass(Task):
     def _expected(self, scores: Floats) -> Floats:
         """Expected cost of deciding on each class, [n, K]."""
         # A row's bits do not depend on other rows, as those of a matrix product might.
-        expected: Floats = np.einsum("nk,kd->nd", scores, self._matrix)
+        expected: Floats = np.einsum("nk,kd->nd", scores, self.cost_matrix)
         return expected
 
     def decide(self, scores: Floats) -> Array:
@@ -312,7 +314,7 @@ class Multiclass(Task):
     def _of(self, labels: Array, decided: Array) -> Floats:
         """Cost of each row that is decided on, [n]."""
         costs = self.costs or ClassCosts.model_validate({})
-        found: Floats = np.where(labels == NO_LABEL, costs.stranger, self._matrix[labels, decided])
+        found: Floats = np.where(labels == NO_LABEL, costs.stranger, self.cost_matrix[labels, decided])
         return found
 
     def handed_over(self, scores: Floats) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median_high
@@ -141,6 +141,11 @@ class TorchNetworks:
         return mean
 
     @property
+    def weights(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Parameters and buffers of the torch module by name, those of all networks; parameters networks first."""
+        return self._weights
+
+    @property
     def weights_sha256(self) -> str:
         """Hash of all weights, see `hash_arrays`."""
         return hash_arrays(self._weights)
@@ -149,7 +154,7 @@ class TorchNetworks:
         """Write `weights.safetensors`, and `networks.json` with the rest."""
         description = {
             "format": FORMAT,
-            "shape": asdict(self._fitted()),
+            "shape": asdict(self.fitted_shape),
             "numeric": self.numeric,
             "categorical": self.categorical,
             # No result depends on how many processes there were.
@@ -236,7 +241,9 @@ class TorchNetworks:
         with cpu_threads(self.training.threads):
             return np.asarray(combine_blocks(network, numeric, codes, self.task.combine))
 
-    def _fitted(self) -> Shape:
+    @property
+    def fitted_shape(self) -> Shape:
+        """Shape of every network; DataError before they are fitted."""
         if self.shape is None:
             raise DataError("the networks have no weights yet; call fit or load first.")
         return self.shape
@@ -247,7 +254,7 @@ class TorchNetworks:
 
         from lepton_pipeline.model.networks.network import find_architecture
 
-        shape = self._fitted()
+        shape = self.fitted_shape
         count = len(range(self.trained["networks"])[chosen])
         with torch.random.fork_rng(devices=[]):
             network = find_architecture(self.training.model)(shape, count)
@@ -269,5 +276,5 @@ class TorchNetworks:
         # Row-major, whatever the frame's layout: BLAS chooses its kernel by it.
         numeric = np.array(features[self.numeric], dtype=np.float32, order="C")
         codes = np.array(features[self.categorical], dtype=np.int32, order="C")
-        levels = np.array(self._fitted().category_levels, dtype=np.int32)
+        levels = np.array(self.fitted_shape.category_levels, dtype=np.int32)
         return numeric, np.where(codes < levels, codes, np.int32(UNSEEN))
