@@ -34,6 +34,12 @@ def ignore_sigterm() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def leave_to_parent() -> None:
+    """Ignore signals that reach a whole group of processes: the parent answers them, and ends this one."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+
+
 def stop_on_signals(stop: Callable[[], None]) -> None:
     """Call `stop` at the first SIGTERM or SIGINT; a second one ends the process at once."""
 

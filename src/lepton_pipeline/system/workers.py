@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.system.signals import leave_to_parent
 
 Report = Callable[[Any], None]
 _START = (
@@ -154,9 +154,7 @@ def available_memory() -> int:
 
 def serve(descriptor: int) -> None:
     """Be a worker: run calls that come through a socket until it is closed."""
-    # A signal to the group is the parent's to answer: it ends its workers.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
+    leave_to_parent()
     with Connection(descriptor) as connection, suppress(EOFError, OSError):
         while True:
             call: Call = pickle.loads(connection.recv_bytes())  # noqa: S301  # from the parent
