@@ -53,18 +53,20 @@ class Fit:
 
 
 def _lepton(rows: Rows, seed: int) -> Predictions:
-    predicted = predict(rows.encoded, rows.split, rows.target, Training(seed=seed, threads=1, device="cpu"))
+    predicted = predict(
+        rows.encoded, rows.split, rows.target, Training(seed=seed, threads=1, jobs=1, device="cpu")
+    )
     return {name: predicted[part] for name, part in zip(LEPTON, ("model", "network"), strict=True)}
 
 
 def _mlp(rows: Rows, seed: int) -> Predictions:
-    training = Training(model="mlp", seed=seed, threads=1, device="cpu")
+    training = Training(model="mlp", seed=seed, threads=1, jobs=1, device="cpu")
     return {MLP: predict(rows.encoded, rows.split, rows.target, training)["model"]}
 
 
 def _baselines(rows: Rows, seed: int) -> Predictions:
     # Without boosting in the model, it is fitted as a baseline.
-    training = Training(seed=seed, threads=1, boosting=False)
+    training = Training(seed=seed, threads=1, jobs=1, boosting=False)
     predicted = predict_baselines(rows.encoded, rows.split, rows.target, training)
     columns = ("logistic_regression", "hist_gradient_boosting")
     return {name: predicted[column] for name, column in zip(BASELINES, columns, strict=True)}

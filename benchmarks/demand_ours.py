@@ -55,7 +55,9 @@ def forecast_at(sales: pd.DataFrame, vertical: Vertical, origin: str) -> tuple[p
     encoder, encoded = encode_rows(
         rows, split, target, dataset, report, vertical.leaks, vertical.features, vertical.training
     )
-    model, _, _ = train_model(encoded, split, target, vertical.training)
+    # Opponents have one thread, too.
+    training = vertical.training.model_copy(update={"jobs": 1})
+    model, _, _ = train_model(encoded, split, target, training)
     scores = model.predict(encoder.transform(upcoming), upcoming["scale"].to_numpy())
     quantiles = pd.DataFrame(cast(Forecast, model.task).ordered(scores), columns=list(QUANTILES))
     keys = upcoming[["product", "ahead"]].assign(origin=origin)

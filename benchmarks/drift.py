@@ -85,7 +85,7 @@ def measure(kind: str, rows: int, seed: int) -> dict[str, Any]:
     made, dataset = make(kind, rows, seed), Dataset(target="y", positive=1, time="t", categorical=["g"])
     split = split_rows(made, Target(Binary()), dataset, Split(strategy="time"))
     encoded = Encoder.fit(made[split["part"] == "train"], dataset).transform(made)
-    training = Training(seed=seed, threads=1, device="cpu", networks=2)
+    training = Training(seed=seed, threads=1, jobs=1, device="cpu", networks=2)
     model, _, held_out = train_model(encoded, split, Target(Binary()), training)
     test = split["part"] == "test"
     return judge(

@@ -95,7 +95,7 @@ def rank(purchases: pd.DataFrame, purpose: str, python: str | None, threads: int
     note("candidates and features of all cuts")
     sizes = pairs.groupby(CUT).size() / len(pairs)
     split = Split(strategy="time", test=float(sizes.iloc[-1]), validation=float(sizes.iloc[-2]))
-    training, evaluation, leaks = Training(threads=threads), Evaluation(), Leaks(on_leak="warn")
+    training, evaluation, leaks = Training(threads=threads, jobs=1), Evaluation(), Leaks(on_leak="warn")
     target = find_target(pairs, DATASET, training, evaluation)
     parts = split_rows(pairs, target, DATASET, split)
     report = check_features(pairs, parts, target, DATASET, leaks, Features())

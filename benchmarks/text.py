@@ -220,7 +220,7 @@ def run_table(name: str, table: TextTable, sources: Sources, text: Text | None) 
             started = _cpu()
             rows = Rows.make(made, vertical, seed)
             found = predict(
-                rows.encoded, rows.split, rows.target, Training(seed=seed, threads=1, device="cpu")
+                rows.encoded, rows.split, rows.target, Training(seed=seed, threads=1, jobs=1, device="cpu")
             )
             predicted[ours], seconds[ours] = found["model"], _cpu() - started
         encoder = None
