@@ -65,3 +65,9 @@ def test_dictionaries_of_anything_become_fewer():
         sum(ast.unparse(tree).count("dict[str, Any]") for tree in trees().values())
         <= MOST_DICTIONARIES_OF_ANYTHING
     )
+
+
+def test_no_two_test_modules_share_a_name() -> None:
+    """Pytest imports them by their name alone, so the second one would be the first."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
