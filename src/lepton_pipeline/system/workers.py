@@ -1,7 +1,8 @@
 """Calls side by side in processes, with the results of one process.
 
 A worker is a new interpreter, no fork: threads of numerical libraries do not survive that. It ends with its parent,
-however that ends, since then the socket between them is closed.
+however that ends, since then the socket between them is closed. What goes through it is pickled, as `multiprocessing`
+does: it comes from the run's own code, and nothing of it is ever a file.
 """
 
 from __future__ import annotations

@@ -6,13 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lepton_pipeline.data.reading import IngestionRecord
-from lepton_pipeline.operations.monitoring.findings import (
-    MonitoringResult,
-    drift_text,
-    index_text,
-    offers_text,
-    quality_text,
-)
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
+from lepton_pipeline.operations.monitoring.summary import drift_text, index_text, offers_text, quality_text
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.console import print_facts

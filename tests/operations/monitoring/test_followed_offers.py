@@ -6,9 +6,10 @@ import pytest
 from other_tasks import CLASSES, draw, make_champion
 from shop_interactions import DATASET, declared, shop, visits
 
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult, offers_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.offers import follow_offers, with_offers
 from lepton_pipeline.operations.monitoring.page import render_page
+from lepton_pipeline.operations.monitoring.summary import offers_text
 from lepton_pipeline.parameters import About, Gate
 from lepton_pipeline.recommendation.interactions import read_interactions
 from lepton_pipeline.system.records import from_json, to_json

@@ -11,10 +11,11 @@ import pytest
 from other_tasks import CLASSES, NUMBER, ROWS, draw, make_champion
 
 from lepton_pipeline.errors import ConfigurationError
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult, index_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.index import take_index
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Categories, Reference
+from lepton_pipeline.operations.monitoring.summary import index_text
 from lepton_pipeline.operations.retraining.state import Champion, read_monitoring
 from lepton_pipeline.parameters import About, Dataset, Gate, Monitoring
 from lepton_pipeline.statistics.prediction_powered import Judged

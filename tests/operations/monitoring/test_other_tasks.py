@@ -13,9 +13,10 @@ from other_tasks import CLASSES, NUMBER, ROWS, draw, make_champion
 from sklearn.metrics import log_loss, root_mean_squared_error
 
 from lepton_pipeline.errors import DataError
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult, quality_text
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
 from lepton_pipeline.operations.monitoring.page import render_page
+from lepton_pipeline.operations.monitoring.summary import quality_text
 from lepton_pipeline.parameters import About, Dataset, Gate
 from lepton_pipeline.reporting.report.formats import metric_name
 from lepton_pipeline.system.records import from_json, to_plain

@@ -12,12 +12,8 @@ import pandas as pd
 from lepton_pipeline.data.as_of import label_known, moment
 from lepton_pipeline.data.training_rows import as_text
 from lepton_pipeline.evaluation.decision import PROMOTED, REFUSED
-from lepton_pipeline.operations.monitoring.findings import (
-    MetricEstimate,
-    MonitoringResult,
-    Window,
-    index_text,
-)
+from lepton_pipeline.operations.monitoring.findings import MetricEstimate, MonitoringResult, Window
+from lepton_pipeline.operations.monitoring.summary import index_text
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.durations import before
 from lepton_pipeline.parameters.jobs import RETRAINING, Job, is_partial

@@ -13,12 +13,8 @@ from urllib.parse import quote
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import verdict
 from lepton_pipeline.operations.alerts.notify import without_examples
-from lepton_pipeline.operations.monitoring.findings import (
-    MonitoringResult,
-    drift_text,
-    index_text,
-    quality_text,
-)
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult
+from lepton_pipeline.operations.monitoring.summary import drift_text, index_text, quality_text
 from lepton_pipeline.operations.retraining import state as retraining
 from lepton_pipeline.operations.schedule.policies import Policies
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, line_of, next_start, read_records
