@@ -54,7 +54,7 @@ def _inner(annotation: Any, suffix: str = "") -> Iterator[tuple[type[BaseModel],
     """Models in a type, with what stands behind a key to reach them: `[]` in a list, `.<name>` in a mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation, suffix
-    held = {list: "[]", tuple: "[]", dict: ".<name>"}.get(get_origin(annotation), "")  # type: ignore[call-overload]
+    held = {list: "[]", tuple: "[]", dict: ".<name>"}.get(get_origin(annotation), "")
     for argument in get_args(annotation):
         yield from _inner(argument, suffix + held)
 
