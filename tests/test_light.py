@@ -87,3 +87,12 @@ def test_the_line_of_a_command_is_the_first_of_its_own_help(name):
     stub = cli.commands[name]
     assert stub.short_help == stub.load().help.partition("\n\n")[0]
     assert stub.load().name == name
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_first_lines_of_help_fit_beside_the_names(name):
+    stub = cli.commands[name]
+    # Kedro's own have its words.
+    parts = {} if "kedro." in stub._target else getattr(stub.load(), "commands", {})
+    lines = {name: stub.short_help} | {part: each.help.partition("\n\n")[0] for part, each in parts.items()}
+    assert {part: line for part, line in lines.items() if len(line) >= 45 or "\n" in line} == {}

@@ -43,7 +43,7 @@ _PAGES = {
 def backfill(
     vertical: str, since: str, until: str, every: str, params: dict[str, Any], env: str | None, debug: bool
 ) -> None:
-    """Replay the retraining policy of VERTICAL on past dates.
+    """Replay the retraining policy on past dates.
 
     At each date the retraining job decides, trains and asks the gate, with the rows and labels known then;
     its models are evaluated on later rows. It uses its own store: registered models, champions and results of

@@ -25,14 +25,14 @@ _reason = option("--reason", required=True, help="Why the champion changes; kept
 
 @click.group()
 def champion() -> None:
-    """Show, replace, compare and verify champions; remove old versions."""
+    """Show, replace, verify and prune versions."""
 
 
 @champion.command(name="list")
 @click.argument("vertical", required=False)
 @in_project
 def list_champions(vertical: str | None, env: str | None) -> None:
-    """List the champions of VERTICAL, or of all, and why they changed."""
+    """List champions and why they changed."""
     from lepton_pipeline.project.declaration import find_verticals
     from lepton_pipeline.registry.champion import history
     from lepton_pipeline.registry.prune import read_prunings
@@ -54,7 +54,7 @@ def list_champions(vertical: str | None, env: str | None) -> None:
 @_reason
 @in_project
 def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> None:
-    """Make an earlier champion of VERTICAL the champion again."""
+    """Bring an earlier champion back."""
     from lepton_pipeline.registry.champion import roll_back
 
     client = _client(env, vertical)
@@ -70,7 +70,7 @@ def rollback(vertical: str, to: int | None, reason: str, env: str | None) -> Non
 @_reason
 @in_project
 def promote(vertical: str, version: int, force: bool, reason: str, env: str | None) -> None:
-    """Make VERSION the champion of VERTICAL, bypassing the gate."""
+    """Make VERSION the champion, past the gate."""
     from lepton_pipeline.registry.champion import promote as promote_version
 
     if not force:
@@ -88,7 +88,7 @@ def promote(vertical: str, version: int, force: bool, reason: str, env: str | No
 @click.argument("b")
 @in_project
 def diff(vertical: str, a: str, b: str, env: str | None) -> None:
-    """Compare data, parameters and metrics of two versions.
+    """Compare two versions of VERTICAL.
 
     A and B are each a number or an alias. Both are scored on the test rows on disk that neither has learnt
     from.
@@ -104,7 +104,7 @@ def diff(vertical: str, a: str, b: str, env: str | None) -> None:
 @click.argument("vertical", required=False)
 @in_project
 def verify(vertical: str | None, env: str | None) -> None:
-    """Compare the files of every version with what was registered.
+    """Hold files of versions to their hashes.
 
     Of VERTICAL, or of all. None of the files is run.
     """
@@ -134,7 +134,7 @@ def verify(vertical: str | None, env: str | None) -> None:
 @option("--dry-run", is_flag=True, help="Print what would be removed; nothing is changed.")
 @in_project
 def prune(vertical: str, keep: int, older_than: str | None, dry_run: bool, env: str | None) -> None:
-    """Remove old versions of VERTICAL and the files of their runs.
+    """Remove old versions and their files.
 
     Champions of all times stay, and what an alias, `scoring.version`, a job or an open run refers to. Files are
     gone for good. The same command finishes an interrupted one. Exit codes: 0 done, 2 bad usage or no right to

@@ -21,7 +21,7 @@ from lepton_pipeline.system.readable import say
 @option("--if-moved", is_flag=True, help="Only if the original folder is gone; say so if it is not.")
 @in_project
 def adopt(if_moved: bool, env: str | None) -> None:
-    """Let a copied project use its own runs and models.
+    """Take over the runs of a copied project.
 
     Until then they refer to the original's artefacts, which stay unchanged. A moved project needs this only
     before MLflow is used without kedro.
@@ -66,7 +66,7 @@ def alerts() -> None:
 @click.argument("vertical")
 @in_project
 def test(vertical: str, env: str | None) -> None:
-    """Send a test alert to every channel of VERTICAL.
+    """Send a test alert to every channel.
 
     Exit codes: 0 all delivered, 1 a channel failed, 2 bad configuration or usage.
     """
@@ -89,7 +89,7 @@ def test(vertical: str, env: str | None) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @in_project
 def ipython(arguments: tuple[str, ...], env: str | None) -> None:
-    """Open IPython with the project's catalog and session.
+    """Open IPython with catalog and session.
 
     As `catalog`, `context`, `pipelines` and `session`; %reload_kedro reloads them. ARGUMENTS are IPython's.
     """

@@ -38,7 +38,7 @@ def retrain(
     env: str | None,
     debug: bool,
 ) -> None:
-    """Train VERTICAL if its retraining policy says so.
+    """Train VERTICAL if its policy says so.
 
     Exit codes: 0 done, also where nothing is due or another job is at work, 2 bad configuration or usage, 3
     data that break the contract, 4 gate refused (with --fail-on-refusal), 130 and 143 interrupted, 1 anything
@@ -75,7 +75,7 @@ def retrain(
 @option("--last", type=IntRange(min=1), default=20, show_default=True, help="Number of latest jobs.")
 @options.in_project
 def retrain_log(vertical: str, last: int, env: str | None) -> None:
-    """List the latest decisions on retraining VERTICAL."""
+    """List the decisions on retraining VERTICAL."""
     from lepton_pipeline.operations.retraining.state import job_runs
     from lepton_pipeline.terminal.retraining import print_jobs
     from lepton_pipeline.tracking.runs import existing_store

@@ -24,7 +24,7 @@ _NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outp
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
-    """Run pipelines: training, scoring or monitoring.
+    """Run training, scoring or monitoring.
 
     Those of --pipelines, or the training of all verticals, one after the other: `finance` trains the vertical
     finance, `finance_scoring` scores new rows with its champion, `finance_monitoring` monitors it. After a

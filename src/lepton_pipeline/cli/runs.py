@@ -23,7 +23,7 @@ from lepton_pipeline.system.readable import say
 )
 @in_project
 def compare(vertical: str, last: int, html: Path | None, env: str | None) -> None:
-    """Compare the latest runs of VERTICAL, the best first.
+    """Compare the latest runs of VERTICAL.
 
     On the terminal, and as an HTML page.
     """
@@ -47,7 +47,7 @@ def compare(vertical: str, last: int, html: Path | None, env: str | None) -> Non
 @option("--keep", is_flag=True, help="Leave the scratch folder, with its own MLflow store, where it is.")
 @in_project
 def reproduce(run_id: str, anyway: bool, keep: bool, env: str | None) -> None:
-    """Repeat a run and compare its metrics and weights.
+    """Repeat a run and compare the results.
 
     RUN_ID may be the beginning of an id. It runs in a scratch folder with its own store; data and registry of
     the project stay unchanged. Exit codes: 0 everything is equal, 5 not equal or not comparable, 2 bad usage,

@@ -30,7 +30,7 @@ def schedule() -> None:
 @option("--grace", type=FloatRange(0), default=60.0, show_default=True, help="Seconds a job has to end.")
 @env_option
 def run(parallel: int, grace: float, env: str | None) -> None:
-    """Follow the schedules of all verticals until stopped."""
+    """Follow all schedules until stopped."""
     _replace_process("run", ["--parallel", str(parallel), "--grace", str(grace)], env)
 
 
@@ -53,7 +53,7 @@ def once(verticals: tuple[str, ...], parallel: int, env: str | None) -> None:
 @option("--times", type=IntRange(1, 20), default=2, show_default=True, help="Next times that are shown.")
 @in_project
 def list_schedules(times: int, env: str | None) -> None:
-    """List next times, last results and retries."""
+    """List next times, last results, retries."""
     from lepton_pipeline.operations.schedule.state import overview
     from lepton_pipeline.terminal.status import print_overview
 
@@ -77,7 +77,7 @@ def export(
     image: str | None,
     env: str | None,
 ) -> None:
-    """Write the schedules for airflow, cron, systemd or kubernetes."""
+    """Write the schedules for another scheduler."""
     from lepton_pipeline.operations.schedule.export import Place, write_export
     from lepton_pipeline.operations.schedule.read import read_policies
 

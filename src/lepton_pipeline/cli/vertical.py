@@ -60,7 +60,7 @@ def vertical() -> None:
 )
 @options.reports_errors
 def new(name: str, files: tuple[Path, ...], **wanted: Any) -> None:
-    """Write the declaration of a new vertical NAME from its data.
+    """Draft the declaration of a vertical NAME.
 
     With --series and --horizon, of one that forecasts series. With --customer and --item, of one that
     recommends items to customers.
@@ -74,7 +74,7 @@ def new(name: str, files: tuple[Path, ...], **wanted: Any) -> None:
 @vertical.command(name="list")
 @options.in_project
 def list_verticals(env: str | None) -> None:
-    """List the verticals: data, split, last run and champion."""
+    """List verticals with data and champion."""
     from lepton_pipeline.onboarding.overview import overview, print_overview
 
     print_overview(overview(options.base_folder(), options.tracking(env), options.project_folder()))
@@ -85,7 +85,7 @@ def list_verticals(env: str | None) -> None:
 @options.env_option
 @options.debug_option
 def check(name: str | None, env: str | None, debug: bool) -> None:
-    """Check configuration, catalog and contract against the data.
+    """Check a declaration against its data.
 
     Of the vertical NAME, or of all. Nothing is trained.
 
@@ -114,7 +114,7 @@ def check(name: str | None, env: str | None, debug: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, path_type=Path))
 @options.reports_errors
 def match(file: Path) -> None:
-    """Rank the verticals by how well the table in FILE fits."""
+    """Rank the verticals that FILE may fit."""
     from lepton_pipeline.onboarding.match import match_file, print_matches
 
     print_matches(match_file(options.project_folder(), file))
