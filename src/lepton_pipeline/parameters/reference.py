@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from lepton_pipeline.parameters.vertical import Vertical
 
@@ -98,7 +97,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default_factory() if field.default_factory else field.default  # type: ignore[call-arg]
-    if value is PydanticUndefined or value is None or value in ("", [], {}, ()):
+    if value is None or value in ("", [], {}, ()):
         return ""
     if isinstance(value, BaseModel):
         return "its defaults"

@@ -22,6 +22,7 @@ from lepton_pipeline.model.artefact import BASKET, Artefact
 from lepton_pipeline.parameters import MODELS, About, Dataset, Split
 from lepton_pipeline.recommendation.recommender import OFFERED
 from lepton_pipeline.registry import versions
+from lepton_pipeline.registry.composition import describe_composition
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.system.descriptions import seal
@@ -74,6 +75,7 @@ def register_model(
         places = ("artefact", versions.TRAINING_ROWS, versions.REFERENCE)
         folder, learnt, monitoring = (Path(temporary) / place for place in places)
         checksum = artefact.save(folder)
+        composition = describe_composition(artefact, feature_table, len(learnt_from.hashes), folder)
         # Before there is a version, so that every version has it.
         learnt_from.save(learnt)
         client.log_artifacts(run_id, str(learnt), versions.TRAINING_ROWS)
@@ -144,6 +146,7 @@ def register_model(
         boosting_weight=model.boosting_weight if model.boosting else None,
         # Absent in models of earlier versions.
         plan=model.trained.get("plan", ""),
+        composition=composition,
     )
 
 

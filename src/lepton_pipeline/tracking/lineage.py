@@ -18,7 +18,7 @@ from typing import Any
 
 import lepton_pipeline
 from lepton_pipeline.system.file_hashes import hash_files
-from lepton_pipeline.tracking.artefacts import Facts, read_facts
+from lepton_pipeline.tracking.artefacts import TRAINING_SECONDS, Facts, read_facts
 
 # What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
@@ -100,6 +100,7 @@ class Lineage:
     facts: Facts  # of its lineage.json
     parameters: dict[str, Any]  # the declaration with all defaults
     packages: dict[str, str]  # version by name
+    training_seconds: float | None = None  # of the stage that trains; None in runs of an earlier release
 
 
 def read_run(run_id: str) -> Lineage:
@@ -116,6 +117,7 @@ def read_run(run_id: str) -> Lineage:
         facts=read_facts(client, run),
         parameters=mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
         packages=dict(line.split("==", 1) for line in installed.split()),
+        training_seconds=run.data.metrics.get(TRAINING_SECONDS),
     )
 
 

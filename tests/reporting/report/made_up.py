@@ -25,7 +25,7 @@ from lepton_pipeline.features.encode import Encoder
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import About, Dataset, Evaluation, Vertical
-from lepton_pipeline.registry.registration import Registration
+from lepton_pipeline.registry.registration import Composition, Registration
 from lepton_pipeline.reporting.report.evidence import Evidence
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.tasks.binary import Binary
@@ -257,7 +257,15 @@ def make_evidence(**changes: Any) -> Evidence:
             }
         ),
         "registration": Registration(
-            "finance", 3, "models:/m-1", "5f" * 16, "c3" * 32, "cpu", boosting_weight=0.4, plan="folds"
+            "finance",
+            3,
+            "models:/m-1",
+            "5f" * 16,
+            "c3" * 32,
+            "cpu",
+            boosting_weight=0.4,
+            plan="folds",
+            composition=Composition(19, 1, 5, 4, 234567, 933, 13995, "temperature", 24000, 3_700_000, 5e-5),
         ),
         "decision": make_decision(),
         "lineage": Lineage(
@@ -271,6 +279,7 @@ def make_evidence(**changes: Any) -> Evidence:
             },
             parameters=declared.model_dump(),
             packages={"torch": "2.13.0", "numpy": "2.4.6", "rich": "15.0"},
+            training_seconds=12.34,
         ),
         "copies": make_copies(),
         "costs": make_costs(),

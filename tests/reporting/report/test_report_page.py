@@ -38,13 +38,13 @@ SECTIONS = [
     "verdict",
     "data",
     "columns",
+    "model",
     "quality",
     "costs",
     "slices",
     "explanation",
     "drift",
     "doubts",
-    "training",
     "lineage",
 ]
 

@@ -143,9 +143,7 @@ def test_a_table_of_many_classes_is_folded_and_missing_boosting_explained():
     assert "grey: both are of the other classes" in between(html, "quality")
     assert "The 20 other classes have" in between(html, "quality")
     assert "<details>" not in between(render_report(make_class_evidence()), "quality")
-    assert "gradient boosting is left out of more than 30 classes, and here are 40" in between(
-        html, "training"
-    )
+    assert "gradient boosting is left out of more than 30 classes, and here are 40" in between(html, "model")
 
 
 def test_headline_figures_of_classes_stand_beside_what_class_shares_reach(classes, class_page):
@@ -314,8 +312,28 @@ def test_the_card_of_a_regression_says_how_far_off_it_is(errors):
 
 
 def test_losses_are_named_by_the_task(class_page, error_page):
-    assert "Log loss</text>" in between(class_page, "training")
-    assert "Squared error, standardised target</text>" in between(error_page, "training")
+    assert "Log loss</text>" in between(class_page, "model")
+    assert "Squared error, standardised target</text>" in between(error_page, "model")
+
+
+def test_the_model_is_shown_by_its_parts_and_what_it_costs():
+    said = words_of(render_report(make_evidence()), "model")
+    assert "Encoderturns the columns into 19 numbers and 1 category–" in said
+    assert "Networks5 networks, each of 4 members; 234,567 numbers60 %" in said
+    assert "Gradient boosting933 trees; 13,995 leaves40 %" in said
+    assert "Calibrationa temperature: one factor for all outputs–" in said
+    assert "Learnt from24,000 rows Trained in12.3 seconds Size3.70 MB" in said
+    assert "To run0.50 seconds of one processor for 10,000 rows, without reasons" in said
+
+
+def test_a_version_of_an_earlier_release_shows_what_it_has():
+    evidence = make_evidence()
+    earlier = replace(evidence.registration, composition=None)
+    lineage = replace(evidence.lineage, training_seconds=None)
+    said = words_of(render_report(make_evidence(registration=earlier, lineage=lineage)), "model")
+    assert "Networks (60%) and gradient boosting (40%)." in said
+    assert "PartMade of" not in said
+    assert "Learnt from" not in said
 
 
 def test_files_of_figures_are_those_of_the_task(classes, errors):

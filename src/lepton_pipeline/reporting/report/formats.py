@@ -95,6 +95,15 @@ def count(value: float) -> str:
     return decimals(value, 0)
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number of things.
+
+    >>> counted(1, "tree"), counted(1200, "row"), counted(2, "category", "categories")
+    ('1 tree', '1,200 rows', '2 categories')
+    """
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
 def percent(share: float | None, digits: int = 1, signed: bool = False) -> str:
     """A share in per cent."""
     return "–" if share is None else f"{decimals(100 * share, digits, signed)}{_PERCENT}"

@@ -17,6 +17,7 @@ from lepton_pipeline.evaluation.measured_copies import (
 from lepton_pipeline.evaluation.slices import Gap, Slice
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pictures.curves import (
     draw_cost,
     draw_losses,
@@ -37,6 +38,11 @@ _CHECKS = {"champion": "Against the champion", "baseline": "Against the baseline
 _DRAWN_BY = {
     "group": ", in which whole groups are drawn",
     "block": ", in which whole blocks of time are drawn, as labels overlap",
+}
+_CORRECTIONS = {
+    "none": "none: held-out rows show no need",
+    "temperature": "a temperature: one factor for all outputs",
+    "line": "a line: a factor and a constant for all outputs",
 }
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
@@ -230,20 +236,59 @@ def describe_doubts(evidence: Evidence) -> Context:
     }
 
 
-def describe_training(evidence: Evidence) -> Context:
-    """Epochs and losses of the networks."""
-    history = evidence.history
+def describe_model(evidence: Evidence) -> Context:
+    """The parts of the model, what it cost to train and costs to run, and the losses of its networks."""
+    history, registration = evidence.history, evidence.registration
     epochs = history.groupby("network")["epoch"].max()
     held_out = history.dropna(subset=history.columns[3])
     return {
-        "parts": formats.model_parts(evidence.registration, evidence.task),
+        "summary": formats.model_parts(registration, evidence.task),
+        "parts": describe_parts(registration),
+        "costs": _describe_effort(evidence),
         "networks": len(epochs),
         "shortest": int(epochs.min()),
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
-        "device": "a CPU" if evidence.registration.device == "cpu" else "a CUDA device",
+        "device": "a CPU" if registration.device == "cpu" else "a CUDA device",
         "picture": draw_losses(history, evidence.task.loss),
     }
+
+
+def describe_parts(registration: Registration) -> list[tuple[str, str, str]]:
+    """Each part of a model: its name, what it is made of, and its weight in the mean; empty if not recorded."""
+    made = registration.composition
+    if made is None:
+        return []
+    weight = registration.boosting_weight or 0.0
+    columns = [
+        formats.counted(made.numbers, "number"),
+        formats.counted(made.categories, "category", "categories"),
+    ]
+    several = f", each of {made.members} members" * (made.members > 1)
+    networks = formats.counted(made.networks, "network") + several
+    parts = [
+        ("Encoder", f"turns the columns into {' and '.join(columns)}", ""),
+        ("Networks", f"{networks}; {made.weights:,} numbers", formats.percent(1 - weight, 0)),
+    ]
+    if made.trees:
+        trees = f"{formats.counted(made.trees, 'tree')}; {made.leaves:,} leaves"
+        parts.append(("Gradient boosting", trees, formats.percent(weight, 0)))
+    return [*parts, ("Calibration", _CORRECTIONS[made.correction], "")]
+
+
+def _describe_effort(evidence: Evidence) -> list[tuple[str, str]]:
+    """What the model has learnt from, what that took, and what it costs to run."""
+    made, seconds = evidence.registration.composition, evidence.lineage.training_seconds
+    facts = []
+    if made is not None:
+        facts.append(("Learnt from", formats.counted(made.rows, "row")))
+    if seconds is not None:
+        facts.append(("Trained in", f"{formats.amount(seconds)} seconds"))
+    if made is not None:
+        many = formats.amount(10_000 * made.row_seconds)
+        facts.append(("Size", formats.amount(made.bytes / 1e6, "MB")))
+        facts.append(("To run", f"{many} seconds of one processor for 10,000 rows, without reasons"))
+    return facts
 
 
 def describe_lineage(evidence: Evidence) -> Context:

@@ -22,6 +22,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("verdict", "Verdict", sections.describe_verdict),
     ("data", "Data", sections.describe_data),
     ("columns", "Columns", sections.describe_columns),
+    ("model", "The model", sections.describe_model),
     ("quality", "Quality", sections.describe_quality),
     ("forecasts", "Forecasts and orders", forecasts.describe_forecasts),
     ("ranking", "Offers", ranking.describe_ranking),
@@ -32,7 +33,6 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("texts", "Text", sections.describe_texts),
     ("drift", "Test against training rows", sections.describe_drift),
     ("doubts", "Doubtful labels", sections.describe_doubts),
-    ("training", "Training", sections.describe_training),
     ("lineage", "Lineage", sections.describe_lineage),
 )
 _CARD_GAPS, _CARD_COLUMNS = 8, 5
