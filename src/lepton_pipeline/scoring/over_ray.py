@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from warnings import catch_warnings, simplefilter
 
 import pandas as pd
 
@@ -30,6 +31,8 @@ ADDRESS = "scoring.address"
 # Chunks that are handed over together, for each processor of the cluster: few, as they are in memory, but enough for
 # the second that it takes to begin with them.
 _CHUNKS_A_CPU = 4
+# How often a chunk is scored again whose process or node has died.
+_RETRIES = 3
 # What the last bits of a score depend on, beside this package.
 _LIBRARIES = ("numpy", "pandas", "torch")
 
@@ -63,9 +66,12 @@ def score_over_ray(
         def engine(chunks: Iterable[pd.DataFrame | None]) -> Iterator[bytes | None]:
             waiting = iter(chunks)
             while wave := list(islice(waiting, _CHUNKS_A_CPU * cores)):
+                if not (unfinished := [each for each in wave if each is not None]):
+                    yield from (None for _ in wave)
+                    continue
                 # A data set keeps the context that it was made in.
                 with DataContext.current(context):
-                    made = _score_wave([each for each in wave if each is not None], work)
+                    made = _score_wave(unfinished, work)
                 # Left open, it would go on beside the caller's error, and connect to Ray anew.
                 stack.enter_context(closing(made))
                 yield from (None if each is None else _scores(next(made)) for each in wave)
@@ -79,17 +85,21 @@ def _score_wave(
     """What nodes answer to some chunks, in their order: Ray Data makes a block and a task of each."""
     import pyarrow as pa
     from ray.data import from_arrow
+    from ray.util.annotations import RayDeprecationWarning
 
     # Frames are pickled here, so that nothing on the way gives their columns other types.
     blocks = [pa.table({"rows": pa.array([pickle.dumps(each)], pa.large_binary())}) for each in chunks]
-    scored = from_arrow(blocks).map_batches(work, batch_size=None, batch_format="pyarrow") if blocks else None
+    with catch_warnings():
+        # The option ends with Ray 2.64, before which the extra does; by itself, Ray Data tries for ever.
+        simplefilter("ignore", RayDeprecationWarning)
+        scored = from_arrow(blocks).map_batches(
+            work, batch_size=None, batch_format="pyarrow", max_retries=_RETRIES
+        )
     return _answers(scored)
 
 
 def _answers(scored: Any) -> Generator[dict[str, Any], None, None]:
-    """Rows of a data set of Ray as soon as they are there; none of None."""
-    if scored is None:
-        return
+    """Rows of a data set of Ray as soon as they are there."""
     from ray.data.exceptions import SystemException
     from ray.exceptions import RayError, UserCodeException
 
