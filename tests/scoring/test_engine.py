@@ -43,7 +43,7 @@ def model(monkeypatch):
 def on_a_node(rows, model, code=None):
     """What the function that is sent to a node makes of a block of rows."""
     pa = pytest.importorskip("pyarrow")
-    work = over_ray._work(model, vars(COLUMNS), over_ray.code_facts() if code is None else code)
+    work = over_ray._work(model, pickle.dumps(COLUMNS), over_ray.code_facts() if code is None else code)
     (found,) = work(pa.table({"rows": pa.array([pickle.dumps(rows)], pa.large_binary())})).to_pylist()
     return found
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypedDict
 from warnings import catch_warnings, simplefilter
 
 import pandas as pd
@@ -35,6 +34,14 @@ _CHUNKS_A_CPU = 4
 _RETRIES = 3
 # What the last bits of a score depend on, beside this package.
 _LIBRARIES = ("numpy", "pandas", "torch")
+
+
+class Answer(TypedDict):
+    """Of a node to a chunk: its Parquet file, else a pickled error of ours, or why the node is unfit."""
+
+    scores: bytes | None
+    error: bytes | None
+    node: str
 
 
 @contextmanager
@@ -61,7 +68,7 @@ def score_over_ray(
         context = DataContext.get_current().copy()
         context.enable_progress_bars = context.print_on_execution_start = False
         context.execution_options.preserve_order = True
-        work = _work(ray.put(_packed(model)), asdict(columns), code_facts())
+        work = _work(ray.put(_packed(model)), pickle.dumps(columns), code_facts())
 
         def engine(chunks: Iterable[pd.DataFrame | None]) -> Iterator[bytes | None]:
             waiting = iter(chunks)
@@ -79,9 +86,7 @@ def score_over_ray(
         yield engine
 
 
-def _score_wave(
-    chunks: list[pd.DataFrame], work: Callable[[Any], Any]
-) -> Generator[dict[str, Any], None, None]:
+def _score_wave(chunks: list[pd.DataFrame], work: Callable[[Any], Any]) -> Generator[Answer, None, None]:
     """What nodes answer to some chunks, in their order: Ray Data makes a block and a task of each."""
     import pyarrow as pa
     from ray.data import from_arrow
@@ -98,7 +103,7 @@ def _score_wave(
     return _answers(scored)
 
 
-def _answers(scored: Any) -> Generator[dict[str, Any], None, None]:
+def _answers(scored: Any) -> Generator[Answer, None, None]:
     """Rows of a data set of Ray as soon as they are there."""
     from ray.data.exceptions import SystemException
     from ray.exceptions import RayError, UserCodeException
@@ -116,7 +121,7 @@ def _answers(scored: Any) -> Generator[dict[str, Any], None, None]:
         ) from error
 
 
-def _scores(found: dict[str, Any]) -> bytes:
+def _scores(found: Answer) -> bytes:
     if found["error"] is not None:
         raise pickle.loads(found["error"])  # noqa: S301  # of our own function
     if found["node"]:
@@ -124,23 +129,22 @@ def _scores(found: dict[str, Any]) -> bytes:
             f"a node of the Ray cluster {found['node']}; install there what this machine has, and run the same "
             "command again."
         )
-    scores: bytes = found["scores"]
-    return scores
+    return found["scores"] or b""
 
 
-def _work(model: Any, columns: dict[str, Any], code: dict[str, str]) -> Callable[[Any], Any]:
+def _work(model: Any, columns: bytes, code: dict[str, str]) -> Callable[[Any], Any]:
     """The function that nodes run on a block; it goes there as a whole, so that a node without this package says so."""
 
     def work(block: Any) -> Any:
         import pyarrow
 
-        found: dict[str, Any] = {"scores": None, "error": None, "node": ""}
+        found: Answer = {"scores": None, "error": None, "node": ""}
         try:
             from lepton_pipeline.scoring.over_ray import answer
         except ImportError as error:
             found["node"] = f"cannot import this package ({error})"
         else:
-            found |= answer(block["rows"][0].as_py(), model, columns, code)
+            found = answer(block["rows"][0].as_py(), model, columns, code)
         binary = pyarrow.large_binary()
         kinds = {"scores": binary, "error": binary, "node": pyarrow.string()}
         return pyarrow.table({name: pyarrow.array([found[name]], kind) for name, kind in kinds.items()})
@@ -148,18 +152,19 @@ def _work(model: Any, columns: dict[str, Any], code: dict[str, str]) -> Callable
     return work
 
 
-def answer(rows: bytes, model: Any, columns: dict[str, Any], code: dict[str, str]) -> dict[str, Any]:
-    """What a node makes of the pickled rows of a chunk: `scores`, an `error` of ours, or why the `node` is unfit."""
+def answer(rows: bytes, model: Any, columns: bytes, code: dict[str, str]) -> Answer:
+    """What a node makes of the pickled rows of a chunk, with the pickled `ChunkColumns`."""
     own = code_facts()
     differing = [
         f"{name} {own[name][:12]} for {each[:12]}" for name, each in code.items() if own[name] != each
     ]
     if differing:
-        return {"node": f"has {', '.join(differing)}"}
+        return {"scores": None, "error": None, "node": f"has {', '.join(differing)}"}
     try:
-        return {"scores": score_chunk(pickle.loads(rows), _unpacked(model), ChunkColumns(**columns))}  # noqa: S301  # ours
+        scores = score_chunk(pickle.loads(rows), _unpacked(model), pickle.loads(columns))  # noqa: S301  # our own
     except LeptonError as error:
-        return {"error": pickle.dumps(error)}
+        return {"scores": None, "error": pickle.dumps(error), "node": ""}
+    return {"scores": scores, "error": None, "node": ""}
 
 
 @lru_cache(maxsize=1)
