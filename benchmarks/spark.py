@@ -102,7 +102,7 @@ def differing(first: pd.DataFrame, second: pd.DataFrame) -> int:
     """Rows that differ by a bit."""
     equal = np.ones(len(first), dtype=bool)
     for name in first:
-        one, other = first[name].to_numpy(), second.loc[first.index, name].to_numpy()
+        one, other = first[name].to_numpy(), second[name].reindex(first.index).to_numpy()
         if one.dtype == np.float64:
             one, other = one.view(np.int64), other.astype(np.float64).view(np.int64)
         equal &= one == other
@@ -116,12 +116,14 @@ def report(cores: int, found: Sequence[Scored]) -> str:
         [each.name, f"{each.seconds:.0f}", f"{each.cpu:.0f}", str(differing(alone.scores, each.scores))]
         for each in found
     ]
+    # Of a quarter of an hour: what else the machine had to do.
+    load = f"load average {os.getloadavg()[2]:.0f}"
     return f"""# A version as a function of Spark
 
 {len(alone.scores):,} rows of finance from a Parquet file, by `mlflow.pyfunc.spark_udf(..., env_manager="local")` on
 `local[{cores}]`, and by the pyfunc in one process. CPU seconds of Spark are those of Java and of its workers.
 
-{describe(("pyspark", "mlflow", "torch", "pandas", "pyarrow"))}
+{describe(("pyspark", "mlflow", "torch", "pandas", "pyarrow"), load)}
 
 {table(["how", "seconds", "CPU seconds", "rows that differ"], rows)}
 """

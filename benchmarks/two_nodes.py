@@ -221,13 +221,15 @@ def report(count: int, measured: Sequence[Scoring]) -> str:
         "of the nodes",
         "SHA-256",
     ]
+    # Of a quarter of an hour: what else the machine had to do.
+    load = f"load average {os.getloadavg()[2]:.0f}"
     return f"""# Scoring on two Ray nodes
 
 {count:,} rows of finance in chunks of 5,000, without reasons, by `kedro run --pipelines finance_scoring`, whole
 processes. The nodes are on this machine, with a processor each, on loopback. CPU seconds and memory of the nodes are
 those of all of Ray's processes; what they share counts in each.
 
-{describe(("ray", "torch", "mlflow", "pandas", "pyarrow"))}
+{describe(("ray", "torch", "mlflow", "pandas", "pyarrow"), load)}
 
 {table(head, [each.row() for each in measured])}
 

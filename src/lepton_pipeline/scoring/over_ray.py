@@ -146,8 +146,8 @@ def _work(model: Any, columns: bytes, code: dict[str, str]) -> Callable[[Any], A
         else:
             found = answer(block["rows"][0].as_py(), model, columns, code)
         binary = pyarrow.large_binary()
-        kinds = {"scores": binary, "error": binary, "node": pyarrow.string()}
-        return pyarrow.table({name: pyarrow.array([found[name]], kind) for name, kind in kinds.items()})
+        kinds = pyarrow.schema([("scores", binary), ("error", binary), ("node", pyarrow.string())])
+        return pyarrow.Table.from_pylist([found], kinds)
 
     return work
 
