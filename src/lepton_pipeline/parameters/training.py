@@ -95,3 +95,14 @@ class Scoring(Declaration):
     unseen: Literal["stop", "warn"] = Field("stop", description="what to do with a batch of unseen values")
     unseen_share: Fraction = Field(0.5, description="share of such values, in a batch of at least 50 rows")
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")
+    # Excluded if as usual: where rows are scored changes none of them.
+    engine: Literal["local", "ray"] = Field(
+        "local",
+        exclude_if=lambda engine: engine == "local",
+        description="where chunks are scored: in this process, or on the nodes of a Ray cluster",
+    )
+    address: str | None = Field(
+        None,
+        exclude_if=lambda address: address is None,
+        description="host:port of the Ray cluster; None: the variable RAY_ADDRESS",
+    )

@@ -24,6 +24,7 @@ from lepton_pipeline.pipelines.features import (
 from lepton_pipeline.registry import fetch
 from lepton_pipeline.scoring import check, score
 from lepton_pipeline.scoring.check import CheckedRows, Declared, QuarantinedRows
+from lepton_pipeline.scoring.engine import check_engine
 from lepton_pipeline.scoring.forecast import forecast_next
 from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
 from lepton_pipeline.scoring.score import FinishedRows
@@ -43,6 +44,7 @@ def create_pipeline(vertical: str) -> Pipeline:
     ready = has_raw_tables(vertical)
 
     def fetch_model(scoring: Scoring) -> tuple[Artefact, ModelVersion]:
+        check_engine(scoring)
         return fetch.fetch_model(vertical, scoring.version)
 
     def check_input(

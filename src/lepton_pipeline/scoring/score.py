@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -22,10 +23,12 @@ from lepton_pipeline.features.unseen import require_seen
 from lepton_pipeline.features.windows import window_feature
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
-from lepton_pipeline.parameters import Dataset, Features, Scoring
+from lepton_pipeline.parameters import Dataset, Features
 from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, as_trained
+from lepton_pipeline.scoring.chunk import ChunkColumns
+from lepton_pipeline.scoring.engine import Engine, open_engine
 from lepton_pipeline.scoring.result import ScoringRecord
-from lepton_pipeline.system.files import replacing, write_text
+from lepton_pipeline.system.files import write_bytes, write_text
 from lepton_pipeline.tracking.lineage import package_sha256
 
 _ROWS_AT_ONCE = 100_000
@@ -45,8 +48,9 @@ def score_input(
 ) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
-    Windows are computed of all rows at once, in order of time; everything else chunk by chunk. Finished
-    chunks are kept in `folder`, and not scored again for the same rows, model, declaration and code.
+    Windows are computed of all rows at once, in order of time; everything else chunk by chunk, by the declared
+    engine. Finished chunks are kept in `folder`, and not scored again for the same rows, model, declaration and
+    code, by whichever engine.
     `on_rows` is called with the number of rows done.
 
     Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
@@ -57,6 +61,7 @@ def score_input(
         ContractError: the rows break the contract, see `require_kept`.
         DataError: values are new to the model, see `require_seen`; the rows have changed since they were
             checked, or the model cannot read them.
+        ConfigurationError, LeptonError: the engine cannot be used, or was lost, see `open_engine`.
     """
     started = perf_counter()
     checked, dataset, features, scoring = rows.result, declared.dataset, declared.features, declared.scoring
@@ -72,24 +77,34 @@ def score_input(
         name for name in names if name in (ROW, *model.prediction_types, "reasons", "model_version")
     ]:
         raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
-    parts = {part: each.model_dump(mode="json") for part, each in vars(declared).items() if part != "ready"}
+    # Where chunks are scored changes none of them, so another engine resumes from them.
+    anywhere = replace(declared, scoring=scoring.model_copy(update={"engine": "local", "address": None}))
+    parts = {part: each.model_dump(mode="json") for part, each in vars(anywhere).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
     done = FinishedRows.resume(folder, manifest)
     windows = features if features.windows and not declared.ready else None
     kept = _KeptRows(source, checked.kinds, rows.left_out[ROW].to_numpy(), dataset, windows)
 
-    def chunks() -> Iterator[pd.DataFrame]:
+    read: deque[tuple[Path, int]] = deque()
+
+    def unfinished() -> Iterator[pd.DataFrame | None]:
         for number, chunk in enumerate(source.chunks(scoring.chunk_rows)):
             path = done.path(number)
-            if not path.exists():
-                made = _scored(kept.of(chunk), model, version.version, names, scoring)
-                with replacing(path, alone=True) as temporary:
-                    made.to_parquet(temporary, index=False)
+            read.append((path, chunk.stop))
+            yield None if path.exists() else kept.of(chunk)
+
+    def chunks(engine: Engine) -> Iterator[pd.DataFrame]:
+        for made in engine(unfinished()):
+            # An engine may read ahead.
+            path, stop = read.popleft()
+            if made is not None:
+                write_bytes(path, made, alone=True)
             yield pd.read_parquet(path)
             if on_rows is not None:
-                on_rows(chunk.stop)
+                on_rows(stop)
 
-    summary = task.summarise(chunks())
+    with open_engine(model, ChunkColumns.of(scoring, version.version, names), scoring) as engine:
+        summary = task.summarise(chunks(engine))
     without_reasons = scoring.reasons and scoring.reasons_for == "positive" and summary.positives is None
     return done, ScoringRecord(
         **vars(summary),
@@ -103,23 +118,6 @@ def score_input(
         remark=_WITHOUT_REASONS if without_reasons else None,
         seconds=round(perf_counter() - started, 1),
     )
-
-
-def _scored(
-    rows: pd.DataFrame, model: Artefact, version: int, names: list[str], scoring: Scoring
-) -> pd.DataFrame:
-    predictions, task = model.predict(rows), model.task
-    columns: dict[str, object] = {ROW: rows.index.to_numpy(np.int64)}
-    columns |= {name: rows[name].array for name in names}
-    columns |= {name: predictions[name].array for name in model.prediction_types}
-    acted_on = task.acted_on(predictions)
-    wanted = acted_on if scoring.reasons_for == "positive" else np.full(len(rows), True)
-    if scoring.reasons and wanted is not None:
-        texts = np.full(len(rows), "", dtype=object)
-        if wanted.any():
-            texts[wanted] = model.reasons(rows[wanted], scoring.reasons)
-        columns["reasons"] = pd.array(texts, dtype="str")
-    return pd.DataFrame({**columns, "model_version": np.int64(version)})
 
 
 @dataclass(frozen=True, eq=False)

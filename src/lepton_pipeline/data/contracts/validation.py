@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import math
 import os
 import re
@@ -20,6 +19,7 @@ import pandas as pd
 from lepton_pipeline.data.contracts.checks import Check
 from lepton_pipeline.data.contracts.expectations import known_expectation
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.system.logs import silenced
 from lepton_pipeline.system.signals import OutOfTimeError, time_limit
 
 _PATTERNS = ("regex", "regex_list")
@@ -73,16 +73,10 @@ def evaluate_checks(table: pd.DataFrame, checks: list[Check], blocked: dict[int,
 def quiet_great_expectations() -> Iterator[None]:
     """Run Great Expectations without analytics, progress bars, log lines or warnings."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logger = logging.getLogger("great_expectations")
-    level = logger.level
     # Some progress bars ignore the context's setting, so what is written to stderr goes nowhere.
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+    with silenced("great_expectations"), warnings.catch_warnings(), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL + 1)
-        try:
-            yield
-        finally:
-            logger.setLevel(level)
+        yield
 
 
 def great_expectations_context() -> Any:
