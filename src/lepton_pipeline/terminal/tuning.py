@@ -45,7 +45,8 @@ def print_result(found: TuningResult, *, applied: bool) -> None:
     """Print what was found, the patch, and the advice."""
     print_facts(f"{found.vertical}: tuned", _facts(found))
     if found.changes:
-        say(f"\n{patch_text(found.vertical, found.changes)}")
+        say(f"\npatch of parameters.yml{'' if found.worth_it else ', which is not advised'}:")
+        say(patch_text(found.vertical, found.changes))
     if applied:
         say(
             f"\nwritten into conf/base/{found.vertical}/parameters.yml; the gate decides on the next training"
