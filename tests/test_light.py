@@ -12,7 +12,7 @@ from kedro.framework.cli.cli import KedroCLI
 
 from lepton_pipeline.cli import cli
 
-HEAVY = {"torch", "mlflow", "great_expectations", "matplotlib", "sklearn", "onnx", "onnxruntime"}
+HEAVY = {"torch", "mlflow", "great_expectations", "matplotlib", "sklearn", "onnx", "onnxruntime", "optuna"}
 TABLES = {"pandas", "numpy", "pyarrow", "scipy", "sqlalchemy", "rich"}
 CODE = """
 import sys
@@ -36,7 +36,7 @@ def modules(folder, *arguments):
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "vertical", "champion", "retrain", "schedule", "status", "alerts", "export"]
+    "command", ["run", "vertical", "champion", "retrain", "schedule", "status", "alerts", "export", "tune"]
 )
 def test_the_help_of_a_command_imports_no_library_for_data(trained, command):
     assert not modules(trained[0].path, command, "--help") & (HEAVY | TABLES)

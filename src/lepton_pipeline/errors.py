@@ -65,6 +65,10 @@ class BusyError(LeptonError):
     """Another process runs the same pipeline."""
 
 
+class DivergedError(LeptonError):
+    """A loss of the training became infinite, or no number."""
+
+
 class StoreError(LeptonError):
     """MLflow's store became unreachable during the run."""
 

@@ -25,7 +25,7 @@ def test_a_name_says_vertical_and_purpose(name, vertical, purpose):
     assert Job(vertical, purpose).name == name
 
 
-@pytest.mark.parametrize("purpose", ["training", "scoring", "monitoring", "retraining", "backfill"])
+@pytest.mark.parametrize("purpose", ["training", "scoring", "monitoring", "retraining", "backfill", "tuning"])
 def test_a_node_says_which_job_it_is_part_of(purpose):
     tags = None if purpose == "training" else purpose
     node = Pipeline([Node(len, "a", "b", name="count")], namespace="shop", tags=tags).nodes[0]

@@ -27,6 +27,7 @@ COMMANDS = {
     "run": ("run:run_command", "Run training, scoring or monitoring."),
     "schedule": ("schedule:schedule", "Start retraining jobs when they are due."),
     "status": ("project:status", "Show the state of every vertical."),
+    "tune": ("tune:tune", "Search better keys of training for VERTICAL."),
     "vertical": ("vertical:vertical", "Add, list, check and match verticals."),
 }
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 # The query of a vertical with several raw tables.
 QUERY = "table.sql"
 TRAINING, SCORING, MONITORING = "training", "scoring", "monitoring"
-# Experiments without a pipeline: retraining jobs and backfills.
-RETRAINING, BACKFILL = "retraining", "backfill"
+# Experiments without a pipeline: retraining jobs, backfills and searches of parameters.
+RETRAINING, BACKFILL, TUNING = "retraining", "backfill", "tuning"
 # Tag of a run: one of the above, or "partial".
 KIND, PARTIAL = "kind", "partial"
-_OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL)
+_OTHERS = (SCORING, MONITORING, RETRAINING, BACKFILL, TUNING)
 
 
 @dataclass(frozen=True, order=True)

@@ -37,6 +37,10 @@ _QUOTA, _LIMIT, _USED = (Path("/sys/fs/cgroup", name) for name in ("cpu.max", "m
 _MEMORY = Path("/proc/meminfo")
 
 
+class LostWorkerError(LeptonError):
+    """A worker ended before its call did: it was killed."""
+
+
 @dataclass(frozen=True)
 class Call:
     """A function of a module, with arguments that can be pickled; its last one is what it reports by.
@@ -241,12 +245,12 @@ class _Worker:
                 return
             work.results[number] = content
 
-    def _lost(self) -> LeptonError:
+    def _lost(self) -> LostWorkerError:
         self.process.kill()
         code = self.process.wait()
-        return LeptonError(
+        return LostWorkerError(
             f"a process that fitted a part of the model ended with code {code}, which is no end of its own; if it was "
-            "the system for want of memory (-9), set training.jobs to a lower number, or to 1."
+            "the system for want of memory (-9), set training.jobs (or --jobs) to a lower number, or to 1."
         )
 
     def end(self) -> None:

@@ -202,3 +202,8 @@ class Forecast(Regression):
     def loss(self) -> str:
         """Of the target over its scale."""
         return "Pinball losses, standardised target over its scale"
+
+    @property
+    def row_loss(self) -> str:
+        """Of the target over its scale."""
+        return "pinball loss of the standardised target over its scale"

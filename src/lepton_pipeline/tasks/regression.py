@@ -423,6 +423,11 @@ class Regression(Task):
         errors = "Huber's loss" if self.robust else "Squared error"
         return f"{errors}{' and pinball losses' * self.quantiles}, standardised target"
 
+    @property
+    def row_loss(self) -> str:
+        """Of the standardised target."""
+        return f"{'absolute' if self.robust else 'squared'} error of the standardised target"
+
     def on_log_scale(self, labels: Array, scores: Floats) -> dict[str, float]:
         """RMSE, MAE and R2 of the logarithms."""
         predicted = scores if scores.ndim == 1 else scores[:, 0]

@@ -204,13 +204,13 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
     advice = "declare another column, or the strategy stratified"
     _require_one_a_part(times, "dataset.time", "value", list(map(str, rows.index)), advice)
     part = pd.Series(GAP, index=times.index, dtype="str")
-    test_start = _start_of_last(rows, split.share("test") * len(times), keep=2)
+    test_start = start_of_last(rows, split.share("test") * len(times), keep=2)
     part[times >= test_start] = "test"
-    usable = rows[(rows.index < test_start) & (rows.index <= _labelled_at(test_start, dataset, split))]
+    usable = rows[(rows.index < test_start) & (rows.index <= labelled_at(test_start, dataset, split))]
     if len(usable) >= 2:
-        validation_start = _start_of_last(usable, split.share("validation") * len(times), keep=1)
+        validation_start = start_of_last(usable, split.share("validation") * len(times), keep=1)
         part[(times >= validation_start) & (times <= usable.index[-1])] = "validation"
-        part[(times < validation_start) & (times <= _labelled_at(validation_start, dataset, split))] = "train"
+        part[(times < validation_start) & (times <= labelled_at(validation_start, dataset, split))] = "train"
     if not (part == "train").any():
         raise SplitError(
             f"dataset.label_delay ({dataset.label_delay}) and split.gap ({split.gap}) leave no rows to train on: of "
@@ -222,7 +222,7 @@ def _split_by_time(times: pd.Series, dataset: Dataset, split: Split) -> pd.Serie
     return part
 
 
-def _start_of_last(rows: pd.Series, wanted: float, keep: int) -> Any:
+def start_of_last(rows: pd.Series, wanted: float, keep: int) -> Any:
     """The time from which about `wanted` rows lie; at least `keep` earlier times remain."""
     backwards = rows.to_numpy(dtype=np.int64)[::-1]
     # As Python's number: a duration that is taken from it need not fit the column's own type, uint8 say.
@@ -234,7 +234,7 @@ def _blocks(rows: np.ndarray, wanted: float, keep: int) -> int:
     return 1 + int(np.abs(rows[: len(rows) - keep].cumsum() - wanted).argmin())
 
 
-def _labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
+def labelled_at(start: Any, dataset: Dataset, split: Split) -> Any:
     """The latest time whose labels are known, with the gap, when a part starts."""
     limit = before(pd.Series([start], name=dataset.time), dataset.label_delay, "dataset.label_delay")
     return before(limit, split.gap, "split.gap").iloc[0]

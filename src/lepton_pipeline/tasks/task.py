@@ -433,6 +433,11 @@ class Task(ABC):
         return "Log loss"
 
     @property
+    def row_loss(self) -> str:
+        """What `row_losses` are, in words."""
+        return "log loss"
+
+    @property
     def without_boosting(self) -> str:
         """Why no model of the task has gradient boosting; empty where it can."""
         return ""

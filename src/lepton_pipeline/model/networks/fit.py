@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lepton_pipeline.errors import LeptonError
+from lepton_pipeline.errors import DivergedError
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.network import Network, combine_blocks, find_architecture
@@ -39,7 +39,7 @@ def network_steps(shape: Shape, task: Task, training: Training, rows: Rows, fold
 
     On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
     and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
-    CPU, networks along their first dimension, and the epochs; a `LeptonError` says that training diverged.
+    CPU, networks along their first dimension, and the epochs; a `DivergedError` says that training diverged.
     """
     card = rows.targets.is_cuda
     groups = [folds] if card else [[fold] for fold in folds]
@@ -141,7 +141,7 @@ def fit(
     loss; each network stops on the loss of its own held-out rows, by its members' mean. The
     host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
     Epochs count networks from `first` + 1.
-    Raises LeptonError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
+    Raises DivergedError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
     """
     initial = {name: value.clone() for name, value in network.state_dict().items()}
     while True:
@@ -189,7 +189,7 @@ def _fit(
             if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
             if not math.isfinite(loss + (stop if held_out.rows else 0.0)):
-                raise LeptonError(
+                raise DivergedError(
                     f"training diverged: in epoch {number} the training loss was {loss:g} and that of "
                     f"held-out rows {stop:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
                     f"for instance to {training.learning_rate / 10:g}."

@@ -43,7 +43,7 @@ _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
 # Key of the rows of a date with their features, with or without a label.
 _ALL = "all rows"
 # What no model depends on.
-_OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
+OF_THE_POLICY = {"about", "gate", "scoring", "retraining", "monitoring", "alerts"}
 
 
 class BackfillSteps:
@@ -90,13 +90,13 @@ class BackfillSteps:
     def key(self, table: pd.DataFrame) -> dict[str, str]:
         """The key of the checkpoints: rows of `whole_table`, declarations and code."""
         declared = self.declared.model_dump(mode="json")
-        rest = {key: each for key, each in declared.items() if key not in _OF_THE_POLICY}
+        rest = {key: each for key, each in declared.items() if key not in OF_THE_POLICY}
         self._key = {
             "data": fingerprint(table).sha256,
             "code": lineage.package_sha256(),
             "declaration": lineage.sha256(rest),
         }
-        policy = {key: declared[key] for key in _OF_THE_POLICY - {"about"}}
+        policy = {key: declared[key] for key in OF_THE_POLICY - {"about"}}
         return self._key | {"policy": lineage.sha256(policy)}
 
     def go_to(self, name: str, date: str | float, log: RunLog) -> None:

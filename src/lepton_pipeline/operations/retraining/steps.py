@@ -38,6 +38,16 @@ def run_node(node: Node, made: Mapping[str, Any], catalog: Any) -> dict[str, Any
     return as_frames(node.run(inputs))
 
 
+def open_context(project: Path, env: str | None, vertical: str, params: Mapping[str, Any]) -> KedroContext:
+    """The context of a session in which only one vertical is read and validated, with runtime `params`."""
+    pipelines.set_requested([vertical])
+    with settings.SESSION_CLASS.create(project, env=env, runtime_params=dict(params)) as session:
+        context: KedroContext = session.load_context()
+    # Other verticals are not validated.
+    context._pipelines_to_validate = [vertical]
+    return context
+
+
 class KedroSteps:
     """The steps of a job; `now` is the moment by which labels are known where `as_of` is None."""
 
@@ -92,15 +102,7 @@ class KedroSteps:
         return Trained.of(registration, decision)
 
     def _context(self) -> KedroContext:
-        pipelines.set_requested([self._vertical])
-        session = settings.SESSION_CLASS.create(
-            self._project, env=self._env, runtime_params=self._params(self._as_of)
-        )
-        with session:
-            context: KedroContext = session.load_context()
-        # Other verticals are not validated.
-        context._pipelines_to_validate = [self._vertical]
-        return context
+        return open_context(self._project, self._env, self._vertical, self._params(self._as_of))
 
     def _run(self, name: str, params: dict[str, Any]) -> None:
         made = settings.SESSION_CLASS.create(self._project, env=self._env, runtime_params=params)
