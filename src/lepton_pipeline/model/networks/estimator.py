@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median_high
 from typing import TYPE_CHECKING, Any
@@ -76,8 +77,9 @@ class TorchNetworks:
         """
         import torch
 
-        from lepton_pipeline.model.networks.fit import network_steps
+        from lepton_pipeline.model.networks.fit import Spec, network_steps
         from lepton_pipeline.model.networks.network import find_architecture
+        from lepton_pipeline.model.networks.ranks import rank_steps
         from lepton_pipeline.model.networks.step import Rows
 
         training = self.training
@@ -92,9 +94,12 @@ class TorchNetworks:
         arrays = [*self._arrays(features), self.task.targets(labels)]
         if weights is not None:
             arrays.append(weights.astype(np.float32))
-        rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
+        local = training.launcher == "local"
+        # Ranks put them on cards of their own.
+        rows = Rows(*(torch.from_numpy(array).to(device if local else "cpu") for array in arrays))
+        fit = network_steps if local else partial(rank_steps, device=device)
         folds = self.folds(plan)
-        state, epochs = yield from network_steps(self.shape, self.task, resolved, rows, folds)
+        state, epochs = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
         self._keep(state, len(folds))
         scores = self._score_held_out(features, folds)
         # Epochs of a network come in order, so the latest best one remains.
@@ -103,7 +108,7 @@ class TorchNetworks:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
-            state, _ = yield from network_steps(self.shape, self.task, longer, rows, everything)
+            state, _ = yield from fit(Spec(self.shape, self.task, longer), rows, everything)
             self._keep(state, len(folds))
         # The fields of an `Epoch` but the last, `best`.
         self.history = pd.DataFrame(
