@@ -28,14 +28,15 @@ def _require_model(value: str) -> str:
     return value
 
 
-def _require_address(value: str | None) -> str | None:
-    host, _, port = (value or "host:1").rpartition(":")
+def require_address(value: str) -> str:
+    """The address itself; ValueError unless it is HOST:PORT."""
+    host, _, port = value.rpartition(":")
     if not host or not (port.isdecimal() and 0 < int(port) < 2**16):
         raise ValueError(f"{value!r} is no address; write HOST:PORT, such as 10.0.0.5:29400")
     return value
 
 
-Address = Annotated[str | None, AfterValidator(_require_address)]
+Address = Annotated[str, AfterValidator(require_address)]
 
 
 class Ranks(Declaration):
@@ -48,7 +49,7 @@ class Ranks(Declaration):
         None, ge=1, le=1024, description="on each machine; None: one a CUDA card, on a CPU one a core"
     )
     machines: int = Field(1, ge=1, le=1024, description="machines, this one included")
-    address: Address = Field(
+    address: Address | None = Field(
         None, description="torchrun: where other machines join, at this one; ray: the head of the cluster"
     )
     max_restarts: int = Field(0, ge=0, le=100, description="starts from the beginning after one has ended")

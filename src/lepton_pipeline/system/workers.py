@@ -192,6 +192,8 @@ def serve(descriptor: int) -> None:
 
 def serve_apart(descriptor: int, folder: str) -> None:
     """Be the process of a `Session`: run the call that comes through a socket, with signals as usual."""
+    # Of other processes that end torch would say more than the error does.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     with Connection(descriptor) as connection:
         call: Call = pickle.loads(connection.recv_bytes())  # noqa: S301  # from the parent
         Thread(target=_end_with_parent, args=(connection, folder), daemon=True).start()

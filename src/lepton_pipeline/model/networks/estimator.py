@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
 Weights = dict[str, npt.NDArray[Any]]
+# Of `Ranks`: how they meet, which changes nothing.
+_WHERE = {"machines", "address", "max_restarts", "timeout"}
 
 
 class TorchNetworks:
@@ -99,8 +101,9 @@ class TorchNetworks:
         rows = Rows(*(torch.from_numpy(array).to(device if local else "cpu") for array in arrays))
         fit = network_steps if local else partial(rank_steps, device=device)
         folds = self.folds(plan)
-        state, epochs = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
-        self._keep(state, len(folds))
+        fitted = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
+        epochs, ranks = fitted.epochs, fitted.ranks
+        self._keep(fitted.state, len(folds))
         scores = self._score_held_out(features, folds)
         # Epochs of a network come in order, so the latest best one remains.
         latest = {epoch.network: epoch.number for epoch in epochs if epoch.best}
@@ -108,8 +111,8 @@ class TorchNetworks:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
-            state, _ = yield from fit(Spec(self.shape, self.task, longer), rows, everything)
-            self._keep(state, len(folds))
+            fitted = yield from fit(Spec(self.shape, self.task, longer), rows, everything)
+            self._keep(fitted.state, len(folds))
         # The fields of an `Epoch` but the last, `best`.
         self.history = pd.DataFrame(
             [tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=self._history
@@ -123,6 +126,8 @@ class TorchNetworks:
             "torch": str(torch.__version__),
             "rows": len(seen),
         }
+        if not local:
+            self.trained["ranks"] = ranks
         if training.model not in MODELS:
             source = inspect.getsourcefile(find_architecture(training.model))
             self.trained["code_sha256"] = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
@@ -162,8 +167,8 @@ class TorchNetworks:
             "shape": asdict(self.fitted_shape),
             "numeric": self.numeric,
             "categorical": self.categorical,
-            # No result depends on how many processes there were.
-            "training": self.training.model_dump(exclude={"jobs"}),
+            # No result depends on how many processes there were, but on how many ranks.
+            "training": self.training.model_dump(exclude={"jobs": True, "ranks": _WHERE}),
             "trained": self.trained,
             "weights_sha256": self.weights_sha256,
             "history": self.history.to_dict("list"),

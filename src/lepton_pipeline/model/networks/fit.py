@@ -41,8 +41,7 @@ def network_steps(spec: Spec, rows: Rows, folds: Sequence[Fold]) -> Steps:
     """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
 
     On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
-    and a small one fits the cache. Returns weights by name on the CPU, networks along their first dimension,
-    and the epochs; a `LeptonError` says that training diverged.
+    and a small one fits the cache. Returns `Networks`; a `LeptonError` says that training diverged.
     """
     card = rows.targets.is_cuda
     fitted = yield [
@@ -66,11 +65,20 @@ def side_by_side(folds: Sequence[Fold], *, card: bool) -> list[Sequence[Fold]]:
     return [folds] if card else [[fold] for fold in folds]
 
 
-def join_networks(fitted: Sequence[Fitted]) -> tuple[State, list[Epoch]]:
-    """Weights of all networks, along their first dimension, and all epochs."""
+@dataclass(frozen=True)
+class Networks:
+    """Weights of fitted networks by name, networks along their first dimension, on the CPU, and all epochs."""
+
+    state: State
+    epochs: list[Epoch]
+    ranks: int = 1
+
+
+def join_networks(fitted: Sequence[Fitted], ranks: int = 1) -> Networks:
+    """Put networks together that so many ranks have fitted."""
     own, (same, *_) = [parameters for parameters, _, _ in fitted], [buffers for _, buffers, _ in fitted]
     state = {name: np.concatenate([each[name] for each in own]) for name in own[0]} | same
-    return state, [epoch for *_, epochs in fitted for epoch in epochs]
+    return Networks(state, [epoch for *_, epochs in fitted for epoch in epochs], ranks)
 
 
 def fit_together(
@@ -117,6 +125,12 @@ def _fit_together(
     positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
     parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
     longest = max(len(part.train) for part in parts)
+    size = training.batch_size or defaults.batch_size(longest)
+    if size < group.size:
+        raise ConfigurationError(
+            f"a step of {size} rows cannot be divided over {group.size} ranks; declare fewer "
+            "training.ranks.processes, or a larger training.batch_size."
+        )
     training = training.model_copy(update={"seed": training.seed + first})
     with reproducible(training.seed, training.threads, device.type, training.precision):
         states = []
@@ -132,12 +146,6 @@ def _fit_together(
         if group.rank:
             # Ranks would drop the same units otherwise.
             torch.manual_seed(training.seed + (group.rank << 32))
-        size = training.batch_size or defaults.batch_size(longest)
-        if size < group.size:
-            raise ConfigurationError(
-                f"a step of {size} rows cannot be divided over {group.size} ranks; declare fewer "
-                "training.ranks.processes, or a larger training.batch_size."
-            )
         return network, fit(network, Lesson(spec.task, rows, parts, group), training, size, on_epoch, first)
 
 

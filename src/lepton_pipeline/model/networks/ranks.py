@@ -16,7 +16,7 @@ from torch import Tensor, distributed
 
 from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.model.folds import Fold
-from lepton_pipeline.model.networks.fit import Fitted, Spec, State, fit_together, join_networks, side_by_side
+from lepton_pipeline.model.networks.fit import Fitted, Spec, fit_together, join_networks, side_by_side
 from lepton_pipeline.model.networks.group import Group
 from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.model.networks.step import Rows
@@ -28,6 +28,8 @@ _MOST_NUMBERS = 1 << 24
 # Over TCP between CPUs; cards exchange by themselves.
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 ROWS = "rows.safetensors"
+# What each group of networks gave, and the number of ranks.
+Done = tuple[list[Fitted], int]
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,10 @@ def rank_steps(spec: Spec, rows: Rows, folds: Sequence[Fold], *, device: str) ->
     """
     work = Work(spec, side_by_side(folds, card=device == "cuda"), device)
     (fitted,) = yield [Call(_fit_apart, (work, rows), here=True)]
-    joined: tuple[State, list[Epoch]] = join_networks(fitted)
-    return joined
+    return join_networks(*fitted)
 
 
-def _fit_apart(work: Work, rows: Rows, report: Report) -> list[Fitted]:
+def _fit_apart(work: Work, rows: Rows, report: Report) -> Done:
     """Fit in processes that end with this call, whatever becomes of it."""
     from safetensors.torch import save_file
 
@@ -67,11 +68,11 @@ def _fit_apart(work: Work, rows: Rows, report: Report) -> list[Fitted]:
         arrays = {name: value for name, value in vars(rows).items() if value is not None}
         save_file(arrays, session.folder / ROWS)
         call = Call(_find_launcher(work.spec.training.launcher), (work, session.folder))
-        fitted: list[Fitted] = session.run(call, hear)
-    return fitted
+        done: Done = session.run(call, hear)
+    return done
 
 
-def _find_launcher(name: str) -> Callable[..., list[Fitted]]:
+def _find_launcher(name: str) -> Callable[..., Done]:
     if name == "ray":
         from lepton_pipeline.model.networks.on_ray import launch_on_ray
 
@@ -96,8 +97,8 @@ class Given:
     read: Callable[[], Rows]
 
 
-def fit_by_rank(given: Given | None, on_epoch: Callable[[Epoch], None] | None, card: int) -> list[Fitted] | None:
-    """Fit as one of the ranks of the process group; the source returns what was fitted, the others None.
+def fit_by_rank(given: Given | None, on_epoch: Callable[[Epoch], None] | None, card: int) -> Done | None:
+    """Fit as one of the ranks of the process group; the source returns what was done, the others None.
 
     The source is the first rank with something `given`; it reports the epochs, and sends work and rows to ranks
     without. `card` is the place of this rank's card, if cards are used. All ranks raise the same ConfigurationError if
@@ -109,12 +110,13 @@ def fit_by_rank(given: Given | None, on_epoch: Callable[[Epoch], None] | None, c
     if lacking:
         rows = _send_rows(rows, group, lacking)
     device = f"cuda:{card}" if work.device == "cuda" else "cpu"
-    moved = Rows(**{name: None if each is None else each.to(device) for name, each in vars(rows).items()})
+    moved = Rows(*(None if each is None else each.to(device) for each in vars(rows).values()))  # type: ignore[arg-type]
     heard = on_epoch if group.reports else None
     fitted = [
-        fit_together(work.spec, moved, folds, number, heard, group) for number, folds in enumerate(work.groups)
+        fit_together(work.spec, moved, folds, number, heard, group)
+        for number, folds in enumerate(work.groups)
     ]
-    return fitted if group.reports else None
+    return (fitted, group.size) if group.reports else None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -26,14 +27,14 @@ from uuid import uuid4
 
 import torch
 from torch import distributed
+from torch.distributed import TCPStore  # type: ignore[attr-defined]  # torch does not list it
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.elastic.rendezvous.api import RendezvousError, RendezvousTimeoutError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.model.networks.fit import Fitted
-from lepton_pipeline.model.networks.ranks import BACKENDS, Given, Work, fit_by_rank, read_rows
+from lepton_pipeline.model.networks.ranks import BACKENDS, Done, Given, Work, fit_by_rank, read_rows
 from lepton_pipeline.system.workers import Report, allowed_cores
 
 # Key of the store under which others read what they join.
@@ -55,7 +56,7 @@ class Fit:
     threads: int
 
 
-def launch(work: Work, folder: Path, report: Report) -> list[Fitted]:
+def launch(work: Work, folder: Path, report: Report) -> Done:
     """Start the ranks of this machine, and fit with those of others; every epoch is reported.
 
     Raises what the ranks raise, a LeptonError if one of them ends or other machines do not come in time.
@@ -82,12 +83,10 @@ def _hear(epochs: Connection, report: Report) -> None:
             report(epochs.recv())
 
 
-def _open_store(address: str, fit: Fit) -> distributed.TCPStore:
+def _open_store(address: str, fit: Fit) -> TCPStore:
     host, _, port = address.rpartition(":")
     try:
-        store = distributed.TCPStore(
-            host, int(port), is_master=True, multi_tenant=True, timeout=timedelta(seconds=10)
-        )
+        store = TCPStore(host, int(port), is_master=True, multi_tenant=True, timeout=timedelta(seconds=10))
     except (RuntimeError, ValueError) as error:
         raise LeptonError(
             f"training.ranks.address {address!r} cannot be opened on this machine ({_first_line(error)}); name an "
@@ -97,16 +96,19 @@ def _open_store(address: str, fit: Fit) -> distributed.TCPStore:
     return store
 
 
-def attend(address: str, processes: int | None, wait: int, folder: Path, report: Report) -> None:
-    """Join every fit at an address, until none has come for `wait` seconds; each is reported in words."""
+def attend(address: str, processes: int | None, wait: int, folder: Path, report: Report) -> int:
+    """Join every fit at an address, until none has come for `wait` seconds; each is reported in words.
+
+    Returns how many were joined.
+    """
     host, _, port = address.rpartition(":")
-    until, last = time.monotonic() + wait, ""
+    until, last, joined = time.monotonic() + wait, "", 0
     while time.monotonic() < until:
         fit = _find_fit(host, int(port))
         if fit is None or fit.name == last:
             time.sleep(0.5)
             continue
-        last = fit.name
+        last, joined = fit.name, joined + 1
         report(f"joined a fit on {fit.machines} machines, device {fit.device}")
         try:
             Agent(fit, address, processes, folder).run(None, None)
@@ -115,16 +117,15 @@ def attend(address: str, processes: int | None, wait: int, folder: Path, report:
         else:
             report("the fit is done")
         until = time.monotonic() + wait
+    return joined
 
 
 def _find_fit(host: str, port: int) -> Fit | None:
     """The fit that is offered at an address, if there is one."""
     try:
-        store = distributed.TCPStore(
-            host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=2)
-        )
+        store = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=2))
         return Fit(**json.loads(store.get(_FIT)))
-    except (RuntimeError, ValueError):
+    except (OSError, RuntimeError, ValueError):
         return None
 
 
@@ -137,16 +138,16 @@ class Agent:
     processes: int | None
     folder: Path
 
-    def run(self, work: Work | None, epochs: Connection | None) -> dict[int, list[Fitted] | None]:
+    def run(self, work: Work | None, epochs: Connection | None) -> dict[int, Done | None]:
         """What each rank of this machine returns."""
         # What happens to ranks is said once, by the error.
         logging.disable(logging.CRITICAL)
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
         if (interface := self._interface()) is not None:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
         start = elastic_launch(self._config(), _be_rank)
+        alone = str(self.folder) if self.address is None else None
         try:
-            found: dict[int, list[Fitted] | LeptonError | None] = start(self._files(), work, epochs, self.fit)
+            found: dict[int, Done | LeptonError | None] = start(self._given(work), epochs, self.fit, alone)
         except ChildFailedError as error:
             raise _explained(error.failures) from None
         except RendezvousTimeoutError as error:
@@ -164,9 +165,8 @@ class Agent:
                 raise each
         return {rank: each for rank, each in found.items() if not isinstance(each, LeptonError)}
 
-    def _files(self) -> str | None:
-        """Where ranks of one machine meet; None if they meet at the store."""
-        return str(self.folder) if self.address is None else None
+    def _given(self, work: Work | None) -> Given | None:
+        return None if work is None else Given(work, partial(read_rows, self.folder))
 
     def _config(self) -> LaunchConfig:
         meeting: dict[str, Any] = {"store_type": "file"}
@@ -199,9 +199,12 @@ class Agent:
 
 
 def _be_rank(
-    folder: str | None, work: Work | None, epochs: Connection | None, fit: Fit
-) -> list[Fitted] | LeptonError | None:
-    """Be one of the ranks; errors that all have in common are returned, so that they keep their kind."""
+    given: Given | None, epochs: Connection | None, fit: Fit, folder: str | None
+) -> Done | LeptonError | None:
+    """Be one of the ranks; errors that all have in common are returned, so that they keep their kind.
+
+    Ranks of one machine meet by files of a folder.
+    """
     rank, size, card, restart = (
         int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "TORCHELASTIC_RESTART_COUNT")
     )
@@ -210,7 +213,6 @@ def _be_rank(
         distributed.init_process_group(
             BACKENDS[fit.device], meeting, timedelta(seconds=fit.timeout), size, rank
         )
-        given = None if work is None else Given(work, lambda: read_rows(Path(str(folder))))
         return fit_by_rank(given, None if epochs is None else epochs.send, card)
     except LeptonError as error:
         return error
