@@ -28,6 +28,17 @@ def unwinding() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def keeping_sigterm() -> Iterator[None]:
+    """Put back, at the end of the block, the handler of SIGTERM that a library has replaced."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if _is_main():
+            signal.signal(signal.SIGTERM, before)
+
+
 def ignore_sigterm() -> None:
     """Ignore further signals while the process records how it ended."""
     if _is_main():

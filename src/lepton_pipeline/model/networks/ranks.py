@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ _MOST_NUMBERS = 1 << 24
 # Over TCP between CPUs; cards exchange by themselves.
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 ROWS = "rows.safetensors"
+_LAUNCHERS = {
+    "torchrun": "lepton_pipeline.model.networks.torchrun:launch",
+    "ray": "lepton_pipeline.model.networks.on_ray:launch_on_ray",
+}
 # What each group of networks gave, and the number of ranks.
 Done = tuple[list[Fitted], int]
 
@@ -73,13 +78,9 @@ def _fit_apart(work: Work, rows: Rows, report: Report) -> Done:
 
 
 def _find_launcher(name: str) -> Callable[..., Done]:
-    if name == "ray":
-        from lepton_pipeline.model.networks.on_ray import launch_on_ray
-
-        return launch_on_ray
-    from lepton_pipeline.model.networks.torchrun import launch
-
-    return launch
+    module, _, function = _LAUNCHERS[name].partition(":")
+    found: Callable[..., Done] = getattr(import_module(module), function)
+    return found
 
 
 def read_rows(folder: Path) -> Rows:
