@@ -56,7 +56,7 @@ class DeclarationHook:
                 _require_tables(vertical, list(declared.tables))
                 _require_query(vertical, declared.sql, declared.query)
                 _require_network(vertical, declared.training.model)
-                if declared.training.launcher == "ray" and _trains(vertical, asked):
+                if declared.training.launcher == "ray" and asked and _trains(vertical, asked):
                     check_cluster(declared.training.ranks.address, f"{vertical}.training.ranks.address")
                 declared = _with_encoder(vertical, declared, asked)
                 if declared.dataset.known_at is None:

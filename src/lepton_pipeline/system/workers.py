@@ -300,9 +300,10 @@ class _Worker:
     def _lost(self) -> LeptonError:
         self._kill()
         code = self.process.wait()
+        remedy = "free some and train again" if self.apart else "set training.jobs to a lower number, or to 1"
         return LeptonError(
             f"a process that fitted a part of the model ended with code {code}, which is no end of its own; if it was "
-            "the system for want of memory (-9), set training.jobs to a lower number, or to 1."
+            f"the system for want of memory (-9), {remedy}."
         )
 
     def end(self) -> None:

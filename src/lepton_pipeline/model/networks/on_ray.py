@@ -130,9 +130,8 @@ def _get_rows(reference: Any) -> Rows:
     with warnings.catch_warnings():
         # They cannot be written, and are not.
         warnings.simplefilter("ignore")
-        return Rows(
-            **{name: None if value is None else torch.from_numpy(value) for name, value in arrays.items()}
-        )
+        tensors = {name: None if each is None else torch.from_numpy(each) for name, each in arrays.items()}
+    return Rows(**tensors)  # type: ignore[arg-type]  # None only for what may be
 
 
 def _explained(error: Exception) -> Exception:

@@ -22,7 +22,6 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Any
 from uuid import uuid4
 
 import torch
@@ -86,8 +85,13 @@ def _hear(epochs: Connection, report: Report) -> None:
 def _open_store(address: str, fit: Fit) -> TCPStore:
     host, _, port = address.rpartition(":")
     try:
+        # Torch finds out in a minute.
+        socket.getaddrinfo(host, int(port))
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("", int(port)))  # closed at once
         store = TCPStore(host, int(port), is_master=True, multi_tenant=True, timeout=timedelta(seconds=10))
-    except (RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise LeptonError(
             f"training.ranks.address {address!r} cannot be opened on this machine ({_first_line(error)}); name an "
             "address of it, and a port that is free."
@@ -123,6 +127,8 @@ def attend(address: str, processes: int | None, wait: int, folder: Path, report:
 def _find_fit(host: str, port: int) -> Fit | None:
     """The fit that is offered at an address, if there is one."""
     try:
+        # Of a store that is not there torch complains at length.
+        socket.create_connection((host, port), timeout=2).close()
         store = TCPStore(host, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=2))
         return Fit(**json.loads(store.get(_FIT)))
     except (OSError, RuntimeError, ValueError):
@@ -169,7 +175,7 @@ class Agent:
         return None if work is None else Given(work, partial(read_rows, self.folder))
 
     def _config(self) -> LaunchConfig:
-        meeting: dict[str, Any] = {"store_type": "file"}
+        meeting: dict[str, str | bool] = {"store_type": "file"}
         if self.address is not None:
             meeting = {"is_host": False}
         return LaunchConfig(

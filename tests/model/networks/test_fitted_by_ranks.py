@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from lepton_pipeline.errors import ConfigurationError, LeptonError
 from lepton_pipeline.model.folds import Fold, Plan
 from lepton_pipeline.model.networks.estimator import TorchNetworks
+from lepton_pipeline.model.networks.fit import Spec, fit_together
+from lepton_pipeline.model.networks.group import Group
+from lepton_pipeline.model.networks.shape import Shape
+from lepton_pipeline.model.networks.step import Rows
+from lepton_pipeline.model.networks.torchrun import attend
 from lepton_pipeline.parameters import Ranks, Training
+from lepton_pipeline.system.workers import Call, Session
 from lepton_pipeline.tasks.binary import Binary
 
 ROWS = 400
@@ -25,6 +35,7 @@ SMALL = {"width": 16, "batch_size": 63, "learning_rate": 1e-2, "epochs": 4, "dev
 # Longer than any test waits.
 ENDLESS = {"epochs": 10**6, "patience": 10**6}
 MINUTE = 60
+SHAPE = Shape(numeric=1, category_levels=(5,), members=2, bins=3, embedding=2, layers=1, width=4, dropout=0.0)
 
 
 def make_rows() -> tuple[pd.DataFrame, np.ndarray, Plan]:
@@ -109,12 +120,6 @@ def test_two_ranks_learn_what_one_process_does(together):
     assert "ranks" not in alone.trained
 
 
-def test_the_same_ranks_give_the_same_bits(together):
-    again, scores = fit(**TWO, dropout=0.0)
-    assert again.weights_sha256 == together[0].weights_sha256
-    assert np.array_equal(scores, together[1])
-
-
 def test_a_rank_that_is_killed_is_said_once_and_all_others_end(capfd):
     def kill(epoch):
         if epoch.number == 2:
@@ -122,11 +127,11 @@ def test_a_rank_that_is_killed_is_said_once_and_all_others_end(capfd):
 
     with pytest.raises(LeptonError, match=r"^rank \d \(process \d+\) was ended by SIGKILL.*processes"):
         fit(kill, **TWO, **ENDLESS)
-    assert ranks_of(os.getpid()) == []
+    wait_for(lambda: ranks_of(os.getpid()) == [])
     assert capfd.readouterr() == ("", "")
 
 
-def test_ranks_start_again_as_declared_with_the_same_result_and_every_epoch_once(together):
+def test_ranks_start_again_as_declared_with_the_same_bits_and_every_epoch_once(together):
     heard = []
 
     def kill(epoch):
@@ -140,20 +145,32 @@ def test_ranks_start_again_as_declared_with_the_same_result_and_every_epoch_once
     assert heard == [(each.network, each.number) for each in together[2]]
 
 
-def test_divergence_keeps_its_words():
-    with pytest.raises(LeptonError, match=r"^training diverged.*learning_rate"):
-        fit(**TWO | {"learning_rate": 1e30})
-
-
 def test_a_step_smaller_than_the_ranks_is_refused():
+    rows = Rows(torch.zeros(9, 1), torch.zeros(9, 1, dtype=torch.int32), torch.zeros(9))
+    fold = Fold(np.arange(6), np.arange(6, 9))
+    spec = Spec(SHAPE, Binary(), Training(batch_size=2))
     with pytest.raises(ConfigurationError, match=r"a step of 2 rows cannot be divided over 3 ranks"):
-        fit(**{"launcher": "torchrun", "ranks": Ranks(processes=3), "batch_size": 2})
+        fit_together(spec, rows, [fold], 0, None, Group(0, 3))
 
 
+def test_ranks_and_their_folder_end_with_an_interrupt(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def stop(epoch):
+        assert len(ranks_of(os.getpid())) == 2
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(stop, **TWO, **ENDLESS)
+    wait_for(lambda: ranks_of(os.getpid()) == [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_ranks_and_their_folder_end_with_the_run(tmp_path, number):
     text = (
-        f"import sys; sys.path[:] = {sys.path!r}; from test_ranks import *\n"
+        f"import sys; sys.path[:] = {sys.path!r}; from test_fitted_by_ranks import *\n"
         "from lepton_pipeline.system.signals import unwinding\n"
         f"with unwinding(): fit(lambda epoch: open({str(tmp_path / 'epoch')!r}, 'w').close(), **TWO, **ENDLESS)"
     )
@@ -168,3 +185,20 @@ def test_ranks_and_their_folder_end_with_the_run(tmp_path, number):
     wait_for(lambda: [path.name for path in tmp_path.iterdir()] == ["epoch"])
     assert run.stderr.read() == ""
     run.stderr.close()
+
+
+def test_a_rank_of_another_agent_gives_the_same_bits(together, tmp_path):
+    """Two agents meet on the loopback interface, as two machines would."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{found.getsockname()[1]}"
+    said = []
+    with ThreadPoolExecutor(1) as thread:
+        with Session() as other:
+            joined = thread.submit(other.run, Call(attend, (address, 1, MINUTE, other.folder)), said.append)
+            ranks = Ranks(processes=1, machines=2, address=address)
+            model, _ = fit(launcher="torchrun", ranks=ranks, dropout=0.0)
+            wait_for(lambda: len(said) == 2)
+        assert isinstance(joined.exception(), LeptonError)
+    assert model.weights_sha256 == together[0].weights_sha256
+    assert said == ["joined a fit on 2 machines, device cpu", "the fit is done"]
