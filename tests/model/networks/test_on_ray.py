@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from queue import Queue
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,6 +36,15 @@ def test_epochs_are_reported_and_the_last_result_counts():
     epoch = Epoch(1, 1, 0.5, 0.5, 0.7, best=True)
     for each in (epoch, ([], 2), epoch, ([], 3), None):
         told.put(each)
-    on_ray._hear(told, heard.append, found)
+    on_ray._hear(told, heard.append, found, KeyError)
     assert heard == [epoch, epoch]
     assert found == [([], 3)]
+
+
+def test_a_queue_that_is_lost_ends_what_is_heard():
+    def lose():
+        raise KeyError
+
+    found = []
+    on_ray._hear(SimpleNamespace(get=lose), print, found, KeyError)
+    assert found == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -30,11 +33,14 @@ def launch_on_ray(work: Work, folder: Path, report: Report) -> Done:
     Raises what the ranks raise; a LeptonError if the cluster cannot be used or is too small, or a rank ends more often
     than it may start again.
     """
-    # What happens to ranks is said once, by the error.
+    # What happens to ranks is said once, by the error; Ray says it at length on its own.
     logging.disable(logging.CRITICAL)
+    with Path(os.devnull).open("w", encoding="ascii") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stderr.fileno())
     training, ranks = work.spec.training, work.spec.training.ranks
     with attached(ranks.address, ADDRESS):
         import ray
+        from ray.exceptions import RayError
         from ray.train import FailureConfig, RunConfig, ScalingConfig
         from ray.train.torch import TorchConfig, TorchTrainer
         from ray.train.v2.api.exceptions import TrainingFailedError
@@ -49,7 +55,7 @@ def launch_on_ray(work: Work, folder: Path, report: Report) -> Done:
         )
         told = Queue(actor_options={"num_cpus": 0})
         found: list[Done | LeptonError] = []
-        hearing = Thread(target=_hear, args=(told, report, found), daemon=True)
+        hearing = Thread(target=_hear, args=(told, report, found, RayError), daemon=True)
         hearing.start()
         on_cards = work.device == "cuda"
         trainer = TorchTrainer(
@@ -70,8 +76,11 @@ def launch_on_ray(work: Work, folder: Path, report: Report) -> Done:
             trainer.fit()
         except TrainingFailedError as error:
             raise _explained(error) from error
-        told.put(None)
-        hearing.join()
+        finally:
+            # Before this process is no driver any more, which would end it. A queue that is lost has ended the thread.
+            with suppress(RayError):
+                told.put(None)
+            hearing.join()
     (done,) = found
     if isinstance(done, LeptonError):
         raise done
@@ -95,12 +104,14 @@ def _require_room(work: Work, resources: Mapping[str, float]) -> None:
             )
 
 
-def _hear(told: Any, report: Report, found: list[Done | LeptonError]) -> None:
-    while (message := told.get()) is not None:
-        if isinstance(message, Epoch):
-            report(message)
-        else:
-            found[:] = [message]
+def _hear(told: Any, report: Report, found: list[Done | LeptonError], lost: type[Exception]) -> None:
+    """Report epochs and keep the last result, until None comes or the queue is `lost`."""
+    with suppress(lost):
+        while (message := told.get()) is not None:
+            if isinstance(message, Epoch):
+                report(message)
+            else:
+                found[:] = [message]
 
 
 def _be_rank(config: Mapping[str, Any]) -> None:
