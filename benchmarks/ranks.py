@@ -104,7 +104,7 @@ def started(command: Sequence[str], **environment: str) -> Iterator[None]:
 
 @contextmanager
 def ray_cluster(folder: str) -> Iterator[str]:
-    """Two nodes of one processor each, on the loopback interface alone; yields the address of their head."""
+    """Two nodes of one processor each, on this machine; yields the address of their head."""
     address = f"127.0.0.1:{free_port()}"
     node = ["--num-cpus=1", "--node-ip-address=127.0.0.1", "--object-store-memory=200000000", "--block"]
     ray = [str(Path(sys.executable).with_name("ray")), "start"]
@@ -171,8 +171,7 @@ def report(found: dict[str, list[Fitted]], rows: int, epochs: int) -> str:
 
 One network of the default model on {rows:,} made rows of {COLUMNS} numbers and a category, a fifth of them held out,
 {epochs} epochs, without boosting. Each way twice, one after the other; seconds include the start of all processes.
-Everything runs on one machine, over its loopback interface: two agents and two Ray nodes stand for two machines, and
-gain no speed. CPU seconds are left out where other process trees have a share.
+Everything runs on one machine: two agents and two Ray nodes stand for two machines, and gain no speed. CPU seconds are left out where other process trees have a share.
 
 {table(heads, lines)}
 """

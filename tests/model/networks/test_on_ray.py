@@ -48,3 +48,25 @@ def test_a_queue_that_is_lost_ends_what_is_heard():
     found = []
     on_ray._hear(SimpleNamespace(get=lose), print, found, KeyError)
     assert found == []
+
+
+GLOO = RuntimeError("[gloo/transport/tcp/pair.cc:537] Read error: Connection reset by peer")
+DEAD = RuntimeError("A worker health check failed.\\nThe actor is dead because its worker process has died.")
+
+
+@pytest.mark.parametrize(
+    ("failures", "kind", "words"),
+    [
+        ({0: GLOO, 1: DEAD}, LeptonError, "rank 1 was ended on the Ray cluster"),
+        ({0: GLOO}, LeptonError, "rank 0 lost another rank; train again"),
+        ({1: KeyError(7)}, RuntimeError, "Ray could not train:"),
+        ({}, RuntimeError, "Ray could not train:"),
+    ],
+)
+def test_a_rank_that_was_killed_is_the_cause_of_what_others_felt_on_ray(failures, kind, words):
+    error = RuntimeError("errors of workers")
+    if failures:
+        error.worker_failures = failures
+    found = on_ray._explained(error)
+    assert type(found) is kind
+    assert words in str(found)

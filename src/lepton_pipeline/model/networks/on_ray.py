@@ -17,7 +17,7 @@ import torch
 from torch import distributed
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.model.networks.ranks import BACKENDS, Done, Given, Work, fit_by_rank, read_rows
+from lepton_pipeline.model.networks.ranks import BACKENDS, LOST, Done, Given, Work, fit_by_rank, read_rows
 from lepton_pipeline.model.networks.shape import Epoch
 from lepton_pipeline.model.networks.step import Rows
 from lepton_pipeline.parameters import Ranks
@@ -25,6 +25,8 @@ from lepton_pipeline.system.ray_cluster import attached
 from lepton_pipeline.system.workers import Report
 
 ADDRESS = "training.ranks.address"
+# Of a process that ended without a word.
+_DEAD = "actor is dead"
 
 
 def launch_on_ray(work: Work, folder: Path, report: Report) -> Done:
@@ -36,7 +38,8 @@ def launch_on_ray(work: Work, folder: Path, report: Report) -> Done:
     # What happens to ranks is said once, by the error; Ray says it at length on its own.
     logging.disable(logging.CRITICAL)
     with Path(os.devnull).open("w", encoding="ascii") as nowhere:
-        os.dup2(nowhere.fileno(), sys.stderr.fileno())
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
     training, ranks = work.spec.training, work.spec.training.ranks
     with attached(ranks.address, ADDRESS):
         import ray
@@ -146,15 +149,20 @@ def _get_rows(reference: Any) -> Rows:
 
 
 def _explained(error: Exception) -> Exception:
-    """What a user can do about ranks that ended; a RuntimeError with the traceback where that is nothing."""
-    failures: Mapping[int, Exception] = getattr(error, "worker_failures", {})
-    from ray.exceptions import RayActorError, WorkerCrashedError
+    """What a user can do about ranks that ended; a RuntimeError with the traceback where that is nothing.
 
+    `error` has the failures of ranks as `worker_failures`, if any.
+    """
+    failures: Mapping[int, Exception] = getattr(error, "worker_failures", {})
+    again = "train again, or let training.ranks.max_restarts start all ranks anew."
     for rank, failure in failures.items():
-        if isinstance(failure, (RayActorError, WorkerCrashedError)):
-            first = str(failure).strip().partition("\n")[0]
+        # Ray wraps the error that says so.
+        if _DEAD in str(failure):
             return LeptonError(
-                f"rank {rank} was ended ({first}); if its node has no memory for it, declare fewer "
-                "training.ranks.processes. Else train again, or let training.ranks.max_restarts start all ranks anew."
+                f"rank {rank} was ended on the Ray cluster; if its node has no memory for it, declare fewer "
+                f"training.ranks.processes. Else {again}"
             )
+    for rank, failure in failures.items():
+        if any(word in str(failure) for word in LOST):
+            return LeptonError(f"rank {rank} lost another rank; {again}")
     return RuntimeError(f"Ray could not train:\n{error}")

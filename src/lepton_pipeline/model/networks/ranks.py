@@ -29,6 +29,8 @@ _MOST_NUMBERS = 1 << 24
 # Over TCP between CPUs; cards exchange by themselves.
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 ROWS = "rows.safetensors"
+# Words of errors after which another rank is gone.
+LOST = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "timed out", "gloo")
 _LAUNCHERS = {
     "torchrun": "lepton_pipeline.model.networks.torchrun:launch",
     "ray": "lepton_pipeline.model.networks.on_ray:launch_on_ray",

@@ -33,13 +33,11 @@ from torch.distributed.elastic.rendezvous.api import RendezvousError, Rendezvous
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from lepton_pipeline.errors import LeptonError
-from lepton_pipeline.model.networks.ranks import BACKENDS, Done, Given, Work, fit_by_rank, read_rows
+from lepton_pipeline.model.networks.ranks import BACKENDS, LOST, Done, Given, Work, fit_by_rank, read_rows
 from lepton_pipeline.system.workers import Report, allowed_cores
 
 # Key of the store under which others read what they join.
 _FIT = "lepton.fit"
-# Words of errors after which another rank is gone.
-_LOST = ("Connection closed", "Connection reset", "Broken pipe", "Timed out", "timed out", "gloo")
 _SECONDS_TO_BE_SEEN = 5
 
 
@@ -223,7 +221,7 @@ def _be_rank(
     except LeptonError as error:
         return error
     except RuntimeError as error:
-        if any(word in str(error) for word in _LOST):
+        if any(word in str(error) for word in LOST):
             # The rank that ended first is the cause; here its end is only felt.
             time.sleep(_SECONDS_TO_BE_SEEN)
         raise
@@ -249,7 +247,7 @@ def _explained(failures: dict[int, ProcessFailure]) -> Exception:
         return LeptonError(
             f"the card of rank {rank} has no memory for a step: lower training.batch_size, or train on more cards."
         )
-    if any(word in text for word in _LOST):
+    if any(word in text for word in LOST):
         return LeptonError(f"rank {rank} lost another rank ({_first_line(text)}); {again}")
     return RuntimeError(f"rank {rank} failed with exit code {failure.exitcode}:\n{traceback}")
 
