@@ -171,7 +171,8 @@ def report(found: dict[str, list[Fitted]], rows: int, epochs: int) -> str:
 
 One network of the default model on {rows:,} made rows of {COLUMNS} numbers and a category, a fifth of them held out,
 {epochs} epochs, without boosting. Each way twice, one after the other; seconds include the start of all processes.
-Everything runs on one machine: two agents and two Ray nodes stand for two machines, and gain no speed. CPU seconds are left out where other process trees have a share.
+Everything runs on one machine: two agents and two Ray nodes stand for two machines, and gain no speed. CPU seconds are
+left out where other process trees have a share.
 
 {table(heads, lines)}
 """
