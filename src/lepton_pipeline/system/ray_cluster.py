@@ -56,12 +56,14 @@ def attached(declared: str | None, key: str) -> Iterator[None]:
     A process that is a driver already stays one.
     """
     address = check_cluster(declared, key)
+    # By itself, Ray starts a cluster for whoever asks for something after the end. It reads this when it is imported.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     import ray
 
     if ray.is_initialized():
         yield
         return
-    # Ray tries twenty times, which takes a quarter of an hour.
+    # It tries twenty times, which takes a quarter of an hour.
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "1")
     try:
         with keeping_sigterm():
