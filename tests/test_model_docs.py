@@ -22,7 +22,7 @@ from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.network import check_architecture
 from lepton_pipeline.model.networks.step import GRADIENT_NORM
 from lepton_pipeline.model.predictor import Predictor, train_model
-from lepton_pipeline.parameters import MODELS, Training
+from lepton_pipeline.parameters import MODELS, Declaration, Ranks, Training
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.classes import MOST_CLASSES
 from lepton_pipeline.tasks.find import Target
@@ -49,9 +49,11 @@ def number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
-def range_of(name: str) -> str:
+def range_of(name: str, model: type[Declaration] = Training) -> str:
     """The range of a field as the table writes it, from what pydantic checks."""
-    field = Training.model_fields[name]
+    field = model.model_fields[name]
+    if isinstance(field.default, Declaration):
+        return ", ".join(f"`{key}`" for key in type(field.default).model_fields)
     values = (
         list(MODELS)
         if name == "model"
@@ -91,13 +93,33 @@ def test_the_table_has_every_hyper_parameter_in_the_order_of_the_declaration():
 def test_defaults_and_ranges_are_those_of_the_declaration(name):
     default, allowed, meaning, _ = hyper_parameters()[name]
     declared = Training.model_fields[name].default
-    if declared is None:
+    if isinstance(declared, Declaration):
+        assert default == "`{}`"
+    elif declared is None:
         assert default in {"by rows", "by columns", "by model", "by machine"}
     else:
         value = yaml.safe_load(default.strip("`"))
         assert (type(value), value) == (type(declared), declared)
     assert allowed == range_of(name)
     assert meaning
+
+
+def test_keys_of_ranks_are_those_of_the_declaration():
+    section = TEXT.split("\n## Training on several machines\n")[1].split("\n### ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in section.splitlines()
+        if line[:3] == "| `"
+    ]
+    assert [row[0].strip("`") for row in rows] == list(Ranks.model_fields)
+    for name, default, allowed, meaning in rows:
+        key = name.strip("`")
+        declared = Ranks.model_fields[key].default
+        assert default == {"processes": "by machine", "address": "none"}.get(key, f"`{declared}`")
+        assert allowed == ("`HOST:PORT`" if key == "address" else range_of(key, Ranks))
+        assert meaning
+    (declaration,) = re.findall(r"^```yaml\n(.*?)^```", section, re.M | re.S)
+    assert Training(**yaml.safe_load(declaration)["training"]).ranks.machines == 2
 
 
 @pytest.mark.parametrize(

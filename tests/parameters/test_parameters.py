@@ -210,3 +210,26 @@ def test_the_age_of_a_series_stays_a_number():
     forecast = {"series": ["product"], "frequency": "W", "horizon": 4}
     vertical = Vertical.model_validate({"dataset": roles, "forecast": forecast})
     assert vertical.dataset.numeric == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"ranks": {"processes": 2}}, "declare one, or leave ranks out"),
+        ({"launcher": "torchrun", "ranks": {"machines": 3}}, "3 machines need ranks.address"),
+        ({"launcher": "ray"}, "launcher ray needs ranks.processes"),
+        (
+            {"launcher": "torchrun", "ranks": {"address": "10.0.0.5"}},
+            "'10.0.0.5' is no address; write HOST:PORT",
+        ),
+    ],
+)
+def test_a_launcher_has_what_it_needs(declared, words):
+    with pytest.raises(ValidationError, match=words):
+        Training(**declared)
+
+
+def test_a_declaration_without_ranks_is_recorded_as_before():
+    assert not {"launcher", "ranks"} & Training().model_dump().keys()
+    two = Training(launcher="torchrun", ranks={"processes": 2, "machines": 2, "address": "10.0.0.5:29400"})
+    assert Training(**two.model_dump()) == two

@@ -10,7 +10,15 @@ import pytest
 
 from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.system import workers
-from lepton_pipeline.system.workers import Call, Pool, allowed_cores, available_memory, choose_jobs, run_steps
+from lepton_pipeline.system.workers import (
+    Call,
+    Pool,
+    Session,
+    allowed_cores,
+    available_memory,
+    choose_jobs,
+    run_steps,
+)
 
 MINUTE = 60
 
@@ -158,6 +166,42 @@ def test_workers_end_with_a_caller_that_is_killed(tmp_path):
     caller.kill()
     caller.wait()
     wait_for(lambda: has_ended(int(file.read_text())))
+
+
+def start_another(report):
+    """Start a process that would stay, and say its number."""
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    report(other.pid)
+    return os.getpid()
+
+
+def die(report):
+    start_another(report)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_session_ends_with_all_that_it_has_started():
+    heard = []
+    with Session() as session:
+        folder = session.folder
+        assert folder.is_dir()
+        found = session.run(Call(start_another, ()), heard.append)
+        assert os.getsid(found) == os.getsid(heard[0]) == found != os.getsid(0)
+    wait_for(lambda: has_ended(found) and has_ended(heard[0]))
+    assert not folder.exists()
+
+
+def test_a_session_that_is_killed_is_said_and_leaves_nothing():
+    heard = []
+    with pytest.raises(LeptonError, match=r"ended with code -9.*train again"), Session() as session:
+        session.run(Call(die, ()), heard.append)
+    wait_for(lambda: has_ended(heard[0]))
+    assert not session.folder.exists()
+
+
+def test_an_error_in_a_session_keeps_its_kind_and_words():
+    with pytest.raises(DataError, match="row 7 is odd"), Session() as session:
+        session.run(Call(refuse, ()), print)
 
 
 def test_jobs_are_as_declared_or_as_cores_and_memory_allow(monkeypatch):

@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": ("runs:compare", "Compare the latest runs of VERTICAL."),
     "export": ("export:export", "Write a model of VERTICAL as an ONNX file."),
     "ipython": ("project:ipython", "Open IPython with catalog and session."),
+    "join": ("join:join", "Lend this machine to fits of another one."),
     "jupyter": (
         "kedro.framework.cli.jupyter:jupyter",
         "Open Jupyter with catalog and session.",

@@ -19,6 +19,7 @@ from lepton_pipeline.parameters import MODELS, Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
 from lepton_pipeline.project.slice import sliced
+from lepton_pipeline.system.ray_cluster import check_cluster
 
 # Embeddings of texts, by encoder.
 EMBEDDINGS = Path("data/04_feature/.embeddings")
@@ -55,6 +56,8 @@ class DeclarationHook:
                 _require_tables(vertical, list(declared.tables))
                 _require_query(vertical, declared.sql, declared.query)
                 _require_network(vertical, declared.training.model)
+                if declared.training.launcher == "ray" and asked and _trains(vertical, asked):
+                    check_cluster(declared.training.ranks.address, f"{vertical}.training.ranks.address")
                 declared = _with_encoder(vertical, declared, asked)
                 if declared.dataset.known_at is None:
                     self._by_clock.add(vertical)
@@ -116,7 +119,7 @@ def keep_embeddings(context: KedroContext, pipeline: Pipeline, catalog: DataCata
 def _with_encoder(vertical: str, declared: Vertical, asked: Collection[str] | None) -> Vertical:
     """Note the hash of a declared encoder of sentences; refuse one that a training of this run lacks."""
     text, features = declared.features.text, declared.features
-    if text is None or text.encoder is None or (asked and not {vertical, "__default__"} & {*asked}):
+    if text is None or text.encoder is None or not _trains(vertical, asked):
         return declared
     from lepton_pipeline.features.sentences import check_encoder
 
@@ -126,6 +129,11 @@ def _with_encoder(vertical: str, declared: Vertical, asked: Collection[str] | No
         raise ConfigurationError(f"{vertical}.{error}") from error
     features = features.model_copy(update={"text": text.model_copy(update={"sha256": found})})
     return declared.model_copy(update={"features": features})
+
+
+def _trains(vertical: str, asked: Collection[str] | None) -> bool:
+    """Whether a training may be among the pipelines that are asked for, None for any."""
+    return not asked or bool({vertical, "__default__"} & {*asked})
 
 
 def _require_network(vertical: str, name: str) -> None:

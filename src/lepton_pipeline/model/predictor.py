@@ -92,9 +92,9 @@ def train_model(
 def _jobs(training: Training, encoded: pd.DataFrame, rows: int) -> int:
     """How many processes fit the parts of a model; one where a process would cost more than it saves.
 
-    `rows` are those of all networks together.
+    `rows` are those of all networks together. Ranks are others: with them, the cores are taken.
     """
-    if training.jobs is None and rows < _FEW_ROWS:
+    if training.jobs is None and (rows < _FEW_ROWS or training.launcher != "local"):
         return 1
     memory = _PROCESS_BYTES + _COPIES * int(encoded.memory_usage(index=False).sum())
     return choose_jobs(training.jobs, training.threads, memory)

@@ -17,7 +17,7 @@ from lepton_pipeline.parameters.table import (
     label_of,
     utc_text,
 )
-from lepton_pipeline.parameters.training import MODELS, Scoring, Training
+from lepton_pipeline.parameters.training import MODELS, Ranks, Scoring, Training
 from lepton_pipeline.parameters.vertical import Vertical
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "Mail",
     "Mask",
     "Monitoring",
+    "Ranks",
     "Retraining",
     "Scoring",
     "Split",

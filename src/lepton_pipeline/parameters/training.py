@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Fraction
 
@@ -26,6 +26,36 @@ def _require_model(value: str) -> str:
             f"{value!r} is no model; choose one of {', '.join(MODELS)}, or a class of your own, package.module:Class"
         )
     return value
+
+
+def require_address(value: str) -> str:
+    """The address itself; ValueError unless it is HOST:PORT."""
+    host, _, port = value.rpartition(":")
+    if not host or not (port.isdecimal() and 0 < int(port) < 2**16):
+        raise ValueError(f"{value!r} is no address; write HOST:PORT, such as 10.0.0.5:29400")
+    return value
+
+
+Address = Annotated[str, AfterValidator(require_address)]
+
+
+class Ranks(Declaration):
+    """Processes that fit every network together, each on its part of a step's rows.
+
+    The results depend on how many there are, not on where they run.
+    """
+
+    processes: int | None = Field(
+        None, ge=1, le=1024, description="on each machine; None: one a CUDA card, on a CPU one a core"
+    )
+    machines: int = Field(1, ge=1, le=1024, description="machines, this one included")
+    address: Address | None = Field(
+        None, description="torchrun: where other machines join, at this one; ray: the head of the cluster"
+    )
+    max_restarts: int = Field(0, ge=0, le=100, description="starts from the beginning after one has ended")
+    timeout: int = Field(
+        600, ge=1, description="seconds to wait for other machines, and for another rank within a step"
+    )
 
 
 class Training(Declaration):
@@ -80,7 +110,29 @@ class Training(Declaration):
         exclude_if=lambda jobs: jobs is None,
         description="processes that fit folds and networks; None: by cores, memory and rows; no result depends on it",
     )
+    launcher: Literal["local", "torchrun", "ray"] = Field(
+        "local",
+        exclude_if=lambda launcher: launcher == "local",
+        description="what starts the ranks that fit networks together; local: none, each network in one process",
+    )
+    ranks: Ranks = Field(
+        Ranks(),
+        exclude_if=lambda ranks: ranks == Ranks(),
+        description="how many ranks, and where; not for launcher local",
+    )
     seed: int = Field(7, ge=0, description="seed of weights, batches, boosting and baselines")
+
+    @model_validator(mode="after")
+    def _require_what_the_launcher_needs(self) -> Self:
+        if self.launcher == "local" and self.ranks != Ranks():
+            raise ValueError("ranks says how launcher torchrun or ray works; declare one, or leave ranks out")
+        if self.launcher == "torchrun" and self.ranks.machines > 1 and self.ranks.address is None:
+            raise ValueError(
+                f"{self.ranks.machines} machines need ranks.address, HOST:PORT at this one, where the others join"
+            )
+        if self.launcher == "ray" and self.ranks.processes is None:
+            raise ValueError("launcher ray needs ranks.processes, the number of processes on each machine")
+        return self
 
 
 class Scoring(Declaration):

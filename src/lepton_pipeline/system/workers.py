@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,8 +32,8 @@ from lepton_pipeline.system.signals import leave_to_parent
 
 Report = Callable[[Any], None]
 _START = (
-    "import sys; sys.path[:] = sys.argv[2:]; from lepton_pipeline.system.workers import serve; "
-    "serve(int(sys.argv[1]))"
+    "import sys; sys.path[:] = sys.argv[3:]; from lepton_pipeline.system.workers import serve, serve_apart; "
+    "serve_apart(int(sys.argv[1]), sys.argv[2]) if sys.argv[2] else serve(int(sys.argv[1]))"
 )
 _MESSAGE, _RESULT, _ERROR = "message", "result", "error"
 _QUOTA, _LIMIT, _USED = (Path("/sys/fs/cgroup", name) for name in ("cpu.max", "memory.max", "memory.current"))
@@ -106,6 +109,31 @@ class Pool:
         return work.results
 
 
+class Session:
+    """A process that starts others, in a session of its own: all of them end with it, however it or the caller ends.
+
+    `folder` is theirs, and ends with them, too.
+    """
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="lepton-"))
+        self._worker = _Worker(self.folder)
+        return self
+
+    def run(self, call: Call, report: Report) -> Any:
+        """Result of a call, the only one. What it reports arrives in this thread; a LeptonError if it is killed."""
+        kind, content = self._worker.answer(call, report)
+        if kind == _ERROR:
+            raise content
+        return content
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._worker.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def run_steps(pool: Pool, *steps: Steps, report: Report) -> list[Any]:
     """Run generators of calls in step with each other, and return what each of them returns.
 
@@ -166,6 +194,25 @@ def serve(descriptor: int) -> None:
             connection.send_bytes(_answer(call, connection))
 
 
+def serve_apart(descriptor: int, folder: str) -> None:
+    """Be the process of a `Session`: run the call that comes through a socket, with signals as usual."""
+    # Of other processes that end torch would say more than the error does.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+    with Connection(descriptor) as connection:
+        call: Call = pickle.loads(connection.recv_bytes())  # noqa: S301  # from the parent
+        Thread(target=_end_with_parent, args=(connection, folder), daemon=True).start()
+        connection.send_bytes(_answer(call, connection))
+        # The parent ends this process, and all that it has started.
+        Event().wait()
+
+
+def _end_with_parent(connection: Connection, folder: str) -> None:
+    """Wait until the parent has closed the socket, through which nothing else comes."""
+    wait([connection])
+    shutil.rmtree(folder, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
 def _answer(call: Call, connection: Connection) -> bytes:
     def report(message: Any) -> None:
         connection.send_bytes(pickle.dumps((_MESSAGE, message)))
@@ -215,49 +262,70 @@ class _Work:
 
 
 class _Worker:
-    """A process that runs calls."""
+    """A process that runs calls; with a folder, one of a session of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        self.apart = folder is not None
         ours, theirs = socket.socketpair()
         with theirs:
             descriptor = theirs.fileno()
             self.process = subprocess.Popen(  # noqa: S603  # this interpreter
-                [sys.executable, "-W", "ignore", "-c", _START, str(descriptor), *sys.path],
+                [sys.executable, "-W", "ignore", "-c", _START, str(descriptor), str(folder or ""), *sys.path],
                 pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL,
+                start_new_session=self.apart,
             )
         self.connection = Connection(ours.detach())
 
     def work_off(self, work: _Work) -> None:
         """Run calls that wait, in a thread of the caller."""
         while (number := work.take()) is not None:
-            try:
-                self.connection.send_bytes(pickle.dumps(work.calls[number]))
-                while True:
-                    kind, content = pickle.loads(self.connection.recv_bytes())  # noqa: S301  # from our own process
-                    if kind != _MESSAGE:
-                        break
-                    work.messages.put(content)
-            except (EOFError, OSError):
-                kind, content = _ERROR, self._lost()
+            kind, content = self.answer(work.calls[number], work.messages.put)
             if kind == _ERROR:
                 work.errors[number] = content
                 return
             work.results[number] = content
 
+    def answer(self, call: Call, report: Report) -> tuple[str, Any]:
+        """What comes of a call: its result or an error, with the kind before it."""
+        try:
+            self.connection.send_bytes(pickle.dumps(call))
+        except OSError:
+            return _ERROR, self._lost()
+        while True:
+            try:
+                kind, content = pickle.loads(self.connection.recv_bytes())  # noqa: S301  # from our own process
+            except (EOFError, OSError):
+                return _ERROR, self._lost()
+            if kind != _MESSAGE:
+                return kind, content
+            report(content)
+
     def _lost(self) -> LostWorkerError:
-        self.process.kill()
+        self._kill()
         code = self.process.wait()
+        remedy = (
+            "free some and train again"
+            if self.apart
+            else "set training.jobs (or --jobs) to a lower number, or to 1"
+        )
         return LostWorkerError(
             f"a process that fitted a part of the model ended with code {code}, which is no end of its own; if it was "
-            "the system for want of memory (-9), set training.jobs (or --jobs) to a lower number, or to 1."
+            f"the system for want of memory (-9), {remedy}."
         )
 
     def end(self) -> None:
         """End the process, whatever it does."""
-        self.process.kill()
+        self._kill()
         self.process.wait()
         self.connection.close()
+
+    def _kill(self) -> None:
+        if self.apart:
+            # Also what it has started, even if it has ended itself.
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
 
 
 def _double(number: int, report: Report) -> int:

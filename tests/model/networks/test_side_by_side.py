@@ -4,7 +4,8 @@ import torch
 
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import fit as module
-from lepton_pipeline.model.networks.fit import network_steps, stack_states
+from lepton_pipeline.model.networks.fit import Spec, network_steps, stack_states
+from lepton_pipeline.model.networks.group import ALONE
 from lepton_pipeline.model.networks.network import find_architecture
 from lepton_pipeline.model.networks.shape import Shape
 from lepton_pipeline.model.networks.step import Rows
@@ -14,8 +15,10 @@ from lepton_pipeline.tasks.binary import Binary
 
 
 def fit_networks(shape, task, training, rows, folds, seen=lambda epoch: None):
-    (state, epochs) = run_steps(Pool(1), network_steps(shape, task, training, rows, folds), report=seen)[0]
-    return {name: torch.from_numpy(value) for name, value in state.items()}, epochs
+    steps = network_steps(Spec(shape, task, training), rows, folds)
+    (fitted,) = run_steps(Pool(1), steps, report=seen)
+    assert fitted.ranks == 1
+    return {name: torch.from_numpy(value) for name, value in fitted.state.items()}, fitted.epochs
 
 
 SHAPE = Shape(numeric=2, category_levels=(4,), members=2, bins=4, embedding=2, layers=2, width=6, dropout=0.2)
@@ -70,7 +73,9 @@ def test_each_network_is_the_one_that_its_fold_alone_gives(rows):
 @pytest.mark.parametrize("model", ["default", "mlp"])
 def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side(rows, model):
     after, _ = fit_networks(SHAPE, BINARY, still(model=model), rows, FOLDS)
-    network, epochs = module._fit_together(SHAPE, BINARY, still(model=model), rows, FOLDS, 0, None)
+    network, epochs = module._fit_together(
+        Spec(SHAPE, BINARY, still(model=model)), rows, FOLDS, 0, None, ALONE
+    )
     beside = network.state_dict()
     parameters = {name for name, _ in find_architecture(model)(SHAPE).named_parameters()}
     assert [epoch.network for epoch in epochs] == [1, 2, 3]
@@ -82,7 +87,7 @@ def test_weights_start_from_the_same_values_one_after_the_other_and_side_by_side
 def test_side_by_side_learns_as_one_after_the_other_does(rows):
     longer = training(epochs=20, patience=20)
     _, after = fit_networks(SHAPE, BINARY, longer, rows, FOLDS)
-    _, beside = module._fit_together(SHAPE, BINARY, longer, rows, FOLDS, 0, None)
+    _, beside = module._fit_together(Spec(SHAPE, BINARY, longer), rows, FOLDS, 0, None, ALONE)
     for number in (1, 2, 3):
         for epochs in (after, beside):
             assert min(epoch.validation_loss for epoch in epochs if epoch.network == number) < 0.45

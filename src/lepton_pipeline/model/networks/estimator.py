@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median_high
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 DESCRIPTION, WEIGHTS = "networks.json", "weights.safetensors"
 Weights = dict[str, npt.NDArray[Any]]
+# Of `Ranks`: how they meet, which changes nothing.
+_WHERE = {"machines", "address", "max_restarts", "timeout"}
 
 
 class TorchNetworks:
@@ -76,8 +79,9 @@ class TorchNetworks:
         """
         import torch
 
-        from lepton_pipeline.model.networks.fit import network_steps
+        from lepton_pipeline.model.networks.fit import Spec, network_steps
         from lepton_pipeline.model.networks.network import find_architecture
+        from lepton_pipeline.model.networks.ranks import rank_steps
         from lepton_pipeline.model.networks.step import Rows
 
         training = self.training
@@ -92,10 +96,14 @@ class TorchNetworks:
         arrays = [*self._arrays(features), self.task.targets(labels)]
         if weights is not None:
             arrays.append(weights.astype(np.float32))
-        rows = Rows(*(torch.from_numpy(array).to(device) for array in arrays))
+        local = training.launcher == "local"
+        # Ranks put them on cards of their own.
+        rows = Rows(*(torch.from_numpy(array).to(device if local else "cpu") for array in arrays))
+        fit = network_steps if local else partial(rank_steps, device=device)
         folds = self.folds(plan)
-        state, epochs = yield from network_steps(self.shape, self.task, resolved, rows, folds)
-        self._keep(state, len(folds))
+        fitted = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
+        epochs, ranks = fitted.epochs, fitted.ranks
+        self._keep(fitted.state, len(folds))
         scores = self._score_held_out(features, folds)
         # Epochs of a network come in order, so the latest best one remains.
         latest = {epoch.network: epoch.number for epoch in epochs if epoch.best}
@@ -103,8 +111,8 @@ class TorchNetworks:
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
             everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
-            state, _ = yield from network_steps(self.shape, self.task, longer, rows, everything)
-            self._keep(state, len(folds))
+            fitted = yield from fit(Spec(self.shape, self.task, longer), rows, everything)
+            self._keep(fitted.state, len(folds))
         # The fields of an `Epoch` but the last, `best`.
         self.history = pd.DataFrame(
             [tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=self._history
@@ -118,6 +126,8 @@ class TorchNetworks:
             "torch": str(torch.__version__),
             "rows": len(seen),
         }
+        if not local:
+            self.trained["ranks"] = ranks
         if training.model not in MODELS:
             source = inspect.getsourcefile(find_architecture(training.model))
             self.trained["code_sha256"] = hashlib.sha256(Path(str(source)).read_bytes()).hexdigest()
@@ -157,8 +167,8 @@ class TorchNetworks:
             "shape": asdict(self.fitted_shape),
             "numeric": self.numeric,
             "categorical": self.categorical,
-            # No result depends on how many processes there were.
-            "training": self.training.model_dump(exclude={"jobs"}),
+            # No result depends on how many processes there were, but on how many ranks.
+            "training": self.training.model_dump(exclude={"jobs": True, "ranks": _WHERE}),
             "trained": self.trained,
             "weights_sha256": self.weights_sha256,
             "history": self.history.to_dict("list"),

@@ -16,15 +16,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from lepton_pipeline.errors import DivergedError
+from lepton_pipeline.errors import ConfigurationError, DivergedError
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import defaults
+from lepton_pipeline.model.networks.group import ALONE, Group
 from lepton_pipeline.model.networks.network import Network, combine_blocks, find_architecture
 from lepton_pipeline.model.networks.shape import Epoch, Shape
 from lepton_pipeline.model.networks.step import Rows, Step
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.system.device import reproducible
-from lepton_pipeline.system.workers import Call, Report, Steps
+from lepton_pipeline.system.workers import Call, Steps
 from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -32,37 +33,67 @@ logger = logging.getLogger(__name__)
 _ROWS_LOOKED_AT = 100_000
 
 State = dict[str, npt.NDArray[Any]]
+# Parameters, buffers and epochs.
+Fitted = tuple[State, State, list[Epoch]]
 
 
-def network_steps(shape: Shape, task: Task, training: Training, rows: Rows, folds: Sequence[Fold]) -> Steps:
+def network_steps(spec: Spec, rows: Rows, folds: Sequence[Fold]) -> Steps:
     """Fit networks of one shape on folds of `rows`, with the same initial weights on every device.
 
     On a card all are fitted in the same steps; on a CPU each alone, so that a stopped network costs nothing
-    and a small one fits the cache. The precision of `training` is resolved. Returns weights by name on the
-    CPU, networks along their first dimension, and the epochs; a `DivergedError` says that training diverged.
+    and a small one fits the cache. Returns `Networks`; a `DivergedError` says that training diverged.
     """
     card = rows.targets.is_cuda
-    groups = [folds] if card else [[fold] for fold in folds]
     fitted = yield [
-        Call(_fit_group, (shape, task, training, rows, group, number), here=card)
-        for number, group in enumerate(groups)
+        Call(fit_together, (spec, rows, together, number), here=card)
+        for number, together in enumerate(side_by_side(folds, card=card))
     ]
+    return join_networks(fitted)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What networks are fitted to, and how; the precision of `training` is resolved."""
+
+    shape: Shape
+    task: Task
+    training: Training
+
+
+def side_by_side(folds: Sequence[Fold], *, card: bool) -> list[Sequence[Fold]]:
+    """Folds whose networks are fitted in the same steps: all on a card, each alone on a CPU."""
+    return [folds] if card else [[fold] for fold in folds]
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Weights of fitted networks by name, networks along their first dimension, on the CPU, and all epochs."""
+
+    state: State
+    epochs: list[Epoch]
+    ranks: int = 1
+
+
+def join_networks(fitted: Sequence[Fitted], ranks: int = 1) -> Networks:
+    """Put networks together that so many ranks have fitted."""
     own, (same, *_) = [parameters for parameters, _, _ in fitted], [buffers for _, buffers, _ in fitted]
     state = {name: np.concatenate([each[name] for each in own]) for name in own[0]} | same
-    return state, [epoch for *_, epochs in fitted for epoch in epochs]
+    return Networks(state, [epoch for *_, epochs in fitted for epoch in epochs], ranks)
 
 
-def _fit_group(
-    shape: Shape,
-    task: Task,
-    training: Training,
+def fit_together(
+    spec: Spec,
     rows: Rows,
     folds: Sequence[Fold],
     first: int,
-    report: Report,
-) -> tuple[State, State, list[Epoch]]:
-    """Parameters and buffers of networks that are fitted together, and their epochs."""
-    network, epochs = _fit_together(shape, task, training, rows, folds, first, report)
+    on_epoch: Callable[[Epoch], None] | None,
+    group: Group = ALONE,
+) -> Fitted:
+    """Parameters and buffers of networks that are fitted in the same steps, and their epochs.
+
+    `first` numbers the first of them, for seeds. All ranks of a `group` get the same.
+    """
+    network, epochs = _fit_together(spec, rows, folds, first, on_epoch, group)
     arrays = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
     names = {name for name, _ in network.named_parameters()}
     return (
@@ -82,20 +113,24 @@ def stack_states(network: Network, states: Sequence[dict[str, Tensor]]) -> dict[
 
 
 def _fit_together(
-    shape: Shape,
-    task: Task,
-    training: Training,
+    spec: Spec,
     rows: Rows,
     folds: Sequence[Fold],
     first: int,
     on_epoch: Callable[[Epoch], None] | None,
+    group: Group,
 ) -> tuple[Network, list[Epoch]]:
-    """Fit networks side by side; `first` numbers the first of them, for seeds."""
-    device = rows.targets.device
+    shape, training, device = spec.shape, spec.training, rows.targets.device
     architecture = find_architecture(training.model)
     positions = [(torch.from_numpy(fold.train), torch.from_numpy(fold.held_out)) for fold in folds]
     parts = [Part(train.to(device), held_out.to(device)) for train, held_out in positions]
     longest = max(len(part.train) for part in parts)
+    size = training.batch_size or defaults.batch_size(longest)
+    if size < group.size:
+        raise ConfigurationError(
+            f"a step of {size} rows cannot be divided over {group.size} ranks; declare fewer "
+            "training.ranks.processes, or a larger training.batch_size."
+        )
     training = training.model_copy(update={"seed": training.seed + first})
     with reproducible(training.seed, training.threads, device.type, training.precision):
         states = []
@@ -106,8 +141,19 @@ def _fit_together(
         network.load_state_dict(stack_states(network, states))
         network.fit_inputs(rows.numeric[parts[0].train[:: -(-longest // _ROWS_LOOKED_AT)]].cpu())
         network.to(device)
-        size = training.batch_size or defaults.batch_size(longest)
-        return network, fit(network, Lesson(task, rows, parts), training, size, on_epoch, first)
+        # Other processors round in another way.
+        share_weights(network, group)
+        if group.rank:
+            # Ranks would drop the same units otherwise.
+            torch.manual_seed(training.seed + (group.rank << 32))
+        return network, fit(network, Lesson(spec.task, rows, parts, group), training, size, on_epoch, first)
+
+
+def share_weights(network: Network, group: Group) -> None:
+    """Give all ranks the parameters and buffers of the source."""
+    values = list(network.state_dict().values())
+    for kind in dict.fromkeys(value.dtype for value in values):
+        group.share([value for value in values if value.dtype == kind])
 
 
 @dataclass(frozen=True)
@@ -120,11 +166,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What networks side by side learn: a task, on rows, with a part of them for each network."""
+    """What networks side by side learn: a task, on rows, with a part of them for each network.
+
+    The ranks of the `group` learn it together.
+    """
 
     task: Task
     rows: Rows
     parts: Sequence[Part]
+    group: Group = ALONE
 
 
 def fit(
@@ -148,7 +198,8 @@ def fit(
         try:
             return _fit(network, lesson, training, batch_size, on_epoch, first)
         except torch.OutOfMemoryError:
-            if batch_size < 4:
+            # Other ranks wait in the same step, and cannot be called back.
+            if batch_size < 4 or not lesson.group.alone:
                 raise
             batch_size //= 2
             logger.warning(
@@ -169,12 +220,12 @@ def _fit(
     on_epoch: Callable[[Epoch], None] | None,
     first: int,
 ) -> list[Epoch]:
-    task, rows, parts = lesson.task, lesson.rows, lesson.parts
+    task, rows, parts, group = lesson.task, lesson.rows, lesson.parts, lesson.group
     generator = torch.Generator(rows.targets.device).manual_seed(training.seed)
     balanced = training.class_weight == "balanced"
     weights = [_weights(lesson, part.train, balanced) for part in parts]
     known = [each for each in weights if each is not None]
-    step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None)
+    step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None, group)
     longest = max(len(part.train) for part in parts)
     patience = training.patience or defaults.patience(longest)
     held_out = _HeldOut(lesson)
@@ -184,6 +235,9 @@ def _fit(
     for number in range(1, training.epochs + 1):
         order = torch.stack([_order(part.train, longest, batch_size, generator) for part in parts])
         figures = torch.stack([step.run(order), *held_out.measure(network)], dim=1)
+        # All ranks stop at the same epoch, with the same weights.
+        group.share([figures])
+        share_weights(network, group)
         for index, (loss, stop, figure) in enumerate(figures.tolist()):
             previous = best[index]
             if previous is not None and number - previous.number > patience and held_out.rows:
@@ -230,6 +284,7 @@ class _HeldOut:
     def __init__(self, lesson: Lesson) -> None:
         rows, indices = lesson.rows, [part.held_out for part in lesson.parts]
         self.task, self.rows = lesson.task, max(len(index) for index in indices)
+        self.group = lesson.group
         if not self.rows:
             return
         padded = torch.stack([_repeat(index, self.rows) for index in indices])
@@ -245,10 +300,20 @@ class _HeldOut:
         if not self.rows:
             nothing = torch.full((network.networks,), math.nan, dtype=torch.float64, device=network.device)
             return nothing, nothing
-        combined = combine_blocks(network, self.numeric, self.codes, self.task.combine)
+        numeric, codes = (self.group.part(each, 1) for each in (self.numeric, self.codes))
+        combined = self._gather(combine_blocks(network, numeric, codes, self.task.combine))
         both = [judge(each[:count]) for each, (count, judge) in zip(combined, self.judges, strict=True)]
         losses, figures = zip(*both, strict=True)
         return torch.stack(losses), torch.stack(figures)
+
+    def _gather(self, part: Tensor) -> Tensor:
+        """Results of all rows from those of each rank's part."""
+        if self.group.alone:
+            return part
+        whole = part.new_zeros(part.shape[0], self.rows, *part.shape[2:])
+        self.group.part(whole, 1).copy_(part)
+        self.group.add([whole])
+        return whole
 
 
 def _order(rows: Tensor, longest: int, batch_size: int, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lepton_pipeline.model.networks.group import ALONE, Group
 from lepton_pipeline.model.networks.network import Network
 from lepton_pipeline.parameters import Training
 from lepton_pipeline.tasks.task import Task
@@ -38,6 +39,7 @@ class Step:
 
     AdamW on the mean loss of all members; the gradient of each network is clipped by its own norm, so
     that networks stay independent. `weights` are those of rows by network, float32 [networks, n].
+    Each rank of a `group` takes its part of a step's rows; their gradients are added up.
     """
 
     def __init__(
@@ -48,9 +50,10 @@ class Step:
         training: Training,
         batch_size: int,
         weights: Tensor | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.network, self.task, self.rows = network, task, rows
-        self.batch_size, self.weights = batch_size, weights
+        self.batch_size, self.weights, self.group = batch_size, weights, group
         device = rows.targets.device
         self.cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
@@ -60,10 +63,13 @@ class Step:
             capturable=self.cuda,
         )
         self.precision = training.precision
-        self.batch = torch.zeros(network.networks, batch_size, dtype=torch.int64, device=device)
+        whole = torch.zeros(network.networks, batch_size, dtype=torch.int64, device=device)
+        self.batch = group.part(whole, 1).contiguous()
+        self.share = self.batch.shape[1] / batch_size
         self.losses = torch.zeros(network.networks, dtype=torch.float64, device=device)
         self.parameters = [value for value in network.parameters() if value.requires_grad]
-        self.wants_graph = self.cuda and training.cuda_graph
+        # An exchange between ranks is not captured.
+        self.wants_graph = self.cuda and training.cuda_graph and group.alone
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def run(self, order: Tensor) -> Tensor:
@@ -80,8 +86,9 @@ class Step:
             batches = batches[_WARM_UP:]
         with _without_denormals():
             for batch in batches:
-                self.batch.copy_(batch)
+                self.batch.copy_(self.group.part(batch, 1))
                 (self._step if self.graph is None else self.graph.replay)()
+        self.group.add([self.losses])
         return self.losses * self.batch_size / order.shape[1]
 
     def _step(self) -> None:
@@ -98,7 +105,10 @@ class Step:
         if self.weights is not None:
             each = each * self.weights.gather(1, batch).unsqueeze(2)
         losses = each.mean(dim=(1, 2))
+        if not self.group.alone:
+            losses = losses * self.share
         torch.autograd.backward(losses.sum())
+        self.group.add([value.grad for value in self.parameters if value.grad is not None])
         clip_gradients(self.parameters)
         self.optimizer.step()
         self.losses += losses.detach()
