@@ -399,7 +399,7 @@ def test_intervals_of_rises_hold_what_they_promise(known, exhaustive):
         table, labels = labelled(known, rows, seed)
         inputs, drawn = table[list(known.inputs)], Sample.of(labels, None, known.task)
         scores, generator = known.scores(inputs), np.random.default_rng(seed)
-        found = explanation._importance(known, inputs, drawn, scores, generator)
+        found = explanation._importance(known, inputs, drawn, scores, generator, inputs)
         return next(each for each in found if each.column == "a")
 
     assert_about_95_of_100(measure, 100, exhaustive)
