@@ -114,7 +114,8 @@ def describe_quality(evidence: Evidence) -> Context:
         "sample": view.describe_sample(evidence),
         "weighted": "weight" in evidence.scores,
         "warnings": quality_warnings(metrics),
-        "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
+        "drawn_by": (_DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "")
+        + (f", from a sample of {formats.count(some)} rows" if (some := metrics.resampled_rows) else ""),
         **view.describe_quality(evidence),
     }
 
