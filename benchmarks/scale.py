@@ -35,7 +35,7 @@ from lepton_pipeline.statistics.intervals import auc_interval
 HERE = Path(__file__).parent
 VERTICAL = "made"
 JOBS = (VERTICAL, f"{VERTICAL}_scoring", f"{VERTICAL}_monitoring")
-NEW = 0.1
+NEW, MOST_NEW = 0.1, 20_000
 _STAGES = "stages.jsonl"
 _SCALES = {"K": 1_000, "M": 1_000_000}
 _VERSIONS = ("kedro", "mlflow", "torch", "scikit-learn", "pandas", "pyarrow")
@@ -65,7 +65,7 @@ class Measured:
     """One size and format.
 
     Attributes:
-        rows: of the training table; a tenth as many are scored, and are new in monitoring.
+        rows: of the training table; a tenth as many, at most 20,000, are scored, and are new in monitoring.
         columns: beside id and outcome.
         format: "parquet" or "csv".
         reduced: what was declared otherwise than by default, empty if nothing.
@@ -147,7 +147,7 @@ def make(project: Path, rows: int, columns: int, suffix: str, extra: str) -> Non
     (conf / "parameters.yml").write_text(declaration(extra))
     write(raw / f"rows.{suffix}", rows, columns, 0).to_parquet(project / "truth.parquet")
     # Kept apart until the champion is there: monitoring is to find new rows.
-    few = max(500, round(rows * NEW))
+    few = min(max(500, round(rows * NEW)), MOST_NEW)
     write(project / f"new.{suffix}", few, columns, 1)
     write(project / f"score.{suffix}", few, columns, 1, labelled=False)
 
@@ -241,8 +241,8 @@ def report(measured: Sequence[Measured]) -> str:
     head = ["rows x columns", "format", "declared", "training s", "scoring s", "monitoring s"]
     parts = [
         "# Seconds and memory by size",
-        "`kedro run` from the raw file to the champion, then batch scoring and monitoring of a tenth as many rows;\n"
-        "each pipeline is a process of its own. Seconds are those of the stages. AUC is that of the test rows, beside\n"
+        "`kedro run` from the raw file to the champion, then batch scoring and monitoring of a tenth as many\n"
+        "rows, at most 20,000; each pipeline is a process of its own. Seconds are those of the stages. AUC is that of the test rows, beside\n"
         "that of the true probabilities there. Declared is what differs from the default, beside `jobs: 1`.",
         table([*head, "CPU s", "peak MiB", "AUC", "best"], lines),
     ]
