@@ -144,7 +144,7 @@ def make(project: Path, rows: int, columns: int, suffix: str, extra: str) -> Non
     raw, conf = project / "data/01_raw" / VERTICAL, project / "conf/base" / VERTICAL
     raw.mkdir(parents=True)
     conf.mkdir()
-    (conf / "parameters.yml").write_text(declaration(extra))
+    (conf / "parameters.yml").write_text(declaration(suffix, extra))
     write(raw / f"rows.{suffix}", rows, columns, 0).to_parquet(project / "truth.parquet")
     # Kept apart until the champion is there: monitoring is to find new rows.
     few = min(max(500, round(rows * NEW)), MOST_NEW)
@@ -241,9 +241,10 @@ def report(measured: Sequence[Measured]) -> str:
     head = ["rows x columns", "format", "declared", "training s", "scoring s", "monitoring s"]
     parts = [
         "# Seconds and memory by size",
-        "`kedro run` from the raw file to the champion, then batch scoring and monitoring of a tenth as many\n"
-        "rows, at most 20,000; each pipeline is a process of its own. Seconds are those of the stages. AUC is that of the test rows, beside\n"
-        "that of the true probabilities there. Declared is what differs from the default, beside `jobs: 1`.",
+        "`kedro run` from the raw file to the champion, then batch scoring and monitoring of a tenth as many rows, at\n"
+        "most 20,000; each pipeline is a process of its own. Seconds are those of the stages. AUC is that of the test\n"
+        "rows, beside that of the true probabilities there. Declared is what differs from the default, beside\n"
+        "`jobs: 1`.",
         table([*head, "CPU s", "peak MiB", "AUC", "best"], lines),
     ]
     groups: dict[tuple[int, str, str], list[Measured]] = {}

@@ -24,8 +24,11 @@ _DAYS = 730
 FloatArray = np.ndarray
 
 
-def declaration(extra: str = "") -> str:
-    """The vertical's parameters.yml; `extra` are further lines below `made`."""
+def declaration(suffix: str, extra: str = "") -> str:
+    """The vertical's parameters.yml for a file "parquet" or "csv"; `extra` are further lines below `made`."""
+    if suffix == "csv":
+        dates = ", ".join(f'{date}: "%Y-%m-%d"' for date in DATES)
+        extra = f"  ingestion: {{dates: {{{dates}}}}}\n{extra}"
     return f"""made:
   about:
     question: Is the outcome of a made row positive?
