@@ -74,8 +74,8 @@ def chunks(rows: int, columns: int, seed: int) -> Iterator[tuple[pd.DataFrame, F
                 np.exp(values) if kind == 1 else np.round(values * 10) if kind == 2 else values
             ).astype(np.float32)
         for levels, effect in zip(LEVELS, effects, strict=True):
-            # Squared, so that some levels are frequent and most are rare.
-            codes = (drawn.random(size) ** 2 * levels).astype(np.int64)
+            # Squared, so that some levels are frequent and most are rare; half as many as rows, or they would be ids.
+            codes = (drawn.random(size) ** 2 * min(levels, max(rows // 2, 5))).astype(np.int64)
             if levels < LEVELS[-2]:
                 logit += effect[codes]
             made[f"level_{levels}"] = np.char.add("v", codes.astype("U6"))
