@@ -37,6 +37,8 @@ def declaration(suffix: str, extra: str = "") -> str:
     limits: Made rows.
     licence: none
   dataset: {{target: {OUTCOME}, positive: 1, id: {ID}}}
+  # Any model shall become the champion, or nothing could be scored.
+  gate: {{metric: auc, at_least: 0.0, baseline_margin: 0.99}}
   features:
     derive:
       opened_month: month(opened)
