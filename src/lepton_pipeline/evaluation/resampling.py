@@ -27,7 +27,7 @@ GROUP, BLOCK, ROW = "group", "block", "row"
 # Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
 CELLS = 250_000
 # Of more rows a bootstrap draws from a part, unless that has fewer units than this.
-MOST_ROWS, FEWEST_DRAWN = 300_000, 1_000
+MOST_ROWS, FEWEST_DRAWN = 500_000, 1_000
 # A block is as many label delays long, unless fewer blocks than that would fit.
 _DELAYS, _FEWEST_BLOCKS = 2, 10
 # Labels t apart share 1 - t / delay of their time: blocks of two delays miss a sixth of a mean's variance.
