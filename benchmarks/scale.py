@@ -27,7 +27,7 @@ from kedro.framework.hooks import hook_impl
 from kedro.pipeline.node import Node
 from machine import describe_machine, describe_versions
 from overhead import prepare, table
-from scale_table import ID, OUTCOME, declaration, write
+from scale_table import FEWEST_COLUMNS, ID, OUTCOME, declaration, write
 from verticals import PeakMemory, install
 
 from lepton_pipeline.statistics.intervals import auc_interval
@@ -317,6 +317,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()) / "scale", help="of the projects")
     parser.add_argument("--output", type=Path, default=HERE / "results/scale.md", help="file of the result")
     options = parser.parse_args()
+    if options.columns < FEWEST_COLUMNS:
+        parser.error(f"--columns {options.columns} are too few; take {FEWEST_COLUMNS} or more")
     declared = {} if options.epochs is None else {"epochs": options.epochs}
     found = measure(options.folder, options.rows, options.columns, options.format, declared)
     text = report(remember(options.output.with_suffix(".jsonl"), found))

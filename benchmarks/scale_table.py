@@ -17,6 +17,7 @@ CHUNK = 100_000
 LEVELS = (5, 12, 50, 200, 1_000, 5_000, 20_000, 100_000)
 DATES = ("opened", "seen")
 TELLING = 10
+FEWEST_COLUMNS = TELLING + len(LEVELS) + len(DATES)
 _SPREAD = 0.35
 _MISSING = 0.08
 _DAYS = 730
@@ -54,7 +55,7 @@ def chunks(rows: int, columns: int, seed: int) -> Iterator[tuple[pd.DataFrame, F
     """
     numbers = columns - len(LEVELS) - len(DATES)
     if numbers < TELLING:
-        raise ValueError(f"{columns} columns are too few; take {TELLING + len(LEVELS) + len(DATES)} or more.")
+        raise ValueError(f"{columns} columns are too few; take {FEWEST_COLUMNS} or more.")
     law = np.random.default_rng(11)
     slopes = law.choice([-1.0, 1.0], TELLING) * law.uniform(0.5, 1.0, TELLING) * _SPREAD
     effects = [law.normal(0.0, _SPREAD, levels) for levels in LEVELS]
