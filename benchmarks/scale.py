@@ -295,9 +295,12 @@ def _of(measured: Measured, job: str) -> Iterable[Stage]:
 def count(text: str) -> int:
     """Read a number of rows as 200K, 1M or 600."""
     scale = _SCALES.get(text[-1:].upper(), 1)
-    rows = round(float(text if scale == 1 else text[:-1]) * scale)
+    try:
+        rows = round(float(text if scale == 1 else text[:-1]) * scale)
+    except ValueError:
+        rows = 0
     if rows < 1:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; write 600, 200K or 3M")
     return rows
 
 

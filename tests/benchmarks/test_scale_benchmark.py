@@ -1,6 +1,7 @@
 """The made table, the record and the report of the benchmark of scale; no vertical is run."""
 
 import json
+from argparse import ArgumentTypeError
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -111,8 +112,9 @@ def test_a_job_that_was_ended_goes_on_and_one_that_is_done_does_not_run_again(sc
 
 def test_numbers_of_rows_are_read_with_their_scale(scale):
     assert [scale.count(text) for text in ("600", "200K", "1.5m")] == [600, 200_000, 1_500_000]
-    with pytest.raises(ValueError, match="0"):
-        scale.count("0")
+    for text in ("0", "many", ""):
+        with pytest.raises(ArgumentTypeError, match="is no number of rows; write 600"):
+            scale.count(text)
 
 
 def test_the_best_auc_is_that_of_the_test_rows(scale, tmp_path):
