@@ -15,6 +15,7 @@ from lepton_pipeline.data.files import RawFiles, find_tables, no_tables, shown_p
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.system.files import remove, replacing
+from lepton_pipeline.system.memory import release_after_reading
 from lepton_pipeline.system.records import from_json, to_json
 
 Options = dict[str, Any]  # what a catalog entry gives beside the path
@@ -67,7 +68,9 @@ class _LocalDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> Any:
         """Read the path."""
-        return self._read(self.path)
+        data = self._read(self.path)
+        release_after_reading(self.path)
+        return data
 
     def remove(self) -> None:
         """Delete the path, if it exists."""

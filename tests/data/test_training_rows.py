@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lepton_pipeline.data import training_rows
 from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice, unseen_rows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.parameters import Dataset, Split
@@ -222,3 +223,12 @@ def test_what_is_saved_of_ids_is_read_again(tmp_path):
 def test_who_names_rows_by_an_id_alone_is_told_of_the_time():
     assert repeat_advice(BY_ID) == "declare dataset.time if rows of one id are observed again"
     assert repeat_advice(BY_TIME) == repeat_advice(BY_ID.model_copy(update={"time": "day"})) == ""
+
+
+@pytest.mark.parametrize("dataset", [DATASET, Dataset(target="bought", positive=1, id="key")])
+def test_hashes_do_not_depend_on_how_many_rows_are_hashed_at_once(monkeypatch, dataset):
+    table, split = rows(key=pd.array([7, None, 9, 10, None, 12, 13, 14], dtype="Int64"))
+    whole = learnt(table, split, dataset)
+    monkeypatch.setattr(training_rows, "CHUNK", 3)
+    assert np.array_equal(learnt(table, split, dataset).hashes, whole.hashes)
+    assert whole.learnt(table, split).tolist() == [False, False]

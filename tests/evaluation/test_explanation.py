@@ -179,7 +179,7 @@ def test_intervals_of_importance_hold_what_they_promise(exhaustive):
         known, generator = Sample.of(split["label"]), np.random.default_rng(seed)
         return next(
             each
-            for each in explanation._importance(Known(), inputs, known, scores, generator)
+            for each in explanation._importance(Known(), inputs, known, scores, generator, inputs)
             if each.column == "a"
         )
 
@@ -399,7 +399,23 @@ def test_intervals_of_rises_hold_what_they_promise(known, exhaustive):
         table, labels = labelled(known, rows, seed)
         inputs, drawn = table[list(known.inputs)], Sample.of(labels, None, known.task)
         scores, generator = known.scores(inputs), np.random.default_rng(seed)
-        found = explanation._importance(known, inputs, drawn, scores, generator)
+        found = explanation._importance(known, inputs, drawn, scores, generator, inputs)
         return next(each for each in found if each.column == "a")
 
     assert_about_95_of_100(measure, 100, exhaustive)
+
+
+def test_of_many_columns_those_are_measured_that_move_the_scores_of_a_few_rows_most(
+    monkeypatch, caplog, explained
+):
+    assert explained.screen is None
+    assert "screen" not in to_plain(explained)
+    for name, value in (("WIDE", 3), ("MEASURED", 2), ("SCREENED_ROWS", 200), ("_AT_ONCE", 120)):
+        monkeypatch.setattr(explanation, name, value)
+    with caplog.at_level("INFO"):
+        found = explain_model(Known(), *sample(), Evaluation())
+    assert {each.column for each in found.importance} == {"a", "city"}
+    assert found.screen == explanation.Screen(columns=4, rows=50)
+    assert "2 of 4 columns: those that move the scores of 50 test rows most" in caplog.text
+    # The same permutations as without a choice, but of other columns before.
+    assert found.importance[0].value == pytest.approx(explained.importance[0].value, abs=0.05)

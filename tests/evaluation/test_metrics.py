@@ -410,3 +410,43 @@ def test_a_score_in_use_is_a_model_beside_the_others():
     in_use = pd.DataFrame({"today": [0.3, 0.9]}, index=[7, 9])
     scores = score_rows(Doubled(), ENCODED, SPLIT, HELD_OUT, BASELINES, in_use)
     assert scores["today"].to_dict() == {7: 0.3, 9: 0.9}
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_resamples_of_a_part_of_many_rows_tell_as_much_as_those_of_all(monkeypatch, caplog, grouped):
+    scores = make_scores(6000)
+    codes = np.arange(6000) // (3 if grouped else 1)
+    units = pd.DataFrame({"group": codes}) if grouped else None
+    whole = evaluate(scores, BINARY, Evaluation(resamples=400), units=units)
+    assert whole.resampled_rows is None
+    assert "resampled_rows" not in to_json(whole)
+    monkeypatch.setattr(resampling, "MOST_ROWS", 900)
+    monkeypatch.setattr(resampling, "FEWEST_DRAWN", 100)
+    with caplog.at_level("INFO"):
+        part = evaluate(scores, BINARY, Evaluation(resamples=400), units=units)
+    assert part.resampled_rows == 900
+    assert "a sample of 900 of 3,000 test rows" in caplog.text
+    for metric, figure in whole.model.items():
+        found = part.model[metric]
+        assert found.value == figure.value
+        (low, high), (first, last) = figure.ends, found.ends
+        assert last - first == pytest.approx(high - low, rel=0.3)
+        assert found.low < figure.value < found.high or metric == "ece"
+    differences = paired_differences(
+        scores[scores["part"] == "test"],
+        *MODELS[:2],
+        part.thresholds,
+        Evaluation(resamples=100),
+        Sample.of(scores.loc[scores["part"] == "test", "label"], units),
+    )
+    assert differences["auc"].low < differences["auc"].value < differences["auc"].high
+
+
+def test_all_rows_are_drawn_from_where_a_part_would_have_few_cases_or_units(monkeypatch):
+    monkeypatch.setattr(resampling, "MOST_ROWS", 2000)
+    rare = pd.Series((np.arange(20_000) % 1000 == 0).astype(int))
+    assert Sample.of(rare).drawn_from is None
+    even = pd.Series(np.arange(20_000) % 2)
+    assert Sample.of(even).drawn_from.sum() == 2000
+    few = pd.DataFrame({"group": np.arange(20_000) // 20})
+    assert Sample.of(even, few).drawn_from is None

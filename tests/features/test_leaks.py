@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.features import leaks as module
 from lepton_pipeline.features.leaks import check_features, enforce_report
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.parameters import Dataset, Features, Leaks
@@ -295,3 +296,37 @@ def test_texts_beside_nothing_else_and_texts_of_no_use_are_no_error():
     report = check(rows, Dataset(target="y", positive=1, text=["review", "note"]))
     assert not report.findings
     assert not report.features
+
+
+def test_of_many_rows_a_sample_is_checked_and_what_holds_for_every_row_is_confirmed_on_all(
+    monkeypatch, caplog
+):
+    rows = table(3000)
+    random = np.random.default_rng(1)
+    nearly = np.zeros(3000)
+    nearly[[0, 5]] = 1.0  # training rows
+    rows = rows.assign(
+        number=random.permutation(3000) + 10**6,
+        # Most are distinct in a sample, not in all rows.
+        drawn=random.integers(0, 6000, 3000),
+        constant=1.0,
+        nearly=nearly,
+        same=rows["x1"],
+        nearly_same=rows["x2"] + nearly,
+    )
+    whole = check(rows)
+    assert whole.of_rows is None
+    assert "of_rows" not in to_json(whole)
+    monkeypatch.setattr(module, "MOST_ROWS", 150)
+    monkeypatch.setattr(module, "DISTINCT", 0.95)
+    with caplog.at_level("INFO"):
+        report = check(rows)
+    assert "features are checked on a sample of 150 of 2,400 rows" in caplog.text
+    assert report.of_rows == 1800
+    assert 100 < report.rows < 130
+    assert found(report) == {"number": "an id"}
+    noisy = found(report, "noise")
+    assert noisy["constant"] == "constant"
+    assert noisy["same"] == "duplicate of x1"
+    assert noisy.get("nearly") != "constant"
+    assert not noisy.get("nearly_same", "").startswith("duplicate")

@@ -86,8 +86,9 @@ def test_the_effects_of_a_row_are_the_same_bits_in_any_company(monkeypatch):
     backwards = shapley_effects(score, table.iloc[::-1], REFERENCE)
     assert np.array_equal(together, backwards[::-1])
     assert np.array_equal(together[3:4], shapley_effects(score, table.iloc[3:4], REFERENCE))
-    monkeypatch.setattr("lepton_pipeline.model.attribution.ROWS", 100)
-    assert np.array_equal(together, shapley_effects(score, table, REFERENCE))
+    for limit, small in (("ROWS", 100), ("VALUES", 8)):
+        monkeypatch.setattr(f"lepton_pipeline.model.attribution.{limit}", small)
+        assert np.array_equal(together, shapley_effects(score, table, REFERENCE))
 
 
 def test_no_rows_have_no_effects():

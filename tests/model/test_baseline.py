@@ -176,3 +176,19 @@ def test_a_score_in_use_that_is_absent_is_hinted_at():
         DataError, match=r"no column 'nois', which evaluation.baselines.today declares; did you mean"
     ):
         score_in_use(encoded, split, BINARY, Evaluation(baselines={"today": "nois"}))
+
+
+def test_of_many_rows_the_linear_model_learns_from_a_sample_and_says_so(monkeypatch, caplog):
+    encoded, split = rows(2000)
+    whole = score_baselines(encoded, split, BINARY, ALONE)["logistic_regression"]
+    monkeypatch.setattr(module, "SCORED_ROWS", 70)
+    pd.testing.assert_series_equal(
+        score_baselines(encoded, split, BINARY, ALONE)["logistic_regression"], whole, rtol=1e-12
+    )
+    assert not caplog.text
+    monkeypatch.setattr(module, "LINEAR_ROWS", 500)
+    with caplog.at_level("INFO"):
+        some = score_baselines(encoded, split, BINARY, ALONE)["logistic_regression"]
+    assert f"a sample of 500 of {(split['part'] == 'train').sum():,} rows" in caplog.text
+    assert some.index.equals(whole.index)
+    assert 0 < (some - whole).abs().max() < 0.1

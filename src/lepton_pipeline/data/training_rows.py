@@ -21,6 +21,8 @@ FORMAT, FORMATS = 2, (1, 2)
 DESCRIPTION, HASHES, GROUPS = "training_rows.json", "training_rows.npy", "training_groups.npy"
 # Rows of no class choose when a model hands over.
 LEARNT_FROM = ("train", "validation", OUTSIDE["validation"])
+# Rows hashed at once.
+CHUNK = 100_000
 # Rows with a known hash, to notice a release of pandas that hashes otherwise.
 _PROBE = pd.DataFrame({"number": [0.5, 2.0], "text": ["a", "é"]})
 
@@ -55,9 +57,10 @@ class TrainingRows:
     ) -> TrainingRows:
         """Hash the training and validation rows, by the columns `inputs` that the model reads."""
         parts = split[split["part"].isin(LEARNT_FROM)]
-        rows = table.loc[parts.index]
         keys = [name for name in (dataset.id, dataset.time) if name is not None]
         columns = {name: _kind(table[name]) for name in dict.fromkeys([*inputs, *keys])}
+        needed = [*columns, *([] if dataset.group is None or dataset.group in columns else [dataset.group])]
+        rows = table.loc[parts.index, needed]
         groups = np.empty(0, dtype=np.uint64)
         if dataset.group is not None:
             groups = np.unique(_hash_keys(rows[dataset.group]))
@@ -175,9 +178,15 @@ def _hash(
 ) -> np.ndarray:
     """Hash rows to 64 bits, whatever their types in memory."""
     named = _named(table, identity).to_numpy()
+    whole = () if named.all() else columns
     hashes = np.empty(len(table), dtype=np.uint64)
-    hashes[named] = _hash_values(table.loc[named], identity, identity)
-    hashes[~named] = _hash_values(table.loc[~named], () if named.all() else columns, keys, labels[~named])
+    # A row's hash is its own, and texts and floats of a whole table would be held beside it.
+    for start in range(0, len(table), CHUNK):
+        chunk = slice(start, start + CHUNK)
+        some, own = table.iloc[chunk], named[chunk]
+        part = hashes[chunk]
+        part[own] = _hash_values(some.loc[own], identity, identity)
+        part[~own] = _hash_values(some.loc[~own], whole, keys, labels.iloc[chunk][~own])
     return hashes
 
 

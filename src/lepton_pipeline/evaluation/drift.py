@@ -54,8 +54,15 @@ class Drift:
 
 def measure_drift(feature_table: pd.DataFrame, split: pd.DataFrame, encoder: Encoder) -> Drift:
     """Compare the test rows with the training rows by `compare_rows`."""
-    train, test = (feature_table.loc[split.index[split["part"] == part]] for part in ("train", "test"))
-    return Drift(compare_rows(train, test, encoder), len(train), len(test))
+    # Column by column: both parts are most of the table.
+    train, test = (
+        feature_table.index.get_indexer(split.index[split["part"] == part]) for part in ("train", "test")
+    )
+    compared = [
+        _compare(column, *(feature_table[column.name].iloc[part] for part in (train, test)))
+        for column in encoder.columns
+    ]
+    return Drift(_corrected(compared), len(train), len(test))
 
 
 def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> list[ColumnDrift]:
@@ -68,7 +75,13 @@ def compare_rows(train: pd.DataFrame, other: pd.DataFrame, encoder: Encoder) -> 
     flagged only if the population stability index (PSI) is also above `PSI_BOUND`. Bins are tenths of the training
     values, or levels with at least 1 % of the rows and one for all others; missing values have their own.
     """
-    compared = [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
+    return _corrected(
+        [_compare(column, train[column.name], other[column.name]) for column in encoder.columns]
+    )
+
+
+def _corrected(compared: list[ColumnDrift]) -> list[ColumnDrift]:
+    """Correct the p-values over all columns, and flag those that drift."""
     corrected = holm([each.p_value for each in compared]).tolist()
     return [
         replace(each, p_value=p_value, flagged=p_value <= LEVEL and each.psi > PSI_BOUND)

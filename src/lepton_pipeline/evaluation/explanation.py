@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,10 +18,17 @@ from lepton_pipeline.model.attribution import Reason
 from lepton_pipeline.parameters import Evaluation
 from lepton_pipeline.statistics.intervals import normal_deviate
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.samples import sample_positions
+from lepton_pipeline.system.records import Omitted
 from lepton_pipeline.tasks.task import Task
 
+logger = logging.getLogger(__name__)
 # By measurement: see docs/explanation.md.
 PERMUTATIONS = 5
+# Of more columns, so many are measured: those that move the scores of a few rows most. All of them are permuted in so
+# many rows together, at least ten each; frames hold so many at once.
+WIDE, MEASURED = 200, 100
+SCREENED_ROWS, _FEWEST_ROWS, _MOST_ROWS, _AT_ONCE = 40_000, 10, 100, 1_000
 _COLUMNS = 6
 _VALUES = 12
 _QUANTILES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
@@ -71,6 +79,14 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Screen:
+    """How columns were chosen whose importance is measured: by the change of the scores of a few rows."""
+
+    columns: int  # of which some were chosen
+    rows: int
+
+
+@dataclass(frozen=True)
 class Explanation:
     """What a model makes of its columns, see `explain_model`."""
 
@@ -82,6 +98,7 @@ class Explanation:
     effects: list[Effect]  # of the most important columns except dates and texts
     reference: dict[str, str]  # the typical row, as shown
     examples: list[Example]
+    screen: Omitted[Screen] = None  # None where the importance of every column was measured
 
 
 def explain_model(
@@ -100,6 +117,9 @@ def explain_model(
     by placements averaged over the permutations, or of the mean of paired differences, in which a row counts by
     its own value and by those that it gets: for the model as trained, over test rows and permutations.
 
+    Of more than `WIDE` columns, the importance of `MEASURED` is measured: those whose permutation changes the scores of
+    a few rows most, on average (`screen`).
+
     An effect is the mean prediction of the rows with one value in a column (partial dependence: Friedman,
     "Greedy function approximation", 2001, section 8.2), with the 95 % interval of that mean. Examples have
     their reasons, see `Artefact.explain`.
@@ -111,7 +131,8 @@ def explain_model(
         Sample.of(split.loc[chosen, "label"], units, task),
     )
     scores = artefact.scores(rows)
-    importance = _importance(artefact, rows, sample, scores, generator)
+    screen, measured = _screen(artefact, rows, scores, evaluation.seed)
+    importance = _importance(artefact, rows, sample, scores, generator, measured)
     names = [each.column for each in importance]
     texts = {column.name for column in artefact.encoder.columns if isinstance(column, TextColumn)}
     main = [
@@ -129,6 +150,7 @@ def explain_model(
             for column, value in artefact.reference.items()
         },
         examples=_examples(artefact, rows, sample.labels, scores),
+        screen=screen,
     )
 
 
@@ -151,22 +173,54 @@ def _draw_rows(task: Task, split: pd.DataFrame, count: int, generator: np.random
     return split.index[split["part"] == "test"][test.index]
 
 
+def _screen(
+    artefact: Artefact, rows: pd.DataFrame, scores: Floats, seed: int
+) -> tuple[Screen | None, list[str]]:
+    """The columns to measure, in the order of the table, and how they were chosen."""
+    names = [str(name) for name in rows]
+    if len(names) <= WIDE:
+        return None, names
+    few = sample_positions(len(rows), min(max(SCREENED_ROWS // len(names), _FEWEST_ROWS), _MOST_ROWS))
+    before, generator = scores[few].reshape(len(few), -1), np.random.default_rng(seed)
+    moves: list[float] = []
+    together = max(1, _AT_ONCE // len(few))
+    for start in range(0, len(names), together):
+        some = names[start : start + together]
+        at = np.tile(few, len(some))
+        moved = {}
+        for place, name in enumerate(some):
+            taken = at.copy()
+            taken[place * len(few) : (place + 1) * len(few)] = generator.permutation(len(rows))[: len(few)]
+            moved[name] = rows[name].iloc[taken].array
+        after = artefact.scores(rows.iloc[at].reset_index(drop=True).assign(**moved))
+        moves += np.abs(after.reshape(len(some), *before.shape) - before).mean(axis=(1, 2)).tolist()
+    chosen = np.sort(np.argsort(-np.array(moves), kind="stable")[:MEASURED])
+    logger.info(
+        "importance is measured of %d of %d columns: those that move the scores of %d test rows most",
+        len(chosen),
+        len(names),
+        len(few),
+    )
+    return Screen(len(names), len(few)), [names[place] for place in chosen]
+
+
 def _importance(
     artefact: Artefact,
     rows: pd.DataFrame,
     sample: Sample,
     scores: Floats,
     generator: np.random.Generator,
+    measured: Iterable[str],
 ) -> list[Importance]:
     z = sample.deviate(LEVEL)
     places = np.stack([generator.permutation(len(rows)) for _ in range(PERMUTATIONS)])
     copies = rows.iloc[np.tile(np.arange(len(rows)), PERMUTATIONS)].reset_index(drop=True)
     found = []
-    for column in rows:
-        moved = copies.assign(**{str(column): rows[column].iloc[places.ravel()].array})
+    for column in measured:
+        moved = copies.assign(**{column: rows[column].iloc[places.ravel()].array})
         permuted = artefact.scores(moved).reshape(PERMUTATIONS, *scores.shape)
         rise = artefact.task.worsening(sample.labels, scores, permuted, places, z, sample.codes)
-        found.append(Importance(str(column), *rise))
+        found.append(Importance(column, *rise))
     return sorted(found, key=lambda each: -each.value)
 
 

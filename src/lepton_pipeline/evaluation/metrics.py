@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -24,6 +25,7 @@ from lepton_pipeline.tasks.calibration import Calibration
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
 
+logger = logging.getLogger(__name__)
 Thresholds = Mapping[str, float | None]
 UNCALIBRATED = "uncalibrated"
 # What is no baseline: the model, and its torch part where that is not all of it.
@@ -115,12 +117,18 @@ def evaluate(
         thresholds = _choose_thresholds(task, validation, models, outcome_costs if priced else None)
     before = measure_once(task, test, UNCALIBRATED, thresholds["model"]) if calibrated else {}
     sample = Sample.of(test["label"], units, task, test.get("weight"))
+    drawn_from = None if sample.drawn_from is None else int(sample.drawn_from.sum())
+    if drawn_from is not None:
+        logger.info(
+            "resamples are drawn from a sample of %s of %s test rows", f"{drawn_from:,}", f"{len(test):,}"
+        )
     return Metrics(
         threshold=thresholds["model"],
         thresholds=thresholds,
         threshold_rule="cost" if priced else "f1",
         rows={part: Rows(len(rows), task.positives(rows["label"])) for part, rows in parts.items()},
         resamples=evaluation.resamples,
+        resampled_rows=drawn_from,
         evidence=Evidence(sample.cases, sample.units, sample.kind, task.case),
         uncalibrated={metric: before[metric] for metric in _CALIBRATED if metric in before},
         test=measure_models(test, thresholds, sample, evaluation),
@@ -156,7 +164,30 @@ def measure_metric(
 def resample(
     rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons."""
+    """Metrics by model, [resamples] each, on the same bootstrap resamples, for paired comparisons.
+
+    Of many rows a part is drawn from, see `Sample.drawn_from`: what resamples of it differ by from its own metrics is
+    added to those of all rows, times the square root of the part (an m out of n bootstrap: Politis, Romano and Wolf,
+    "Subsampling", 1999, section 2.3), since intervals narrow with the root of the rows.
+    """
+    part = sample.drawn_from
+    if part is None:
+        return _resample(rows, thresholds, evaluation, sample)
+    some = sample.where(part)
+    few, narrower = rows[part], np.sqrt(some.units / sample.units)
+    drawn = _resample(few, thresholds, evaluation, some)
+    moved: dict[str, dict[str, np.ndarray]] = {}
+    for model, values in drawn.items():
+        whole, own = (measure_once(sample.task, each, model, thresholds[model]) for each in (rows, few))
+        moved[model] = {
+            metric: whole[metric] + (each - own[metric]) * narrower for metric, each in values.items()
+        }
+    return moved
+
+
+def _resample(
+    rows: pd.DataFrame, thresholds: Thresholds, evaluation: Evaluation, sample: Sample
+) -> dict[str, dict[str, np.ndarray]]:
     task, labels = sample.task, rows["label"].to_numpy()
     prepared = {
         model: task.prepare(labels, task.scores(rows, model), threshold)

@@ -18,6 +18,7 @@ from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.parameters.durations import as_timedelta, before
 from lepton_pipeline.statistics.estimates import FEWEST_CASES, Estimate
 from lepton_pipeline.statistics.intervals import normal_deviate, percentile_interval, student_deviate
+from lepton_pipeline.statistics.samples import sample_positions
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.task import Task
 
@@ -25,6 +26,8 @@ LEVEL = 0.95
 GROUP, BLOCK, ROW = "group", "block", "row"
 # Weights held at once: they fit a processor's cache, and memory stays small whatever the number of rows.
 CELLS = 250_000
+# Of more rows a bootstrap draws from a part, unless that has fewer units than this.
+MOST_ROWS, FEWEST_DRAWN = 500_000, 1_000
 # A block is as many label delays long, unless fewer blocks than that would fit.
 _DELAYS, _FEWEST_BLOCKS = 2, 10
 # Labels t apart share 1 - t / delay of their time: blocks of two delays miss a sixth of a mean's variance.
@@ -128,6 +131,18 @@ class Sample:
     def approximate(self) -> bool:
         """Whether cases or units are so few that an interval may undercover."""
         return self.cases < MANY_CASES or self.few_units
+
+    @cached_property
+    def drawn_from(self) -> np.ndarray | None:
+        """Mark the rows of a sample of units, some `MOST_ROWS` rows, that a bootstrap draws from; None: all rows."""
+        rows = len(self.labels)
+        count = self.units * MOST_ROWS // max(rows, 1)
+        if rows <= MOST_ROWS or count < FEWEST_DRAWN:
+            return None
+        marked = np.zeros(self.units, dtype=bool)
+        marked[sample_positions(self.units, count)] = True
+        part: np.ndarray = marked if self.codes is None else marked[self.codes]
+        return part if self.where(part).cases >= MANY_CASES else None
 
     def deviate(self, level: float) -> float:
         """Deviate of a two-sided interval: normal for independent rows, else Student's."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Literal
 
@@ -27,10 +28,14 @@ from lepton_pipeline.features.strength import (
     useless_features,
 )
 from lepton_pipeline.parameters import Dataset, Features, Leaks
+from lepton_pipeline.statistics.samples import sample_positions
 from lepton_pipeline.statistics.strengths import Array, Strength
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
 
+logger = logging.getLogger(__name__)
+# Of more training and validation rows a sample is looked at; what holds for every row is then confirmed on all.
+MOST_ROWS = 300_000
 # Fraction of the cases (see `Strength.cases`) that may contradict a feature that settles the target.
 HANDFUL = 0.05
 ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
@@ -38,6 +43,8 @@ ID_ROWS, DISTINCT, UNEVEN = 100, 0.99, 0.12
 OTHERS = 5
 # Where nearly every row has the same value, too few differ to tell noise from a rare signal.
 MOST_COMMON = 0.95
+
+Whole = Callable[[list[str]], pd.DataFrame]
 
 _EXCLUDE = "Exclude it (dataset.exclude)"
 _LATER = f"{_EXCLUDE} if it is known only after the target; if it is honest, name it in leaks.trusted"
@@ -65,7 +72,8 @@ def check_features(
 ) -> FeatureReport:
     """Find features that leak the target, identify rows, or add nothing; see `docs/features.md`.
 
-    `split` holds `part` and `label`; test rows are not used, validation rows only to judge noise. `made`
+    `split` holds `part` and `label`; test rows are not used, validation rows only to judge noise. Of more than
+    `MOST_ROWS` rows a sample is taken, and ids, constants and duplicates are confirmed on all training rows. `made`
     declares derived columns: those computed from `dataset.time` alone are no leaks. A `DataError` names a
     declared numeric column that holds something else.
     """
@@ -73,7 +81,16 @@ def check_features(
     for name in leaks.trusted:
         if name not in names:
             raise DataError(f"leaks.trusted names {name!r}, which is no feature; {closest(name, names)}.")
-    seen = split[split["part"].isin(["train", "validation"])]
+    every = split[split["part"].isin(["train", "validation"])]
+    seen = every.iloc[sample_positions(len(every), MOST_ROWS)]
+    trained, whole = int((every["part"] == "train").sum()), None
+    if len(seen) < len(every):
+        logger.info("features are checked on a sample of %s of %s rows", f"{len(seen):,}", f"{len(every):,}")
+        learnt = every.index[every["part"] == "train"]
+
+        def whole(names: list[str]) -> pd.DataFrame:
+            return plain_features(feature_table.loc[learnt, names], dataset)
+
     rows = plain_features(feature_table.loc[seen.index], dataset)
     train = (seen["part"] == "train").to_numpy()
     training, labels = rows[train], learnt_labels(seen).to_numpy()
@@ -81,8 +98,8 @@ def check_features(
     features = features_alone(training, labels[train], task)
     features |= texts_alone(feature_table.loc[training.index, dataset.text], labels[train], task)
     known = known_by_time(made or Features(), dataset)
-    found = find_leaks(training, labels[train], task, features, leaks, known)
-    found += _noise(rows, labels, train, task, features, {finding.feature for finding in found})
+    found = find_leaks(training, labels[train], task, features, leaks, known, whole)
+    found += _noise(rows, labels, train, task, features, {finding.feature for finding in found}, whole)
     kinds = {name: "number" if training[name].dtype.kind == "f" else "category" for name in training}
     kinds |= dict.fromkeys(dataset.text, "text")
     truths = (name for name in features if pd.api.types.is_bool_dtype(feature_table[name].dtype))
@@ -102,6 +119,7 @@ def check_features(
         ],
         findings=found,
         metric=task.strength.metric,
+        of_rows=None if whole is None else trained,
     )
 
 
@@ -147,11 +165,12 @@ def find_leaks(
     features: dict[str, Alone],
     leaks: Leaks,
     known: Collection[str] = (),
+    whole: Whole | None = None,
 ) -> list[Finding]:
     """Worst finding for each feature that leaks or is suspected of it.
 
     `training` is a result of `plain_features`, `features` of `features_alone` and `texts_alone`; `known` features
-    are known for certain when the model is used.
+    are known for certain when the model is used. Where `training` is a sample, `whole` gives features of all rows.
     """
     rows, strength = min(len(training), SAMPLED_ROWS), task.strength
     bound = _bound(leaks, strength)
@@ -164,7 +183,7 @@ def find_leaks(
         if alone.contradicted <= handful:
             said = f"its values settle the target of {rows - alone.contradicted:,} of {rows:,} training rows"
             found.append(_finding(name, "duplicates the target", said))
-        elif named := _distinct(training[name]) if name in training else "":
+        elif named := _distinct_everywhere(name, training, whole):
             found.append(_finding(name, "an id", named))
         elif alone.figure > bound and name not in leaks.trusted:
             guess = _declared(leaks, strength) is None
@@ -229,12 +248,16 @@ def _noise(
     task: Task,
     features: dict[str, Alone],
     leaking: set[str],
+    whole: Whole | None,
 ) -> list[Finding]:
     """Features that add nothing; leaking ones are left out first, since they hide the others."""
     # Texts are not among the rows.
     rows = rows.drop(columns=[name for name in rows if name in leaking])
     constant = _constant(rows[train])
     equal = _equal(rows[train].drop(columns=constant))
+    if whole is not None:
+        constant = [name for name in constant if _constant(whole([name]))]
+        equal = {name: first for name, first in equal.items() if _equal(whole([first, name]))}
     rows = rows.drop(columns=[*constant, *equal])
     weak = [
         name
@@ -278,6 +301,12 @@ def _equal(training: pd.DataFrame) -> dict[str, str]:
         if first.setdefault(digest, name) != name:
             equal[name] = first[digest]
     return equal
+
+
+def _distinct_everywhere(name: str, training: pd.DataFrame, whole: Whole | None) -> str:
+    """As `_distinct`, confirmed on all rows: values of a sample may differ where those of all rows do not."""
+    named = _distinct(training[name]) if name in training else ""
+    return _distinct(whole([name])[name]) if named and whole is not None else named
 
 
 def _distinct(values: pd.Series) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lepton_pipeline.system.records import Omitted
+
 
 @dataclass(frozen=True)
 class FeatureAlone:
@@ -43,6 +45,7 @@ class FeatureReport:
     features: list[FeatureAlone]
     findings: list[Finding]
     metric: str = "auc"
+    of_rows: Omitted[int] = None  # training rows that these are a sample of; None: they are all
 
     @property
     def noise(self) -> list[Finding]:

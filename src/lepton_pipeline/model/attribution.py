@@ -18,8 +18,8 @@ Score = Callable[[pd.DataFrame], Floats]
 
 # By measurement: see docs/explanation.md.
 PAIRS = 2
-# Rows scored at once; memory is bounded by it.
-ROWS = 1 << 15
+# Rows and values scored at once; memory is bounded by them.
+ROWS, VALUES = 1 << 15, 1 << 24
 MISSING = "missing"
 _CHARACTERS = 60
 
@@ -50,7 +50,7 @@ def shapley_effects(score: Score, rows: pd.DataFrame, reference: pd.DataFrame, p
     forward = [generator.permutation(columns) for _ in range(pairs)]
     orders = np.array([order for one in forward for order in (one, one[::-1])])
     at_reference = score(reference)[0]
-    chunk = max(1, ROWS // orders.size)
+    chunk = max(1, min(ROWS, VALUES // columns) // orders.size)
     parts = [np.empty((0, columns))]
     for start in range(0, len(rows), chunk):
         some = rows[list(reference.columns)].iloc[start : start + chunk]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,13 +19,17 @@ from lepton_pipeline.model.predictor import choose_plan, has_boosting
 from lepton_pipeline.parameters import Evaluation, Training
 from lepton_pipeline.parameters.evaluation import BOOSTING_BASELINE
 from lepton_pipeline.statistics.losses import Floats
+from lepton_pipeline.statistics.samples import sample_positions
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task, mean
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+logger = logging.getLogger(__name__)
 BOOSTING = BOOSTING_BASELINE
+# A linear model of so many rows is hardly better with more; its outputs are made of so many rows at once.
+LINEAR_ROWS, SCORED_ROWS = 300_000, 100_000
 
 
 def score_baselines(
@@ -33,7 +38,9 @@ def score_baselines(
     """Fit a linear model, and boosting if the model has none, on the rows that the model is fitted on.
 
     A model with boosting is compared with its own (see `score_rows`). Validation rows are scored by fits that
-    have not learnt from them. Returns scores by validation and test row, in the order of `split`: columns of
+    have not learnt from them. Of more than `LINEAR_ROWS` rows the linear model learns from a sample.
+
+    Returns scores by validation and test row, in the order of `split`: columns of
     `Task.linear` and, if fitted, of `hist_gradient_boosting`.
     """
     plan, labels = choose_plan(split, training), learnt_labels(split).to_numpy()
@@ -99,13 +106,14 @@ def _regress_by_plan(
         # A fit of many classes is stopped before it has converged.
         warnings.filterwarnings("ignore", "lbfgs failed to converge")
         validation = encoded.iloc[fold.held_out]
-        tried = _regress(task, encoded.iloc[fold.train], targets.of(fold.train), task.strengths)
+        train = _sampled(fold.train)
+        tried = _regress(task, encoded.iloc[train], targets.of(train), task.strengths)
         outputs = [_outputs(model, validation) for model in tried]
         truth, counts = rows.labels[fold.held_out], targets.of(fold.held_out).weights
         best = int(np.argmin([mean(task.row_losses(part, truth), counts) for part in outputs]))
         kept = tried[best]
         if plan.kind != "holdout":
-            everything = plan.everything
+            everything = _sampled(plan.everything)
             strength = task.strengths[best : best + 1]
             (kept,) = _regress(task, encoded.iloc[everything], targets.of(everything), strength)
         held_out = np.full((len(encoded), *outputs[best].shape[1:]), np.nan)
@@ -113,11 +121,20 @@ def _regress_by_plan(
         return _outputs(kept, test), held_out
 
 
+def _sampled(rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """At most `LINEAR_ROWS` of the rows' positions, in their order."""
+    if len(rows) > LINEAR_ROWS:
+        logger.info(
+            "the linear baseline learns from a sample of %s of %s rows", f"{LINEAR_ROWS:,}", f"{len(rows):,}"
+        )
+    return rows[sample_positions(len(rows), LINEAR_ROWS)]
+
+
 def _outputs(model: Pipeline, rows: pd.DataFrame) -> Floats:
     """Logits of a classifier, predictions of a regressor."""
     wanted = model.decision_function if hasattr(model, "decision_function") else model.predict
-    outputs: Floats = wanted(rows)
-    return outputs
+    starts = range(0, max(len(rows), 1), SCORED_ROWS)
+    return np.concatenate([wanted(rows.iloc[start : start + SCORED_ROWS]) for start in starts])
 
 
 def _regress(

@@ -64,6 +64,7 @@ class Metrics:
     threshold_rule: Literal["cost", "f1"] = field(default="f1", kw_only=True)
     rows: Mapping[str, Rows]  # by part, "validation" and "test"
     resamples: int
+    resampled_rows: Omitted[int] = field(default=None, kw_only=True)  # test rows drawn from; None: from all
     evidence: Evidence | None = field(default=None, kw_only=True)  # None in the record of an earlier release
     # Log loss, Brier score and calibration error before calibration, if any.
     uncalibrated: Mapping[str, float] = field(default_factory=dict, kw_only=True)

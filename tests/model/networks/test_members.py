@@ -199,3 +199,11 @@ def test_values_that_differ_by_the_last_bit_give_numbers():
     values = tiny.repeat(20)[:, None]
     numbers = embedding(values, bins=16)
     assert ramps(numbers, values).isfinite().all()
+
+
+def test_bits_of_an_embedding_do_not_depend_on_the_columns_embedded_at_once(monkeypatch):
+    values = torch.randn(64, 7)
+    numbers, three = embedding(values, 4).eval(), values[None].expand(3, -1, -1)
+    whole = numbers(three)
+    monkeypatch.setattr("lepton_pipeline.model.networks.members.CELLS", 3 * 64 * 5 * 2)
+    assert torch.equal(numbers(three), whole)

@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-from lepton_pipeline.errors import ConfigurationError, LeptonError
+from lepton_pipeline.errors import ConfigurationError, DivergedError, LeptonError
 from lepton_pipeline.model.folds import Fold
 from lepton_pipeline.model.networks import ranks as ranks_module
 from lepton_pipeline.model.networks import torchrun
@@ -72,7 +72,7 @@ def test_a_rank_reports_every_epoch_and_returns_what_was_fitted(tmp_path):
 @pytest.mark.usefixtures("_as_a_rank")
 def test_an_error_that_all_ranks_have_keeps_its_kind(tmp_path):
     found = torchrun._be_rank(work(batch_size=4, learning_rate=1e38), None, FIT, str(tmp_path))
-    assert type(found) is LeptonError
+    assert type(found) is DivergedError
     assert str(found).startswith("training diverged")
 
 

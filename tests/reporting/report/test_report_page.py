@@ -22,6 +22,7 @@ from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.doubts import Doubts
+from lepton_pipeline.evaluation.explanation import Screen
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
@@ -522,3 +523,23 @@ def test_what_every_bundled_vertical_changes_of_the_defaults_can_be_listed(verti
     assert {key for key in changed if key.startswith("evaluation.costs.")} == {
         f"evaluation.costs.{key}" for key, value in costs.items()
     }
+
+
+def test_the_report_says_what_was_measured_on_samples(monkeypatch):
+    monkeypatch.setattr("lepton_pipeline.reporting.report.sections.LINEAR_ROWS", 100)
+    usual = make_evidence()
+    html = render_report(
+        make_evidence(
+            metrics=replace(usual.metrics, resampled_rows=300_000),
+            explanation=replace(usual.explanation, screen=Screen(2000, 20)),
+            feature_report=FeatureReport(180_000, 0.95, "stop", "warn", [], [], of_rows=6_000_000),
+        )
+    )
+    quality, data, explained = (between(html, name) for name in ("quality", "data", "explanation"))
+    assert "bootstrap resamples, from a sample of 300,000 rows" in quality
+    assert "(the linear one from at most 100 of these " in quality
+    assert "a sample of 180,000 of 6,000,000 training rows" in data
+    assert "of 2,000 columns: those that move the scores of 20 test rows most" in explained
+    usual_page = render_report(make_evidence(explanation=usual.explanation))
+    assert "sample of" not in between(usual_page, "data")
+    assert "Measured are" not in usual_page

@@ -115,16 +115,16 @@ def boosting_steps(rows: pd.DataFrame, targets: Targets, plan: Plan, training: T
     [rows, outputs], NaN elsewhere.
     """
     # By name: the order in which columns come changes nothing then.
-    encoded, boosters, folds = rows[sorted(rows.columns)], task.boosters, plan.folds
+    names, boosters, folds = sorted(rows.columns), task.boosters, plan.folds
     fitted = yield [
         Call(
             _boost,
             (
-                encoded.iloc[fold.train],
+                rows.iloc[fold.train][names],
                 targets.of(fold.train),
                 training.model_copy(update={"seed": training.seed + number}),
                 booster,
-                (encoded.iloc[fold.held_out], targets.of(fold.held_out)),
+                (rows.iloc[fold.held_out][names], targets.of(fold.held_out)),
                 None,
             ),
         )
@@ -132,9 +132,9 @@ def boosting_steps(rows: pd.DataFrame, targets: Targets, plan: Plan, training: T
         for number, fold in enumerate(folds)
     ]
     of_each = [fitted[start : start + len(folds)] for start in range(0, len(fitted), len(folds))]
-    held_out = [each for models in of_each for each in _held_out(encoded, plan, models)]
+    held_out = [each for models in of_each for each in _held_out(rows, plan, models)]
     if plan.refit:
-        everything = encoded.iloc[plan.everything], targets.of(plan.everything)
+        everything = rows.iloc[plan.everything][names], targets.of(plan.everything)
         # The number of trees holds at this learning rate.
         longer = [(trees, model.learning_rate) for [*_, (model, trees)] in of_each]
         fitted = yield [

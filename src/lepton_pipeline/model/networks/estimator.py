@@ -88,8 +88,7 @@ class TorchNetworks:
         # By name: the order in which columns come changes nothing then.
         self.numeric = sorted(str(name) for name in features.columns if features[name].dtype.kind == "f")
         self.categorical = sorted(str(name) for name in features.columns if features[name].dtype.kind != "f")
-        seen = features.iloc[plan.everything]
-        self.shape = self._shape(seen)
+        self.shape = self._shape(features, plan.everything)
         device = choose_device(training.device)
         precision = choose_precision(training.precision, device)
         resolved = training.model_copy(update={"precision": precision})
@@ -124,7 +123,7 @@ class TorchNetworks:
             "device": device,
             "precision": precision,
             "torch": str(torch.__version__),
-            "rows": len(seen),
+            "rows": len(plan.everything),
         }
         if not local:
             self.trained["ranks"] = ranks
@@ -199,14 +198,16 @@ class TorchNetworks:
     def _history(self) -> list[str]:
         return ["network", "epoch", "train_loss", *(f"validation_{curve}" for curve in self.task.curves)]
 
-    def _shape(self, seen: pd.DataFrame) -> Shape:
+    def _shape(self, features: pd.DataFrame, seen: npt.NDArray[np.intp]) -> Shape:
         training = self.training
         return Shape(
             numeric=len(self.numeric),
-            category_levels=tuple(max(int(seen[name].max()), UNSEEN) + 1 for name in self.categorical),
+            category_levels=tuple(
+                max(int(features[name].to_numpy()[seen].max()), UNSEEN) + 1 for name in self.categorical
+            ),
             members=training.members,
             bins=training.bins,
-            embedding=training.embedding or defaults.embedding(len(seen.columns)),
+            embedding=training.embedding or defaults.embedding(len(features.columns)),
             layers=training.layers,
             width=training.width,
             dropout=training.dropout,

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from lepton_pipeline.model.networks.network import CategoryTable, Network, linear, shared_dropout
 from lepton_pipeline.model.networks.shape import Shape
 
+# Numbers of an embedding held at once when rows are scored: they fit a processor's cache.
+CELLS = 1 << 18
+
 
 class Members(Network):
     """Members with their own input scales and output layer, and shared layers between.
@@ -112,6 +115,17 @@ class PiecewiseLinear(nn.Module):
     def forward(self, numeric: Tensor) -> Tensor:
         """Embed numbers [networks, n, columns] as [networks, n, columns * size]."""
         value = numeric.transpose(1, 2).unsqueeze(3)
-        ramps = ((value - self.lower) * self.slopes).clamp(0, 1)
-        embedded = torch.cat([value, ramps], dim=3) @ self.weight + self.bias
-        return embedded.transpose(1, 2).flatten(2)
+        pieces = self.weight.shape[2]
+        if self.training or value.numel() * pieces <= CELLS:
+            return self._embed(value, slice(None)).transpose(1, 2).flatten(2)
+        # Column by column bits stay, and what is between is not written to memory and read again.
+        step = max(1, CELLS // (len(value) * value.shape[2] * pieces))
+        starts = range(0, value.shape[1], step)
+        parts = [self._embed(value, slice(start, start + step)) for start in starts]
+        return torch.cat(parts, dim=1).transpose(1, 2).flatten(2)
+
+    def _embed(self, value: Tensor, columns: slice) -> Tensor:
+        """Embed some columns of [networks, columns, n, 1]."""
+        some = value[:, columns]
+        ramps = ((some - self.lower[columns]) * self.slopes[columns]).clamp(0, 1)
+        return torch.cat([some, ramps], dim=3) @ self.weight[:, columns] + self.bias[:, columns]

@@ -145,21 +145,23 @@ def describe_reference(
     words likewise, and the mean of embeddings with the quantiles of distances from it. Of the test rows of its
     classes also means of predictions and labels, see `Judged`.
     """
-    learnt = feature_table.loc[split.index[split["part"].isin(LEARNT_FROM)]]
+    learnt = split.index[split["part"].isin(LEARNT_FROM)]
     test = pd.concat([scores[scores["part"] == "test"], outside], join="inner")
     ordered = dataset.time is not None
     span, volume, step = None, None, None
     if dataset.time is not None:
         every = pd.Series(axis(feature_table[dataset.time]), feature_table.index)
         in_order = every.sort_values(kind="stable").index
-        learnt = learnt.loc[in_order.intersection(learnt.index)]
+        learnt = in_order.intersection(learnt)
         test = test.loc[in_order.intersection(test.index)]
         times = np.unique(every.to_numpy()[np.isfinite(every)])
         span = (float(times[0]), float(times[-1]))
         dates = pd.api.types.is_datetime64_any_dtype(feature_table[dataset.time])
         volume = _count_over_time(every[np.isfinite(every)].to_numpy(), span, dates)
         step = float(np.diff(times).max()) if len(times) > 1 else None
-    columns = [_count(column, learnt[column.name], ordered) for column in encoder.columns]
+    # Column by column: these rows are most of the table.
+    places = feature_table.index.get_indexer(learnt)
+    columns = [_count(column, feature_table[column.name].iloc[places], ordered) for column in encoder.columns]
     predicted = model.task.scores(test, "model")
     watched = model.task.watched(predicted)
     scored = (

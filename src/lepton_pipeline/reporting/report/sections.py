@@ -16,6 +16,7 @@ from lepton_pipeline.evaluation.measured_copies import (
 )
 from lepton_pipeline.evaluation.slices import Gap, Slice
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
+from lepton_pipeline.model.baseline import LINEAR_ROWS
 from lepton_pipeline.parameters import Vertical
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pictures.curves import (
@@ -120,9 +121,19 @@ def describe_quality(evidence: Evidence) -> Context:
         "sample": view.describe_sample(evidence),
         "weighted": "weight" in evidence.scores,
         "warnings": quality_warnings(metrics),
-        "drawn_by": _DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "",
+        "drawn_by": (_DRAWN_BY.get(metrics.evidence.unit, "") if metrics.evidence else "")
+        + (f", from a sample of {formats.count(some)} rows" if (some := metrics.resampled_rows) else ""),
+        "sampled": _linear_sample(evidence),
         **view.describe_quality(evidence),
     }
+
+
+def _linear_sample(evidence: Evidence) -> str:
+    """How many of many rows the linear baseline learnt from; nothing where it learnt from all."""
+    learnt = int(evidence.split["part"].isin(["train", "validation"]).sum())
+    if learnt <= LINEAR_ROWS:
+        return ""
+    return f" (the linear one from at most {formats.count(LINEAR_ROWS)} of these {formats.count(learnt)})"
 
 
 def describe_costs(evidence: Evidence) -> Context:
