@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -14,7 +13,7 @@ from lepton_pipeline.evaluation.measured_copies import (
     many_repeated,
     more_than_chance,
 )
-from lepton_pipeline.evaluation.slices import Gap, Slice
+from lepton_pipeline.evaluation.slices import flagged_gaps
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.model.baseline import LINEAR_ROWS
 from lepton_pipeline.parameters import Vertical
@@ -48,7 +47,7 @@ _CORRECTIONS = {
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
 _TENDENCIES, _LEAST_SCRIPT = 3, 0.001
-_MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 10
+_MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 3
 # Value of a full bar.
 _FULL_PSI = 0.5
 
@@ -163,13 +162,6 @@ def describe_slices(evidence: Evidence) -> Context:
         "told": _TOLD_GAPS,
         "columns": [(column, list(slices)) for column, slices in by_column],
     }
-
-
-def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
-    """Significant gaps by metric, the widest first, each with its slice."""
-    found = [(each, metric, gap) for each in slices for metric, gap in each.gaps.items() if gap.flagged]
-    order = list(METRICS)
-    return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
 
 
 def describe_explanation(evidence: Evidence) -> Context:
