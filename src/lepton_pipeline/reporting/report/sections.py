@@ -40,7 +40,7 @@ _DRAWN_BY = {
     "block": ", in which whole blocks of time are drawn, as labels overlap",
 }
 _CORRECTIONS = {
-    "none": "none: held-out rows show no need",
+    "none": "no correction was taken",
     "temperature": "a temperature: one factor for all outputs",
     "line": "a line: a factor and a constant for all outputs",
 }
