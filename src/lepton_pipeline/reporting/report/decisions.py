@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.explanation import Example
-from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
+from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models, lift
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
+from lepton_pipeline.statistics.measures import rank
 
 SLICED = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 
@@ -28,10 +29,12 @@ def describe_target(evidence: Evidence) -> Context:
 
 
 def describe_quality(evidence: Evidence) -> Context:
-    """Curves of model and baselines, and the outcomes of its decisions."""
+    """Curves of model and baselines, its lift, and the outcomes of its decisions."""
+    ranked = rank(*(evidence.test[name].to_numpy(float) for name in ("model", "label")))
     return {
         "pictures": draw_quality(evidence.scores, evidence.metrics),
         "drawn": drawn_models(evidence.metrics),
+        "lift": formats.decimals(lift(ranked), 1),
         "outcomes": count_outcomes(evidence.scores, evidence.metrics.cut),
     }
 
