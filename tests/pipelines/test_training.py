@@ -35,6 +35,7 @@ STAGES = [
     "assemble_artefact",
     "explain_model",
     "draw_explanation",
+    "describe_distributions",
     "register_model",
     "measure_drift",
     "gate_model",

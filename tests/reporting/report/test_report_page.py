@@ -13,6 +13,7 @@ from made_up import (
     make_copies,
     make_costs,
     make_decision,
+    make_distributions,
     make_drift,
     make_evidence,
     make_explanation,
@@ -22,6 +23,7 @@ from made_up import (
 from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.distributions import Distributions
 from lepton_pipeline.evaluation.doubts import Doubts
 from lepton_pipeline.evaluation.explanation import Screen
 from lepton_pipeline.evaluation.slices import Slices
@@ -385,6 +387,7 @@ def evil_evidence():
         explanation=make_explanation(EVIL, EVIL),
         drift=make_drift(EVIL, EVIL),
         columns=make_columns(EVIL, EVIL),
+        distributions=make_distributions(EVIL, EVIL),
     )
 
 
@@ -563,3 +566,20 @@ def test_outcomes_of_other_thresholds_are_in_the_page(html):
     assert rows[0][2] == rows[0][4] == 0
     assert all(sum(row[1:]) == pytest.approx(1000, abs=0.3) for row in rows)
     assert len(rows) > 90
+
+
+def test_ten_columns_are_drawn_and_the_rest_folded(html):
+    section = between(html, "data")
+    said = Page(section).words()
+    assert (
+        "Values in the 1,200 training and validation rows; below them the share of positive rows by value"
+        in said
+    )
+    assert "36 rows without a value (3.0 %)" in said
+    drawn, folded = section.split("<summary>2 more columns</summary>")
+    assert drawn.count('aria-label="Distribution of') == 10
+    assert folded.count('aria-label="Distribution of') == 2
+    few = between(render_report(make_evidence(distributions=make_distributions(number=3))), "data")
+    assert few.count('aria-label="Distribution of') == 3
+    assert "more columns" not in few
+    assert "The columns that matter most" not in render_report(make_evidence(distributions=Distributions()))

@@ -26,6 +26,7 @@ from lepton_pipeline.reporting.pictures.curves import (
     effect_span,
     importance_span,
 )
+from lepton_pipeline.reporting.pictures.distributions import draw_distribution
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
@@ -48,6 +49,7 @@ _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "gre
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
 _TENDENCIES, _LEAST_SCRIPT = 3, 0.001
 _MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 3
+_DRAWN = 10
 # Value of a full bar.
 _FULL_PSI = 0.5
 
@@ -93,6 +95,7 @@ def describe_data(evidence: Evidence) -> Context:
         "taught": taught,
         "used": used,
         "copies": told,
+        **_draw_columns(evidence),
     }
 
 
@@ -332,6 +335,18 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
     ]
+
+
+def _draw_columns(evidence: Evidence) -> Context:
+    """Pictures of the columns that matter, ten of them and the rest."""
+    seen, task = evidence.distributions, evidence.task
+    up = "Share of positive rows" if task.explains_probability else "Mean of the target"
+    drawn = [
+        (each.column, each.missing, draw_distribution(each, seen.mean, up, task.explains_probability))
+        for each in seen.columns
+        if each.parts
+    ]
+    return {"drawn": drawn[:_DRAWN], "folded": drawn[_DRAWN:]}
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:
