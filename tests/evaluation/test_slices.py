@@ -16,7 +16,7 @@ from sklearn.metrics import (
 
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation import slices as module
-from lepton_pipeline.evaluation.slices import Slices, measure_slices, slice_rows
+from lepton_pipeline.evaluation.slices import Gap, Slice, Slices, flagged_gaps, measure_slices, slice_rows
 from lepton_pipeline.parameters import Dataset, Evaluation
 from lepton_pipeline.statistics.estimates import Metrics
 from lepton_pipeline.statistics.intervals import normal_deviate, wilson
@@ -509,3 +509,21 @@ def test_a_column_that_is_absent_is_named():
         DataError, match=r"no column 'citi', which evaluation\.slices declares; did you mean 'city'"
     ):
         slice_rows(table, split, Dataset(target="y", positive=1), Evaluation(slices=["citi"]))
+
+
+def test_gaps_are_ranked_by_the_end_next_to_0_and_two_sides_of_a_column_told_once():
+    def of(column, value, **gaps):
+        return Slice(column, value, 100, 30, sensitive=False, small=False, metrics={}, gaps=gaps)
+
+    slices = [
+        of("sex", "1", auc=Gap(0.2, 0.01, 0.39, flagged=True), recall=Gap(0.1, 0.05, 0.15, flagged=True)),
+        of(
+            "sex",
+            "2",
+            auc=Gap(-0.2, -0.39, -0.01, flagged=True),
+            recall=Gap(-0.1, -0.15, -0.05, flagged=True),
+        ),
+        of("town", "Graz", auc=Gap(-0.08, -0.09, -0.07, flagged=True), recall=Gap(0.3, -0.1, 0.7)),
+    ]
+    told = [(each.column, each.value, metric) for each, metric, _ in flagged_gaps(slices)]
+    assert told == [("town", "Graz", "auc"), ("sex", "1", "recall"), ("sex", "1", "auc")]

@@ -35,6 +35,7 @@ STAGES = [
     "assemble_artefact",
     "explain_model",
     "draw_explanation",
+    "describe_distributions",
     "register_model",
     "measure_drift",
     "gate_model",
@@ -43,7 +44,7 @@ STAGES = [
 RUN = ("run", "--pipelines", "finance")
 LINEAR = {"model": "linear", "epochs": 1}
 ANY_BOUND = "finance.gate.at_least=0.0"
-FIGURES = ["calibration.svg", "precision_recall.svg", "roc.svg", "score_histogram.svg"]
+FIGURES = ["calibration.svg", "gain.svg", "precision_recall.svg", "roc.svg", "score_histogram.svg"]
 
 
 def load(path: Path):

@@ -9,6 +9,8 @@ import mlflow
 import pytest
 
 from lepton_pipeline.errors import DataError
+from lepton_pipeline.parameters import About
+from lepton_pipeline.registry.publish import describe_model
 from lepton_pipeline.registry.versions import FILES, load_artefact, verify_version
 
 ALTERED = [
@@ -96,3 +98,14 @@ def test_nothing_of_a_version_names_the_machine(version):
         text = (version / name).read_text()
         assert "/tmp/" not in text
         assert str(Path(__file__).parents[2]) not in text
+
+
+def test_a_registered_model_says_what_its_aliases_mean(shop):
+    said = shop.client.get_registered_model("base").description
+    assert said.startswith("The alias `champion` marks the version in use")
+    assert "`kedro champion list base`" in said
+
+
+def test_a_registered_model_says_what_it_answers():
+    said = describe_model("finance", About(question="Who defaults?", caution="2005 only."))
+    assert said.startswith("Who defaults? 2005 only.\n\nThe alias `champion`")

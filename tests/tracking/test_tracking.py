@@ -184,3 +184,12 @@ def test_the_links_to_artefacts_open_the_pages_for_machine_learning(run_log):
     run_log.describe(run, "done", {"report": "report/report.html"})
     note = run_log.client.get_run(run).data.tags["mlflow.note.content"]
     assert f"/runs/{run}/artifacts/report/report.html?workflowType=machine_learning)" in note
+
+
+def test_experiments_of_a_vertical_are_told_apart_by_tags(run_log):
+    # One of an earlier release has no tags.
+    run_log.client.create_experiment("finance_scoring")
+    for name, purpose in (("finance", "training"), ("finance_scoring", "scoring")):
+        run_log.open(name, "a run", {})
+        tags = run_log.client.get_experiment_by_name(name).tags
+        assert (tags["vertical"], tags["purpose"]) == ("finance", purpose)

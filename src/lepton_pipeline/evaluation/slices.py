@@ -81,6 +81,19 @@ class Slices:
     slices: Sequence[Slice] = ()
 
 
+def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
+    """Flagged gaps with slice and metric, the one with the largest end next to 0 first.
+
+    Two slices that make up a column have the same gaps with opposite signs; the first one's are returned.
+    """
+    found: dict[tuple[str, str, str], tuple[Slice, str, Gap]] = {}
+    for each in slices:
+        for metric, gap in each.gaps.items():
+            if gap.flagged:
+                found.setdefault((each.column, metric, f"{abs(gap.value):.12f}"), (each, metric, gap))
+    return sorted(found.values(), key=lambda of: -min(map(abs, of[2].ends)))
+
+
 def slice_rows(
     feature_table: pd.DataFrame, split: pd.DataFrame, dataset: Dataset, evaluation: Evaluation
 ) -> pd.DataFrame:

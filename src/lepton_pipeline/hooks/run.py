@@ -33,9 +33,9 @@ from lepton_pipeline.system.locks import JOB_LOCKS, JobLock
 from lepton_pipeline.system.permissions import require_writable
 from lepton_pipeline.system.signals import unwinding
 from lepton_pipeline.tracking import lineage
-from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS, TRAINING_SECONDS, Facts
+from lepton_pipeline.tracking.artefacts import FILTERED, SECONDS, TRAINING_STAGE, Facts
 from lepton_pipeline.tracking.experiment_page import present_experiment
-from lepton_pipeline.tracking.flat import flatten, log_metrics
+from lepton_pipeline.tracking.flat import flatten
 from lepton_pipeline.tracking.runs import RunLog, read_tracking
 
 logger = logging.getLogger(__name__)
@@ -125,8 +125,9 @@ class RunHook:
             stage = node.name.partition(".")[2]
             run.seconds[stage] = perf_counter() - run.started[node.name]
             logger.info("%s  %-27s %6.1f s", Job.of(node).name, stage, run.seconds[stage])
-            if stage == "train_model":
-                log_metrics(self._log.client, run.run_id, {TRAINING_SECONDS: run.seconds[stage]})
+            if stage == TRAINING_STAGE:
+                # The report, which is written before the run ends, reads it.
+                self._log.client.log_dict(run.run_id, run.seconds, SECONDS)
 
     def after_pipeline_run(self) -> None:
         """End the runs as FINISHED and print the summary of each."""

@@ -13,6 +13,7 @@ from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
+from lepton_pipeline.evaluation.distributions import describe_distributions
 from lepton_pipeline.evaluation.doubts import find_doubts
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
@@ -172,6 +173,11 @@ _EVALUATION = stages(
     (describe_texts, "feature_table split encoder target", "texts"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
     (draw_explanation, "explanation target params:about", "explanation_figure"),
+    (
+        describe_distributions,
+        "feature_table split target explanation params:dataset",
+        "distributions",
+    ),
 )
 # Of verticals that forecast series.
 _FORECAST = stages(
@@ -229,5 +235,5 @@ _REGISTRATION = stages(
 _DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
     "params:about ingestion_record contract_result columns feature_report target split scores metrics copies costs "
-    "slices explanation texts history registration decision drift doubts scope"
+    "slices explanation texts history registration decision drift doubts scope distributions"
 )

@@ -112,6 +112,9 @@ def register_model(
     except mlflow.MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+    # Whatever somebody has written there stays.
+    if not client.get_registered_model(name).description:
+        client.update_registered_model(name, describe_model(name, about))
     facts, figures = read_facts(client, run), logged_metrics(metrics, run.data.params.get(HEADLINE))
     tags = {
         **{key: facts[key] for key in _LINEAGE if key in facts},
@@ -148,6 +151,15 @@ def register_model(
         plan=model.trained.get("plan", ""),
         composition=composition,
     )
+
+
+def describe_model(name: str, about: About) -> str:
+    """What the page of a registered model says, as Markdown: what it answers, and which of its versions is in use."""
+    asked = as_markdown(" ".join(filter(None, [about.question, about.caution])))
+    return (
+        f"{asked}\n\nThe alias `champion` marks the version in use, `challenger` the latest one that the gate refused. "
+        f"`kedro champion list {name}` says why they changed, and each version's description is its model card."
+    ).strip()
 
 
 def describe_version(registration: Registration, card: str) -> None:

@@ -15,7 +15,13 @@ from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.doubts import class_doubts
 from lepton_pipeline.statistics.estimates import FEWEST_CASES
-from lepton_pipeline.statistics.intervals import Interval, auc_interval, calibration_interval, share_interval
+from lepton_pipeline.statistics.intervals import (
+    Interval,
+    auc_interval,
+    calibration_interval,
+    share_interval,
+    wilson,
+)
 from lepton_pipeline.statistics.losses import SMALLEST, Floats, log_losses, sigmoid, to_logits
 from lepton_pipeline.statistics.measures import RankedRows, measure, rank
 from lepton_pipeline.statistics.ranks import delong_variance, placements
@@ -65,6 +71,10 @@ class Binary(Task):
     def positives(self, labels: pd.Series) -> int:
         """Number of positive rows."""
         return int(labels.sum())
+
+    def label_mean(self, labels: Array, z: float) -> Interval:
+        """The base rate."""
+        return wilson(float(labels.mean()), len(labels), z)
 
     def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
         """Both classes are needed everywhere."""

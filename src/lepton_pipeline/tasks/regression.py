@@ -16,6 +16,7 @@ from lepton_pipeline.parameters.evaluation import LINEAR_BASELINES, SLICED
 from lepton_pipeline.statistics.conformal import Conformal, fit_cqr, fit_residuals
 from lepton_pipeline.statistics.doubts import error_doubts
 from lepton_pipeline.statistics.error_measures import ErrorRows, compare, measure_errors
+from lepton_pipeline.statistics.intervals import Interval, mean_interval
 from lepton_pipeline.statistics.losses import Floats
 from lepton_pipeline.statistics.strengths import RSquared
 from lepton_pipeline.system.readable import four_digits
@@ -133,6 +134,10 @@ class Regression(Task):
     def counted(self, labels: pd.Series) -> str:
         """Rows."""
         return f"{len(labels):,} rows"
+
+    def label_mean(self, labels: Array, z: float) -> Interval:
+        """The mean target."""
+        return mean_interval(labels, z)
 
     def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
         """Ten rows, not all of the same value."""

@@ -118,6 +118,10 @@ class Task(ABC):
         """Number of positive rows, where there is a positive class."""
         return None
 
+    def label_mean(self, labels: Array, z: float) -> Interval | None:
+        """Mean of labels [n], two at least, with an interval; None where a mean of them says nothing."""
+        return None
+
     @abstractmethod
     def lacks(self, labels: pd.Series, *, learnt: bool) -> str:
         """What a part of the split lacks to be learnt from, or to be scored; empty if nothing."""

@@ -14,7 +14,7 @@ from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.evaluation.scope import Scope
-from lepton_pipeline.evaluation.slices import Slices
+from lepton_pipeline.evaluation.slices import Slices, flagged_gaps
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
@@ -208,17 +208,11 @@ def _amount(amount: float) -> str:
 
 
 def _gaps(slices: Slices) -> str:
-    """The two flagged gaps with the largest lower bounds, and the number of others."""
-    flagged: dict[tuple[Any, ...], tuple[float, str]] = {}
-    for each in slices.slices:
-        for metric, gap in each.gaps.items():
-            if gap.flagged:
-                write = partial(difference, metric)
-                figure = f"{write(gap.value)} {bracket(gap, write)}"
-                text = f"{each.column} = {each.value}: {metric.replace('_', ' ')} {figure} against all others"
-                # Two slices of a column have the same gap with opposite signs.
-                key = (each.column, metric, f"{abs(gap.value):.12f}")
-                flagged.setdefault(key, (min(map(abs, gap.ends)), text))
-    worst = [text for _, text in sorted(flagged.values(), key=lambda each: -each[0])]
-    more = f"; {len(worst) - 2} more in slices.json" if len(worst) > 2 else ""
-    return "; ".join(worst[:2]) + more
+    """The two surest gaps, and the number of others."""
+    told = []
+    for each, metric, gap in flagged_gaps(slices.slices):
+        write = partial(difference, metric)
+        figure = f"{write(gap.value)} {bracket(gap, write)}"
+        told.append(f"{each.column} = {each.value}: {metric.replace('_', ' ')} {figure} against all others")
+    more = f"; {len(told) - 2} more in slices.json" if len(told) > 2 else ""
+    return "; ".join(told[:2]) + more

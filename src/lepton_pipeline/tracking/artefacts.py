@@ -14,8 +14,7 @@ from lepton_pipeline.tracking.local_store import as_path
 T = TypeVar("T")
 # Where a run comes from; seconds by stage; losses by network and epoch.
 LINEAGE, SECONDS, HISTORY = "lineage.json", "seconds.json", "training/history.json"
-# The metric of what the training alone took, in seconds of wall time.
-TRAINING_SECONDS = "train.seconds"
+TRAINING_STAGE = "train_model"
 METRICS, COSTS = "evaluation/metrics.json", "evaluation/costs.json"
 # Facts of a lineage that are tags, too, by which people filter.
 FILTERED = ("configuration.sha256", "data.sha256", "git.commit", "rows.sha256", "seed")

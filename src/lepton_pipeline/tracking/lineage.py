@@ -18,7 +18,7 @@ from typing import Any
 
 import lepton_pipeline
 from lepton_pipeline.system.file_hashes import hash_files
-from lepton_pipeline.tracking.artefacts import TRAINING_SECONDS, Facts, read_facts
+from lepton_pipeline.tracking.artefacts import SECONDS, TRAINING_STAGE, Facts, read_facts, read_record
 
 # What a run depends on, without private configuration, addresses and credentials.
 _CODE = ("src", "conf", "pyproject.toml", "constraints.txt")
@@ -117,7 +117,7 @@ def read_run(run_id: str) -> Lineage:
         facts=read_facts(client, run),
         parameters=mlflow.artifacts.load_dict(f"{run.info.artifact_uri}/parameters.json"),
         packages=dict(line.split("==", 1) for line in installed.split()),
-        training_seconds=run.data.metrics.get(TRAINING_SECONDS),
+        training_seconds=(read_record(client, run, SECONDS, dict[str, float]) or {}).get(TRAINING_STAGE),
     )
 
 

@@ -19,6 +19,7 @@ from pydantic import Field
 from lepton_pipeline.data.reading import IngestionRecord
 from lepton_pipeline.errors import ConfigurationError, StoreError
 from lepton_pipeline.parameters import Declaration
+from lepton_pipeline.parameters.jobs import Job
 from lepton_pipeline.system.credentials import learn, masked
 from lepton_pipeline.system.locks import FileLock
 from lepton_pipeline.system.permissions import refusal, require_writable, shared_folder, user_name
@@ -137,12 +138,18 @@ class RunLog:
                     "`mlflow gc`."
                 )
             experiment_id, location = experiment and experiment.experiment_id, None
+            job = Job.named(experiment_name)
+            told = {"vertical": job.vertical, "purpose": job.purpose}
             if experiment is None:
                 if self._artifact_root is not None:
                     # MLflow would restrict it to this user.
                     shared_folder(self._artifact_root / experiment_name / "models")
                     location = f"{self._artifact_root.as_uri()}/{experiment_name}"
-                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT)
+                experiment_id = self.client.create_experiment(experiment_name, location, EXPERIMENT | told)
+            elif told.items() - experiment.tags.items():
+                # Of an earlier release.
+                for key, value in told.items():
+                    self.client.set_experiment_tag(experiment_id, key, value)
         self.close_orphans(experiment_name)
         process = {**identity(), "mlflow.user": user_name()}
         run = self.client.create_run(experiment_id, run_name=masked(name), tags=masked({**tags, **process}))

@@ -7,12 +7,13 @@ import pytest
 
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.parameters import About, Evaluation
-from lepton_pipeline.reporting.pictures.quality import draw_decision_figures, draw_quality
+from lepton_pipeline.reporting.pictures.quality import draw_decision_figures, draw_quality, lift
+from lepton_pipeline.statistics.measures import rank
 from lepton_pipeline.tasks.binary import Binary
 from lepton_pipeline.tasks.find import Target
 
 TARGET = Target(Binary())
-NAMES = {"roc", "precision_recall", "calibration", "score_histogram"}
+NAMES = {"roc", "precision_recall", "gain", "calibration", "score_histogram"}
 MODELS = {
     "Model": "model",
     "Logistic regression": "logistic_regression",
@@ -97,7 +98,7 @@ def test_pictures_name_models_values_and_intervals(figures):
         for title, model in MODELS.items():
             assert title in said
             assert "{value:.3f} ≈[{low:.3f}, {high:.3f}]".format(**vars(metrics.test[model][metric])) in said
-    for name in ("roc", "precision_recall", "score_histogram"):
+    for name in ("roc", "precision_recall", "gain", "score_histogram"):
         assert f"{metrics.threshold:.3f}" in words(figures[f"{name}.svg"])
 
 
@@ -111,6 +112,21 @@ def test_curves_have_the_area_that_the_metrics_say():
         (left, top), (_, bottom), (right, _) = axis
         area = np.trapezoid((bottom - curve[:, 1]) / (bottom - top), (curve[:, 0] - left) / (right - left))
         assert area == pytest.approx(figures[metric].value, abs=0.002)
+
+
+def test_gain_is_the_share_of_positive_rows_among_the_likeliest():
+    # The likeliest 2 of 20 rows hold 2 of the 5 positive ones; the third and the last one are equally likely.
+    labels = [1, 1, 1, *[0] * 14, 1, 1, 0]
+    scores = np.array([0.9, 0.8, 0.7, *np.linspace(0.6, 0.2, 16), 0.7])
+    assert lift(rank(scores, np.array(labels, dtype=float))) == pytest.approx((2 / 5) / 0.1)
+    assert lift(rank(np.full(20, 0.5), np.array(labels, dtype=float))) == pytest.approx(1.0)
+    parts = ["validation"] * 20 + ["test"] * 20
+    frame = pd.DataFrame({"part": parts, "label": labels * 2, "model": np.tile(scores, 2)})
+    chart = draw_quality(frame, evaluate(frame, TARGET, Evaluation(resamples=100)))["gain"]
+    (curve,), (axis,) = paths(chart, "s0"), paths(chart, "axis")
+    (left, top), (_, bottom), (right, _) = axis
+    shares = (curve[:, 0] - left) / (right - left), (bottom - curve[:, 1]) / (bottom - top)
+    assert np.interp([0.05, 0.1, 0.2, 1], *shares) == pytest.approx([0.2, 0.4, 0.6, 1], abs=0.005)
 
 
 def test_calibration_bars_are_wilson_intervals():

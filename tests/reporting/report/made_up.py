@@ -13,6 +13,7 @@ from lepton_pipeline.data.contracts.result import ContractResult, ExpectationRes
 from lepton_pipeline.data.reading import BrokenRecord, IngestionRecord, ReadFile, Reading, SkippedFile
 from lepton_pipeline.evaluation.costs import Capacity, Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check, GateDecision
+from lepton_pipeline.evaluation.distributions import Distribution, Distributions, Part
 from lepton_pipeline.evaluation.doubts import DoubtedRow, Doubts
 from lepton_pipeline.evaluation.drift import Drift, measure_drift
 from lepton_pipeline.evaluation.explanation import Effect, Example, Explanation, Importance, Point
@@ -208,6 +209,16 @@ def make_columns(name: str = "JOB", note: str = "codes: whole numbers with leadi
     return Columns(1500, columns)
 
 
+def make_distributions(column: str = "LIMIT_BAL", value: str = "north", number: int = 12) -> Distributions:
+    mean = Estimate(0.25, 0.2, 0.3)
+    balance = Distribution(column, 36, [0.0, 1e5, 2e5], [Part("", 800, mean), Part("", 364, mean)])
+    regions = [
+        Distribution(f"REGION_{place}", 0, [], [Part(value, 1195, mean), Part("(others)", 5, None)])
+        for place in range(number - 1)
+    ]
+    return Distributions(1200, mean, [balance, *regions])
+
+
 def measured(scores: pd.DataFrame, task: Any) -> Metrics:
     return evaluate(scores, Target(task), Evaluation(resamples=100))
 
@@ -288,6 +299,7 @@ def make_evidence(**changes: Any) -> Evidence:
         "drift": make_drift(),
         "doubts": make_doubts(),
         "columns": make_columns(),
+        "distributions": make_distributions(),
     }
     return Evidence(**(parts | changes))
 

@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ from made_up import (
     make_copies,
     make_costs,
     make_decision,
+    make_distributions,
     make_drift,
     make_evidence,
     make_explanation,
@@ -21,6 +23,7 @@ from made_up import (
 from lepton_pipeline.data.reading import ReadFile, SkippedFile
 from lepton_pipeline.evaluation.costs import Choice, Costs, Curve
 from lepton_pipeline.evaluation.decision import Check
+from lepton_pipeline.evaluation.distributions import Distributions
 from lepton_pipeline.evaluation.doubts import Doubts
 from lepton_pipeline.evaluation.explanation import Screen
 from lepton_pipeline.evaluation.slices import Slices
@@ -28,6 +31,7 @@ from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport, Finding
 from lepton_pipeline.parameters import About
 from lepton_pipeline.project.declaration import read_vertical
+from lepton_pipeline.reporting.report.decisions import count_outcomes
 from lepton_pipeline.reporting.report.sections import changed_parameters, describe_drift, describe_verdict
 from lepton_pipeline.reporting.report.write import render_card, render_report
 from lepton_pipeline.statistics.estimates import Evidence, Rows
@@ -130,7 +134,8 @@ def test_every_section_is_there_in_order_and_reached_by_the_contents(page):
 
 
 def test_the_page_needs_nothing_beside_it(html, page):
-    assert not re.search(r"https?:|//[a-z]|@import|<script|<iframe|<object|<link| src=|\bon\w+=", html)
+    assert not re.search(r"https?:|//[a-z]|@import|<iframe|<object|<link| src=|\bon\w+=", html)
+    assert html.count("<script") == 1
     assert all(link.startswith("#") for link in page.links)
     assert {
         address for address in re.findall(r"url\(([^)]*)\)", html) if not address.startswith("#")
@@ -292,14 +297,15 @@ def test_a_vertical_without_slices_is_told_how_to_declare_them(plain):
     assert "no slices (evaluation.slices) and no sensitive columns" in between(plain, "slices")
 
 
-def test_ten_gaps_are_told_the_widest_first_and_the_rest_counted():
+def test_three_gaps_are_told_the_surest_first_and_the_rest_counted():
     each = make_slices().slices[0]
-    gaps = [replace(each.gaps["recall"], value=-0.3 + number / 100) for number in range(12)]
+    recall = each.gaps["recall"]
+    gaps = [replace(recall, value=-0.3 - number / 100, high=-0.01 - number / 100) for number in range(12)]
     slices = [replace(each, value=f"v{number}", gaps={"recall": gap}) for number, gap in enumerate(gaps)]
     section = between(render_report(make_evidence(slices=replace(make_slices(), slices=slices))), "slices")
     told = re.findall(r"<li>SEX = (v\d+):", section)
-    assert told == [f"v{number}" for number in range(10)]
-    assert "2 more are marked in the tables below." in Page(section).words()
+    assert told == ["v11", "v10", "v9"]
+    assert "9 more are marked in the tables below." in Page(section).words()
 
 
 def test_many_columns_that_differ_are_named_but_not_all_shown():
@@ -381,6 +387,7 @@ def evil_evidence():
         explanation=make_explanation(EVIL, EVIL),
         drift=make_drift(EVIL, EVIL),
         columns=make_columns(EVIL, EVIL),
+        distributions=make_distributions(EVIL, EVIL),
     )
 
 
@@ -388,7 +395,7 @@ def test_what_users_wrote_is_shown_and_never_obeyed(html):
     evil = render_report(evil_evidence())
     page = Page(evil)
     harmless = Page(html)
-    assert "<script" not in evil
+    assert re.findall("<script.*?</script>", evil, re.S) == re.findall("<script.*?</script>", html, re.S)
     shown = page.words()
     assert "49{%" not in shown
     assert (
@@ -543,3 +550,36 @@ def test_the_report_says_what_was_measured_on_samples(monkeypatch):
     usual_page = render_report(make_evidence(explanation=usual.explanation))
     assert "sample of" not in between(usual_page, "data")
     assert "Measured are" not in usual_page
+
+
+def test_outcomes_of_other_thresholds_are_in_the_page(html):
+    evidence = make_evidence()
+    (given,) = re.findall('id="thresholds" data-rows="([^"]*)" hidden', html)
+    rows, own = json.loads(given), evidence.metrics.cut
+    (place,) = re.findall('id="threshold" type="range" min="0" max="[0-9]+" value="([0-9]+)"', html)
+    assert rows[int(place)][0] == pytest.approx(own, abs=1e-4)
+    outcomes = count_outcomes(evidence.scores, own)
+    cells = [outcomes[name] for name in ("found", "missed", "false_alarms", "left_alone")]
+    assert rows[int(place)][1:] == pytest.approx(cells, abs=0.1)
+    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+    # From the lowest probability on, the model acts on all cases.
+    assert rows[0][2] == rows[0][4] == 0
+    assert all(sum(row[1:]) == pytest.approx(1000, abs=0.3) for row in rows)
+    assert len(rows) > 90
+
+
+def test_ten_columns_are_drawn_and_the_rest_folded(html):
+    section = between(html, "data")
+    said = Page(section).words()
+    assert (
+        "Values in the 1,200 training and validation rows; below them the share of positive rows by value"
+        in said
+    )
+    assert "36 rows without a value (3.0 %)" in said
+    drawn, folded = section.split("<summary>2 more columns</summary>")
+    assert drawn.count('aria-label="Distribution of') == 10
+    assert folded.count('aria-label="Distribution of') == 2
+    few = between(render_report(make_evidence(distributions=make_distributions(number=3))), "data")
+    assert few.count('aria-label="Distribution of') == 3
+    assert "more columns" not in few
+    assert "The columns that matter most" not in render_report(make_evidence(distributions=Distributions()))

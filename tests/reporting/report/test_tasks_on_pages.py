@@ -342,7 +342,13 @@ def test_files_of_figures_are_those_of_the_task(classes, errors):
         for evidence in (make_evidence(), classes, errors)
     }
     assert {page: set(files) for page, files in drawn.items()} == {
-        "decisions": {"roc.svg", "precision_recall.svg", "calibration.svg", "score_histogram.svg"},
+        "decisions": {
+            "roc.svg",
+            "precision_recall.svg",
+            "gain.svg",
+            "calibration.svg",
+            "score_histogram.svg",
+        },
         "classes": {"confusion.svg", "classes.svg", "reliability.svg"},
         "errors": {"predictions.svg", "residuals.svg", "coverage.svg"},
     }

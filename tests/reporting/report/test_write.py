@@ -23,6 +23,7 @@ def registered(tmp_path_factory, store):
     log.lineage(run_id, {"device": "cpu", "git.commit": "8f" * 20})
     log.parameters(run_id, make_evidence().lineage.parameters)
     log.client.log_text(run_id, environment(), "environment.txt")
+    log.client.log_dict(run_id, {"encode_rows": 0.1, "train_model": 41.5}, "seconds.json")
     log.client.create_registered_model("finance")
     version = log.client.create_model_version("finance", f"runs:/{run_id}/model", run_id, description="q")
     registration = {"name": "finance", "version": int(version.version), "run_id": run_id}
@@ -48,6 +49,7 @@ def test_report_and_card_are_written_and_the_card_describes_the_version(register
     assert registration.run_id in html
     assert "8f" * 20 in html
     assert "torch 2." in html
+    assert "<dt>Trained in</dt><dd>41.5 seconds</dd>" in html
     assert html.index("Raw table flights") < html.index("<li>30,000 rows were held")
     assert client.get_model_version("finance", "1").description == written["model_card.md"].decode()
     assert write(registration) == written

@@ -75,7 +75,8 @@ def launch(work: Work, folder: Path, report: Report) -> Done:
 
 
 def _hear(epochs: Connection, report: Report) -> None:
-    with suppress(EOFError):
+    # Where the run has ended, nobody hears, and this process ends, too.
+    with suppress(EOFError, OSError):
         while True:
             report(epochs.recv())
 

@@ -1,4 +1,4 @@
-"""The Jinja environment of pages without network or other files; only that of forecasts has a script, in itself."""
+"""The Jinja environment of pages without network or other files; a script, where there is one, stands in the page."""
 
 from __future__ import annotations
 

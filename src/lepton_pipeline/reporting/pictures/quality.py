@@ -47,7 +47,7 @@ class _Shown:
 def draw_decision_figures(scores: pd.DataFrame, metrics: Metrics, about: About) -> dict[str, bytes]:
     """Draw the curves of the test rows with headline and legend; equal arguments give equal bytes.
 
-    Returns `roc.svg`, `precision_recall.svg`, `calibration.svg` and `score_histogram.svg`.
+    Returns `roc.svg`, `precision_recall.svg`, `gain.svg`, `calibration.svg` and `score_histogram.svg`.
     """
     shown = _shown(scores, metrics)
     model, baselines, rule = shown[0], shown[1:], _RULES[metrics.threshold_rule]
@@ -62,6 +62,10 @@ def draw_decision_figures(scores: pd.DataFrame, metrics: Metrics, about: About) 
     titles = {
         "roc": (title, dots),
         "precision_recall": (f"{model.name}: {rates_found}", dots),
+        "gain": (
+            f"{model.name}: lift {lift(model.ranked):.1f} in the tenth with the highest probabilities",
+            dots,
+        ),
         "calibration": (
             f"{model.name}: calibration error {model.metrics['ece'].value:.3f}",
             f"{sample}; bars: 95 % intervals of the rate; diagonal: perfect calibration",
@@ -139,6 +143,7 @@ def _charts(shown: list[_Shown]) -> dict[str, Chart]:
     return {
         "roc": _roc(shown),
         "precision_recall": _precision_recall(shown),
+        "gain": _gain(shown),
         "calibration": calibration_chart([(each.look, each.ranked) for each in shown]),
         "score_histogram": _histogram(shown[0]),
     }
@@ -167,6 +172,30 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
     for each in reversed(shown):
         chart.dots([each.recall], [each.precision], f"{each.look} mark", 5)
     return chart
+
+
+def _gain(shown: list[_Shown]) -> Chart:
+    chart = _square("Share of cases acted on", "Share of positive cases found (recall)")
+    chart.line((0, 1), (0, 1), "chance")
+    for each in reversed(shown):
+        chart.line(*_gains(each.ranked), each.look)
+    base_rate = float(shown[0].ranked.labels.mean())
+    for each in reversed(shown):
+        acted = each.recall * base_rate + each.false_rate * (1 - base_rate)
+        chart.dots([acted], [each.recall], f"{each.look} mark", 5)
+    return chart
+
+
+def lift(ranked: RankedRows, share: float = 0.1) -> float:
+    """How many times as many positive cases a share of the likeliest ones holds as a share drawn at random."""
+    return float(np.interp(share, *_gains(ranked))) / share
+
+
+def _gains(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
+    """Shares of all cases, the likeliest first, and of the positive ones among them, both from 0."""
+    true, false = _rates(ranked)
+    base_rate = float(ranked.labels.mean())
+    return np.append(0, true * base_rate + false * (1 - base_rate)), np.append(0, true)
 
 
 def _rates(ranked: RankedRows) -> tuple[np.ndarray, np.ndarray]:
@@ -222,12 +251,17 @@ def _legend(name: str, shown: list[_Shown]) -> list[tuple[str, list[str]]]:
         said = {
             "roc": [f"AUC {each.worded('auc')}", f"{cut}: {rates_found}"],
             "precision_recall": [precision, f"{cut}: F1 {each.worded('f1')}"],
+            "gain": [
+                f"lift {lift(each.ranked):.1f} in the top tenth",
+                f"{cut}: recall {_percent(each.recall)}",
+            ],
             "calibration": [f"calibration error {each.worded('ece')}"],
         }
         entries.append((each.look, [each.name, *said[name]]))
     chance = {
         "roc": ["No skill", "AUC 0.500"],
         "precision_recall": ["No skill", f"base rate {shown[0].ranked.labels.mean():.3f}"],
+        "gain": ["No skill", "lift 1"],
         "calibration": ["Perfect calibration"],
     }
     return [*entries, ("chance", chance[name])]

@@ -6,10 +6,13 @@ import numpy as np
 import pandas as pd
 
 from lepton_pipeline.evaluation.explanation import Example
-from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models
+from lepton_pipeline.reporting.pictures.quality import draw_quality, drawn_models, lift
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
+from lepton_pipeline.statistics.measures import rank
 
+# Of a slider, beside that of the model.
+_THRESHOLDS = 101
 SLICED = ("auc", "base_rate", "selection_rate", "recall", "false_positive_rate")
 
 
@@ -28,10 +31,13 @@ def describe_target(evidence: Evidence) -> Context:
 
 
 def describe_quality(evidence: Evidence) -> Context:
-    """Curves of model and baselines, and the outcomes of its decisions."""
+    """Curves of model and baselines, its lift, and the outcomes of its decisions."""
+    ranked = rank(*(evidence.test[name].to_numpy(float) for name in ("model", "label")))
     return {
         "pictures": draw_quality(evidence.scores, evidence.metrics),
         "drawn": drawn_models(evidence.metrics),
+        "lift": formats.decimals(lift(ranked), 1),
+        **outcomes_by_threshold(evidence.scores, evidence.metrics.cut),
         "outcomes": count_outcomes(evidence.scores, evidence.metrics.cut),
     }
 
@@ -76,6 +82,23 @@ def count_outcomes(scores: pd.DataFrame, threshold: float) -> dict[str, float]:
         "recall": found / (found + missed),
         "precision": found / (found + alarms or 1.0),
     }
+
+
+def outcomes_by_threshold(scores: pd.DataFrame, own: float) -> Context:
+    """The confusion matrix at some hundred thresholds, quantiles of the test rows' probabilities, and at the `own`.
+
+    Returns `thresholds`, a list of threshold, found, missed, false alarms and left alone per 1,000 cases, and the
+    place of the `own` one in it.
+    """
+    test = scores.loc[scores["part"] == "test", "model"].to_numpy(np.float64)
+    quantiles = np.quantile(test, np.linspace(0, 1, _THRESHOLDS), method="nearest")
+    thresholds = sorted({*quantiles.tolist(), own})
+    cells = ("found", "missed", "false_alarms", "left_alone")
+    rows = []
+    for threshold in thresholds:
+        outcomes = count_outcomes(scores, threshold)
+        rows.append([round(threshold, 4), *(round(outcomes[name], 1) for name in cells)])
+    return {"thresholds": rows, "own": thresholds.index(own)}
 
 
 def tiles(evidence: Evidence) -> list[tuple[str, str, str]]:

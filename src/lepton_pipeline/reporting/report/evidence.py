@@ -11,6 +11,7 @@ from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
+from lepton_pipeline.evaluation.distributions import Distributions
 from lepton_pipeline.evaluation.doubts import Doubts
 from lepton_pipeline.evaluation.drift import Drift
 from lepton_pipeline.evaluation.explanation import Explanation
@@ -62,6 +63,7 @@ class Evidence:
     orders: Orders = field(default_factory=Orders)
     texts: Texts = field(default_factory=Texts)
     columns: Columns = field(default_factory=Columns)
+    distributions: Distributions = field(default_factory=Distributions)
     readings: dict[str, Reading] = field(default_factory=dict)
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -14,7 +13,7 @@ from lepton_pipeline.evaluation.measured_copies import (
     many_repeated,
     more_than_chance,
 )
-from lepton_pipeline.evaluation.slices import Gap, Slice
+from lepton_pipeline.evaluation.slices import flagged_gaps
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.model.baseline import LINEAR_ROWS
 from lepton_pipeline.parameters import Vertical
@@ -27,6 +26,7 @@ from lepton_pipeline.reporting.pictures.curves import (
     effect_span,
     importance_span,
 )
+from lepton_pipeline.reporting.pictures.distributions import draw_distribution
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
@@ -41,14 +41,15 @@ _DRAWN_BY = {
     "block": ", in which whole blocks of time are drawn, as labels overlap",
 }
 _CORRECTIONS = {
-    "none": "none: held-out rows show no need",
+    "none": "no correction was taken",
     "temperature": "a temperature: one factor for all outputs",
     "line": "a line: a factor and a constant for all outputs",
 }
 _PACKAGES = ("torch", "scikit-learn", "numpy", "pandas", "kedro", "mlflow", "great-expectations")
 _MOST_COLUMNS, _MOST_FILES, _BARS = 25, 8, 15
 _TENDENCIES, _LEAST_SCRIPT = 3, 0.001
-_MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 10
+_MOST_DRIFT, _LEAST_DRIFT, _TOLD_GAPS = 20, 5, 3
+_DRAWN = 10
 # Value of a full bar.
 _FULL_PSI = 0.5
 
@@ -94,6 +95,7 @@ def describe_data(evidence: Evidence) -> Context:
         "taught": taught,
         "used": used,
         "copies": told,
+        **_draw_columns(evidence),
     }
 
 
@@ -163,13 +165,6 @@ def describe_slices(evidence: Evidence) -> Context:
         "told": _TOLD_GAPS,
         "columns": [(column, list(slices)) for column, slices in by_column],
     }
-
-
-def flagged_gaps(slices: Sequence[Slice]) -> list[tuple[Slice, str, Gap]]:
-    """Significant gaps by metric, the widest first, each with its slice."""
-    found = [(each, metric, gap) for each in slices for metric, gap in each.gaps.items() if gap.flagged]
-    order = list(METRICS)
-    return sorted(found, key=lambda of: (order.index(of[1]), -abs(of[2].value)))
 
 
 def describe_explanation(evidence: Evidence) -> Context:
@@ -340,6 +335,18 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
         for key, value in flatten(declared).items()
         if not key.startswith(told_elsewhere) and value != defaults.get(key)
     ]
+
+
+def _draw_columns(evidence: Evidence) -> Context:
+    """Pictures of the columns that matter, ten of them and the rest."""
+    seen, task = evidence.distributions, evidence.task
+    up = "Share of positive rows" if task.explains_probability else "Mean of the target"
+    drawn = [
+        (each.column, each.missing, draw_distribution(each, seen.mean, up, task.explains_probability))
+        for each in seen.columns
+        if each.parts
+    ]
+    return {"drawn": drawn[:_DRAWN], "folded": drawn[_DRAWN:]}
 
 
 def _describe_reading(evidence: Evidence) -> list[tuple[str, str]]:

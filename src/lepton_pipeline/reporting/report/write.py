@@ -8,6 +8,7 @@ from typing import Any
 
 from lepton_pipeline.evaluation.interval_text import quality_warnings
 from lepton_pipeline.evaluation.measured_copies import describe_copies
+from lepton_pipeline.evaluation.slices import flagged_gaps
 from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
@@ -35,7 +36,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("doubts", "Doubtful labels", sections.describe_doubts),
     ("lineage", "Lineage", sections.describe_lineage),
 )
-_CARD_GAPS, _CARD_COLUMNS = 8, 5
+_CARD_GAPS, _CARD_COLUMNS = 3, 5
 
 
 def write_report(about: About, registration: Registration, **results: Any) -> dict[str, bytes]:
@@ -94,7 +95,7 @@ def render_card(evidence: Evidence) -> str:
         summary=view_of(evidence.task).summarise(evidence),
         support=view_of(evidence.task).words.support,
         shared=[said for _, said in describe_copies(evidence.copies)] if evidence.copies else [],
-        gaps=sections.flagged_gaps(evidence.slices.slices if evidence.slices else ()),
+        gaps=flagged_gaps(evidence.slices.slices if evidence.slices else ()),
         most_gaps=_CARD_GAPS,
         most_columns=_CARD_COLUMNS,
         lineage=sections.describe_lineage(evidence),
