@@ -27,6 +27,7 @@ from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
+from lepton_pipeline.evaluation.distributions import describe_distributions
 from lepton_pipeline.evaluation.doubts import find_doubts
 from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
@@ -201,6 +202,7 @@ def main() -> None:
     registration = run.stage(
         register_model, ["registration"], artefact, metrics, featured, split, dataset, *kept
     )
+    seen = run.stage(describe_distributions, ["distributions"], featured, split, target, explanation, dataset)
     run.stage(draw_explanation, ["explanation_figure"], explanation, target, vertical.about)
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
@@ -240,6 +242,7 @@ def main() -> None:
         drift=drift,
         doubts=doubts,
         scope=scope,
+        distributions=seen,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.
