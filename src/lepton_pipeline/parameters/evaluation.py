@@ -71,7 +71,7 @@ class ClassCosts(Declaration):
         {}, description="costs that differ: by class, and by the class decided on"
     )
     hand_over: float | None = Field(
-        None, allow_inf_nan=False, description="cost of a case that is left to somebody; None: none is"
+        None, allow_inf_nan=False, description="cost of handing a case over; None: no case is handed over"
     )
     # Excluded if absent, to keep recorded declarations of others.
     out_of_scope: float | None = Field(
