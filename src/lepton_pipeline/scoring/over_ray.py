@@ -1,7 +1,8 @@
 """Score chunks on the nodes of a Ray cluster, by Ray Data.
 
 Rows are read, and scores written, by the process that has the cluster score them: nodes need neither the files nor the
-store of models, only the same code.
+store of models, only the same code. Rows, columns and errors travel as pickles between the processes of one scoring, as
+all that Ray sends; nothing is unpickled from a file.
 """
 
 from __future__ import annotations

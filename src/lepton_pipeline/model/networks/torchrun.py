@@ -75,7 +75,7 @@ def launch(work: Work, folder: Path, report: Report) -> Done:
 
 
 def _hear(epochs: Connection, report: Report) -> None:
-    # Where the run has ended, nobody hears, and this process ends, too.
+    # The pipe breaks where the run has ended, and this process then ends, too.
     with suppress(EOFError, OSError):
         while True:
             report(epochs.recv())
