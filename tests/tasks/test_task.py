@@ -147,7 +147,9 @@ def test_held_out_rows_are_judged_by_loss_and_a_second_figure(name):
     assert loss.dtype == figure.dtype == torch.float64
     scores, labels = combined.numpy(), own.numpy()
     if isinstance(task, Binary):
-        expected = theirs.log_loss(labels, scores), theirs.roc_auc_score(labels, scores)
+        levelled = task.from_outputs(task.levelled(task.to_outputs(scores), labels))
+        assert levelled.mean() == pytest.approx(labels.mean())
+        expected = theirs.log_loss(labels, levelled), theirs.roc_auc_score(labels, scores)
     elif isinstance(task, Multiclass):
         hits = theirs.accuracy_score(labels, scores.argmax(axis=1))
         expected = theirs.log_loss(labels, scores, labels=range(task.outputs)), hits

@@ -29,7 +29,7 @@ def describe_composition(artefact: Artefact, table: pd.DataFrame, rows: int, fol
     return Composition(
         numbers=len(network.numeric),
         categories=len(network.categorical),
-        networks=len(network.trained["best_epochs"]),
+        networks=network.trained["networks"],
         members=network.shape.members if network.shape else 1,
         weights=sum(array.size for array in network.weights.values()),
         trees=sum(len(trees.leaves) for trees in model.boosting),

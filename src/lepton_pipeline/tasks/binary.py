@@ -97,18 +97,21 @@ class Binary(Task):
         return outputs.squeeze(3).double().sigmoid().mean(dim=2)
 
     def judge(self, targets: Tensor, weights: Tensor | None = None) -> Judge:
-        """Log loss and AUC, on one network's held-out rows."""
-        import torch
+        """Log loss and AUC, on one network's held-out rows.
 
+        The log loss is that of logits shifted to the base rate of these rows: under a split by time, a rate that
+        changes would otherwise end training after an epoch.
+        """
         labels = targets.double()
+        truth, counts = labels.cpu().numpy(), None if weights is None else weights.cpu().numpy()
         # Found once: to select rows by a condition, the host would wait for the device in every epoch.
         positive, negative = ((labels == side).nonzero().squeeze(1) for side in (1, 0))
 
         def judged(probabilities: Tensor) -> tuple[Tensor, Tensor]:
             own = probabilities.clamp(SMALLEST, 1 - SMALLEST)
-            # Torch's function ends the process's use of the card where a diverged network gives no number.
-            losses = -torch.where(labels == 1, own, 1 - own).log()
-            return mean(losses, weights), _auc(own[positive], own[negative])
+            levelled = self.levelled(to_logits(own.cpu().numpy()), truth, counts)
+            loss = mean(self.row_losses(levelled, truth), counts)
+            return own.new_tensor(loss), _auc(own[positive], own[negative])
 
         return judged
 

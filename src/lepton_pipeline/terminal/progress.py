@@ -25,11 +25,13 @@ def show_epochs(curves: tuple[str, str]) -> Iterator[Callable[[Any], None]]:
             yield lambda epoch: update(description=_text(epoch, loss_name, figure_name))
             return
     best: dict[int, Any] = {}
+    networks = 0
     # Show the first epoch at once.
     shown = monotonic() - _SECONDS_A_LINE
 
     def show(epoch: Any) -> None:
-        nonlocal shown
+        nonlocal shown, networks
+        networks = max(networks, epoch.network)
         if epoch.best and not isnan(epoch.validation_loss):
             best[epoch.network] = epoch
         if monotonic() - shown >= _SECONDS_A_LINE:
@@ -41,8 +43,8 @@ def show_epochs(curves: tuple[str, str]) -> Iterator[Callable[[Any], None]]:
         # Networks that are fitted side by side end in any order.
         epochs = ", ".join(str(best[network].number) for network in sorted(best))
         loss = sum(epoch.validation_loss for epoch in best.values()) / len(best)
-        many = "networks" if len(best) > 1 else "network"
-        logger.info("  %d %s, best epoch %s, held-out %s %.4f", len(best), many, epochs, loss_name, loss)
+        many = "networks" if networks > 1 else "network"
+        logger.info("  %d %s, best epoch %s, held-out %s %.4f", networks, many, epochs, loss_name, loss)
 
 
 @contextmanager

@@ -126,7 +126,9 @@ def test_the_best_epoch_is_restored_and_the_history_is_true(trained, rows):
     best = model.history.loc[model.history["validation_log_loss"].idxmin()]
     assert best["epoch"] < len(model.history), "the example must have an epoch after its best one"
     assert model.trained["best_epochs"] == [best["epoch"]]
-    assert log_loss(scores[held_out], labels[held_out]) == pytest.approx(
+    task = Binary()
+    levelled = task.levelled(task.to_outputs(scores[held_out]), labels[held_out])
+    assert log_loss(task.from_outputs(levelled), labels[held_out]) == pytest.approx(
         best["validation_log_loss"], rel=1e-6
     )
     assert auc(scores[held_out], labels[held_out]) == pytest.approx(best["validation_auc"], rel=1e-9)
@@ -207,7 +209,7 @@ def test_by_time_it_is_fitted_again_on_everything_for_the_median_of_the_best_epo
     model, scores = fit(encoded, labels, holdout(600, refit=True), seen.append, networks=networks, patience=3)
     best = model.trained["best_epochs"]
     again = [epoch for epoch in seen if math.isnan(epoch.validation_loss)]
-    assert len(best) == model.trained["networks"] == networks
+    assert (len(best), model.trained["networks"]) == ((networks + 1) // 2, networks)
     assert model.trained["refit"]
     assert [(epoch.network, epoch.number) for epoch in again] == [
         (network, number) for network in range(1, networks + 1) for number in range(1, median_high(best) + 1)

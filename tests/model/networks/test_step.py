@@ -87,6 +87,24 @@ def test_the_loss_is_of_one_pass():
     torch.testing.assert_close(step.run(orders(3, 16)), first)
 
 
+def test_weights_are_averaged_over_all_steps_of_the_first_epoch_and_then_with_its_length():
+    trained, seen = network(), []
+    step = Step(trained, BINARY, rows(), training(), 16)
+
+    def weights(of):
+        return torch.cat([value.detach().flatten() for value in of.parameters()])
+
+    step.optimizer.register_step_post_hook(lambda *_: seen.append(weights(trained)))
+    step.run(orders(3, 16))
+    expected = torch.stack(seen).mean(dim=0)
+    torch.testing.assert_close(weights(step.averaged), expected)
+    step.run(orders(3, 16))
+    for each in seen[3:]:
+        expected = expected + (each - expected) / 3
+    torch.testing.assert_close(weights(step.averaged), expected)
+    assert not torch.allclose(expected, seen[-1])
+
+
 def test_what_one_network_meets_changes_nothing_for_another():
     """The second network's rows are so far out that its gradient alone would be clipped to nothing."""
     data = rows(128)

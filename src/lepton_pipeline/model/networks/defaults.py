@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+# Epochs without a better loss before stopping: losses of averaged weights turn smoothly.
+PATIENCE = 3
+
 
 def batch_size(rows: int) -> int:
     """Rows a step: large tables need no noisier steps."""
     return 256 if rows < 32_000 else 512 if rows <= 108_000 else 1024
-
-
-def patience(rows: int) -> int:
-    """Epochs without a better log loss before stopping: large tables have more steps an epoch."""
-    return 12 if rows < 32_000 else 8 if rows <= 108_000 else 5
 
 
 def embedding(columns: int) -> int:

@@ -99,7 +99,9 @@ class TorchNetworks:
         # Ranks put them on cards of their own.
         rows = Rows(*(torch.from_numpy(array).to(device if local else "cpu") for array in arrays))
         fit = network_steps if local else partial(rank_steps, device=device)
-        folds = self.folds(plan)
+        every = self.folds(plan)
+        # How long to fit is much the same for all networks, so that half of them find it.
+        folds = every[: -(-len(every) // 2)] if plan.refit else every
         fitted = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
         epochs, ranks = fitted.epochs, fitted.ranks
         self._keep(fitted.state, len(folds))
@@ -109,9 +111,9 @@ class TorchNetworks:
         best = [latest[number] for number in range(1, len(folds) + 1)]
         if plan.refit:
             longer = resolved.model_copy(update={"epochs": median_high(best)})
-            everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(folds)
+            everything = [Fold(plan.everything, np.empty(0, dtype=np.int64))] * len(every)
             fitted = yield from fit(Spec(self.shape, self.task, longer), rows, everything)
-            self._keep(fitted.state, len(folds))
+            self._keep(fitted.state, len(every))
         # The fields of an `Epoch` but the last, `best`.
         self.history = pd.DataFrame(
             [tuple(vars(epoch).values())[:-1] for epoch in epochs], columns=self._history

@@ -188,8 +188,9 @@ def fit(
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean
-    loss; each network stops on the loss of its own held-out rows, by its members' mean. The
-    host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch is halved.
+    loss; weights are averaged, see `Step`. Each network stops on the loss of its own held-out rows, by its
+    members' mean. The host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch
+    is halved.
     Epochs count networks from `first` + 1.
     Raises DivergedError if a loss is not finite, torch.OutOfMemoryError if no batch of two rows fits the card.
     """
@@ -227,17 +228,18 @@ def _fit(
     known = [each for each in weights if each is not None]
     step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None, group)
     longest = max(len(part.train) for part in parts)
-    patience = training.patience or defaults.patience(longest)
+    patience = training.patience or defaults.PATIENCE
     held_out = _HeldOut(lesson)
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
     history: list[Epoch] = []
     for number in range(1, training.epochs + 1):
         order = torch.stack([_order(part.train, longest, batch_size, generator) for part in parts])
-        figures = torch.stack([step.run(order), *held_out.measure(network)], dim=1)
+        figures = torch.stack([step.run(order), *held_out.measure(step.averaged)], dim=1)
         # All ranks stop at the same epoch, with the same weights.
         group.share([figures])
-        share_weights(network, group)
+        for each in (network, step.averaged):
+            share_weights(each, group)
         for index, (loss, stop, figure) in enumerate(figures.tolist()):
             previous = best[index]
             if previous is not None and number - previous.number > patience and held_out.rows:
@@ -254,7 +256,7 @@ def _fit(
             history.append(epoch)
             if improved:
                 best[index] = epoch
-                for name, value in network.named_parameters():
+                for name, value in step.averaged.named_parameters():
                     kept[name][index] = value.detach()[index]
             if on_epoch is not None:
                 on_epoch(epoch)

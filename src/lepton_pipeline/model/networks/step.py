@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -40,6 +41,10 @@ class Step:
     AdamW on the mean loss of all members; the gradient of each network is clipped by its own norm, so
     that networks stay independent. `weights` are those of rows by network, float32 [networks, n].
     Each rank of a `group` takes its part of a step's rows; their gradients are added up.
+
+    `averaged` has the mean of the weights after each step, from an epoch's length on with exponential weights: what
+    a learning rate that falls would end at, known after every epoch (Polyak and Juditsky, "Acceleration of
+    stochastic approximation by averaging", 1992).
     """
 
     def __init__(
@@ -68,6 +73,8 @@ class Step:
         self.share = self.batch.shape[1] / batch_size
         self.losses = torch.zeros(network.networks, dtype=torch.float64, device=device)
         self.parameters = [value for value in network.parameters() if value.requires_grad]
+        self.averaged, self.taken = copy.deepcopy(network), 0
+        self.means = [value for value in self.averaged.parameters() if value.requires_grad]
         # An exchange between ranks is not captured.
         self.wants_graph = self.cuda and training.cuda_graph and group.alone
         self.graph: torch.cuda.CUDAGraph | None = None
@@ -84,10 +91,14 @@ class Step:
             self._warm_up(batches[:_WARM_UP])
             self._capture()
             batches = batches[_WARM_UP:]
+        epoch = order.shape[1] // self.batch_size
         with _without_denormals():
             for batch in batches:
                 self.batch.copy_(self.group.part(batch, 1))
                 (self._step if self.graph is None else self.graph.replay)()
+                self.taken += 1
+                with torch.no_grad():
+                    torch._foreach_lerp_(self.means, self.parameters, 1 / min(self.taken, epoch))
         self.group.add([self.losses])
         return self.losses * self.batch_size / order.shape[1]
 
