@@ -62,9 +62,9 @@ def make_tables(project: Path, verticals: Sequence[str]) -> None:
     """Run the pipelines in a temporary copy of the project as far as the table with the features."""
     prepare(project)
     reset(project)
+    # All of them: a vertical may read the files of another.
+    shutil.copytree(HERE.parent / "data/01_raw", project / "data/01_raw", dirs_exist_ok=True)
     for vertical in verticals:
-        raw = Path("data/01_raw") / vertical
-        shutil.copytree(HERE.parent / raw, project / raw, dirs_exist_ok=True)
         nodes = f"--to-nodes={vertical}.derive_features"
         command = [sys.executable, "-m", "kedro", "run", "--pipelines", vertical, nodes]
         print(f"{vertical}: making its table", flush=True)
