@@ -125,7 +125,6 @@ def test_keys_of_ranks_are_those_of_the_declaration():
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
-        ("patience", defaults.patience),
         ("batch_size", defaults.batch_size),
         ("networks", defaults.networks_by_time),
     ],

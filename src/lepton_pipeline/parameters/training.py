@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Fraction
 
@@ -76,7 +76,10 @@ class Training(Declaration):
     width: int = Field(128, ge=1, le=4096, description="units a hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="fraction of hidden units dropped while training")
     epochs: int = Field(200, ge=1, description="most passes over the training rows")
-    patience: int | None = Field(None, ge=1, description="epochs without improvement before stopping")
+    # None is what an earlier release has in its records.
+    patience: Annotated[int, BeforeValidator(lambda patience: 3 if patience is None else patience)] = Field(
+        3, ge=1, description="epochs without improvement before stopping"
+    )
     batch_size: int | None = Field(None, ge=2, description="rows a step")
     learning_rate: float = Field(7.5e-3, gt=0, description="step size of AdamW")
     weight_decay: float = Field(3e-4, ge=0, description="weight decay of AdamW, except biases and embeddings")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-# Epochs without a better loss before stopping: losses of averaged weights turn smoothly.
-PATIENCE = 3
-
 
 def batch_size(rows: int) -> int:
     """Rows a step: large tables need no noisier steps."""

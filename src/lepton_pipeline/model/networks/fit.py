@@ -228,7 +228,6 @@ def _fit(
     known = [each for each in weights if each is not None]
     step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None, group)
     longest = max(len(part.train) for part in parts)
-    patience = training.patience or defaults.PATIENCE
     held_out = _HeldOut(lesson)
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
@@ -242,7 +241,7 @@ def _fit(
             share_weights(each, group)
         for index, (loss, stop, figure) in enumerate(figures.tolist()):
             previous = best[index]
-            if previous is not None and number - previous.number > patience and held_out.rows:
+            if previous is not None and number - previous.number > training.patience and held_out.rows:
                 continue
             if not math.isfinite(loss + (stop if held_out.rows else 0.0)):
                 raise DivergedError(
@@ -260,7 +259,7 @@ def _fit(
                     kept[name][index] = value.detach()[index]
             if on_epoch is not None:
                 on_epoch(epoch)
-        if all(each is not None and number - each.number >= patience for each in best):
+        if all(each is not None and number - each.number >= training.patience for each in best):
             break
     with torch.no_grad():
         for name, value in network.named_parameters():
