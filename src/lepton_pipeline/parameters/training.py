@@ -81,7 +81,9 @@ class Training(Declaration):
         3, ge=1, description="epochs without improvement before stopping"
     )
     batch_size: int | None = Field(None, ge=2, description="rows a step")
-    learning_rate: float = Field(7.5e-3, gt=0, description="step size of AdamW")
+    learning_rate: float = Field(
+        5e-3, gt=0, description="step size of AdamW with 256 rows a step; grows with the root of the rows"
+    )
     weight_decay: float = Field(3e-4, ge=0, description="weight decay of AdamW, except biases and embeddings")
     class_weight: Literal["none", "balanced"] = Field(
         "none",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 GRADIENT_NORM = 1.0
+# Rows a step that `learning_rate` is meant for. With more, AdamW's grows with their root (Malladi and others, "On the
+# SDEs and scaling rules for adaptive gradient algorithms", NeurIPS 2022).
+_ROWS_OF_RATE = 256
 # Steps before a graph is captured: libraries choose their kernels and allocate workspaces in the first ones.
 _WARM_UP = 3
 
@@ -63,7 +67,7 @@ class Step:
         self.cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
             network.parameter_groups(training.weight_decay),
-            lr=training.learning_rate,
+            lr=training.learning_rate * math.sqrt(max(1, batch_size / _ROWS_OF_RATE)),
             fused=True,
             capturable=self.cuda,
         )
