@@ -37,7 +37,7 @@ _NAMELESS = timedelta(minutes=1)
 # Seconds between two signs of life in a database, and after which a trial without one is abandoned.
 _HEARTBEAT, _GRACE = 30, 120
 # Trials before the median of others says anything, and epochs that are always made: lower learning rates begin slowly.
-_STARTUP, _WARMUP = 5, 15
+_STARTUP, _WARMUP = 5, 5
 
 
 @dataclass(frozen=True)
