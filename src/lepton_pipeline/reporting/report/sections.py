@@ -26,7 +26,7 @@ from lepton_pipeline.reporting.pictures.curves import (
     effect_span,
     importance_span,
 )
-from lepton_pipeline.reporting.pictures.distributions import draw_distribution
+from lepton_pipeline.reporting.pictures.distributions import draw_distribution, mean_title
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
@@ -256,7 +256,7 @@ def describe_model(evidence: Evidence) -> Context:
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
         "device": "a CPU" if registration.device == "cpu" else "a CUDA device",
-        "picture": draw_losses(history, evidence.task.loss),
+        "picture": draw_losses(history, evidence.task.loss).inline(),
     }
 
 
@@ -340,11 +340,15 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 def _draw_columns(evidence: Evidence) -> Context:
     """Pictures of the columns that matter, ten of them and the rest."""
     seen, task = evidence.distributions, evidence.task
-    up = "Share of positive rows" if task.explains_probability else "Mean of the target"
-    drawn = [
-        (each.column, each.missing, draw_distribution(each, seen.mean, up, task.explains_probability))
+    rate = task.explains_probability
+    charts = {
+        each.column: (each.missing, draw_distribution(each, seen.mean, mean_title(rate), rate))
         for each in seen.columns
         if each.parts
+    }
+    drawn = [
+        (column, missing, "".join(chart.inline() for chart in drawn))
+        for column, (missing, drawn) in charts.items()
     ]
     return {"drawn": drawn[:_DRAWN], "folded": drawn[_DRAWN:]}
 
