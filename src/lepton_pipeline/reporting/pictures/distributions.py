@@ -1,4 +1,4 @@
-"""How a column is distributed, and the mean of the target over it."""
+"""How a column is distributed, and the mean of the target over it: two charts, one above the other."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from lepton_pipeline.statistics.estimates import Estimate
 _HEIGHT, _NAMES = 150, 12
 # Right of both charts, for the last label below the lower one.
 _ROOM = 26
+
+
+def mean_title(rate: bool) -> str:
+    """What the means are of; `rate` as in `draw_distribution`."""
+    return "Share of positive rows" if rate else "Mean of the target"
 
 
 def draw_distribution(column: Distribution, mean: Estimate | None, target: str, rate: bool) -> list[Chart]:
@@ -54,11 +59,6 @@ def draw_distribution(column: Distribution, mean: Estimate | None, target: str, 
         chart.line(middles, values, SERIES[0])
     chart.dots(middles, values, SERIES[0])
     return [counts, chart]
-
-
-def mean_title(rate: bool) -> str:
-    """What the means are of; `rate` as in `draw_distribution`."""
-    return "Share of positive rows" if rate else "Mean of the target"
 
 
 def _across(column: Distribution, edges: Sequence[float], *, bare: bool = False) -> Axis:

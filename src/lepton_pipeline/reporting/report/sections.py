@@ -29,6 +29,7 @@ from lepton_pipeline.reporting.pictures.curves import (
 from lepton_pipeline.reporting.pictures.distributions import draw_distribution, mean_title
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
+from lepton_pipeline.reporting.report.answer import describe_quality_briefly, next_steps
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.reporting.report.views import view_of
@@ -55,7 +56,7 @@ _FULL_PSI = 0.5
 
 
 def describe_verdict(evidence: Evidence) -> Context:
-    """The gate's decision and its checks."""
+    """The gate's decision, how good the model is, what to do next, and the checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
     if decision.promoted is None:
@@ -73,6 +74,8 @@ def describe_verdict(evidence: Evidence) -> Context:
     return {
         "headline": headline,
         "sentence": sentence,
+        "quality": describe_quality_briefly(evidence),
+        "steps": next_steps(evidence),
         "checks": checks,
         "tiles": view_of(evidence.task).tiles(evidence),
     }
