@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "lepton_pipeline"
 # From the top: a module imports from its own line and from those below it.
 LINES = (
-    "cli settings pipeline_registry",
+    "cli notebook settings pipeline_registry",
     "pipelines hooks onboarding",
     "terminal",
     "operations runs",

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import base64
 import json
+import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from conftest import REPOSITORY, Project
-
-from lepton_pipeline.evaluation.metrics import OWN
 
 NOTEBOOK = REPOSITORY / "notebooks" / "explore_runs.ipynb"
 # Asked of the kernel after the last cell: values are easier to trust than HTML.
 QUESTION = """
 import json
 import sys
+asked = vertical.what_if(change={"PAY_0": 0}) if vertical.catalog.get("finance.artefact").exists() else None
 print(json.dumps({
     "python": sys.executable,
-    "runs": json.loads(runs.to_json(orient="records")),
-    "moved": None if metrics is None else moved["change"].abs().max(),
-    "answer": json.loads(answer.to_json(orient="records")) if is_champion.any() else None,
+    "runs": json.loads(vertical.runs().data.to_json(orient="records")),
+    "asked": asked and json.loads(asked.predictions.to_json(orient="index")),
+    "title": asked and asked.title,
 }))
 """
 
@@ -34,7 +35,7 @@ class Executed:
 
     def __init__(self, notebook: Any):
         self.outputs = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
-        self.values = json.loads(self.text("question"))
+        self.answers = json.loads(self.text("question"))
 
     def everything(self) -> list[Any]:
         return [output for outputs in self.outputs.values() for output in outputs]
@@ -47,7 +48,7 @@ class Executed:
 
 
 @pytest.fixture
-def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Project], Executed]:
+def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Executed]:
     """Execute the notebook from the `notebooks` folder of a project, by the interpreter that runs the tests."""
     import nbformat
     from nbclient import NotebookClient
@@ -56,16 +57,18 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Projec
     # Neither what the user's IPython does at its start nor a kernel that is installed somewhere is of any matter.
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.delenv("LEPTON_VERTICAL", raising=False)
+    monkeypatch.delenv("KEDRO_LOGGING_CONFIG", raising=False)
     own_kernel = Config(KernelSpecManager={"kernel_dirs": []})
 
-    def run(project: Project) -> Executed:
+    def run(project: Project, **options: Any) -> Executed:
         folder = project.path / "notebooks"
         folder.mkdir()
         notebook = nbformat.read(NOTEBOOK, as_version=4)
         notebook.cells.append(nbformat.v4.new_code_cell(QUESTION, id="question"))
         where = {"metadata": {"path": str(folder)}}
-        return Executed(NotebookClient(notebook, config=own_kernel, timeout=120, resources=where).execute())
+        return Executed(
+            NotebookClient(notebook, config=own_kernel, timeout=120, resources=where, **options).execute()
+        )
 
     return run
 
@@ -89,32 +92,37 @@ def assert_quiet(executed: Executed) -> None:
 @pytest.mark.exhaustive
 def test_one_run_is_shown_with_its_figures(copy, execute):
     metrics = json.loads(copy.output("08_reporting", "metrics.json").read_text())
-    auc = metrics["test"]["model"]["auc"]
-    baselines = [figures["auc"]["value"] for model, figures in metrics["test"].items() if model not in OWN]
+    auc, boosting = (metrics["test"][model]["auc"] for model in ("model", "hist_gradient_boosting"))
+    scores = pd.read_parquet(copy.output("07_model_output", "scores.parquet"))
     (run,) = copy.runs()
 
     executed = execute(copy)
 
     assert_quiet(executed)
-    assert executed.values["python"] == sys.executable
-    (shown,) = executed.values["runs"]
+    assert executed.answers["python"] == sys.executable
+    (shown,) = executed.answers["runs"]
     assert shown["run"] == run.info.run_id[:8]
-    assert (shown["status"], shown["version"], shown["alias"]) == ("FINISHED", 1, "champion")
-    assert shown["data"] == run.data.tags["data.sha256"][:8]
+    assert (shown["status"], shown["version"], shown["test rows"]) == (
+        "finished",
+        "version 1 champion",
+        "latest",
+    )
     assert [shown["AUC"], shown["low"], shown["high"]] == pytest.approx(
         [auc["value"], auc["low"], auc["high"]]
     )
-    assert shown["best baseline"] == pytest.approx(max(baselines))
+    assert shown["boosting"] == pytest.approx(boosting["value"])
     (table,) = executed.data("runs", "text/html")
-    for text in (shown["run"], "champion", "promoted", f"{auc['value']:.3f}"):
+    for text in (shown["run"], "champion", "promoted", f"{auc['value']:.4f}"):
         assert text in table
-    for cell in ("comparison", "curves"):
-        (picture,) = executed.data(cell, "image/png")
-        assert base64.b64decode(picture).startswith(b"\x89PNG")
-    assert executed.values["moved"] > 0.01
-    # The registered champion is the model that lies in the catalog.
-    for row in executed.values["answer"]:
-        assert row["champion's probability"] == row["latest model's probability"]
+    for cell in ("comparison", "columns", "training", "what-if"):
+        (shown,) = executed.data(cell, "text/html")
+        assert "data:image/svg+xml;base64," in shown
+    # The row with the highest probability, which is what the run has scored.
+    test = scores.loc[scores["part"] == "test", "model"]
+    assert f"row {test.idxmax()}, and what if PAY_0 = 0?" in executed.answers["title"]
+    before, after = (executed.answers["asked"][each]["probability"] for each in ("as it is", "changed"))
+    assert before == pytest.approx(test.max())
+    assert after < before
 
 
 @pytest.mark.exhaustive
@@ -126,22 +134,39 @@ def test_a_failed_run_and_no_champion_leave_the_rest_to_be_seen(copy, execute):
     # Runs are compared by what the latest declares.
     client.log_param(failed, "gate.metric", "log_loss")
     client.set_terminated(failed, "FAILED")
-    for layer in ("06_models", "07_model_output", "08_reporting"):
+    for layer in ("06_models", "07_model_output"):
         shutil.rmtree(copy.path / "data" / layer)
 
-    executed = execute(copy)
+    executed = execute(copy, allow_errors=True)
 
-    assert_quiet(executed)
-    latest, before = executed.values["runs"]
-    assert (latest["run"], latest["status"], latest["Log loss"]) == (failed[:8], "FAILED", None)
+    before, latest = executed.answers["runs"]
+    assert (latest["run"], latest["status"], latest["Log loss"]) == (failed[:8], "failed", None)
     assert latest["note"] == "LeptonError: training diverged"
-    assert (before["status"], before["alias"]) == ("FINISHED", None)
+    assert (before["status"], before["version"]) == ("finished", "version 1")
     _, run = copy.runs()
     assert before["Log loss"] == pytest.approx(run.data.metrics["test.log_loss"])
-    assert executed.data("comparison", "image/png")
-    assert executed.data("table", "text/html")
-    assert "stopped before its model" in executed.text("what-if")
-    assert "No version has passed the gate" in executed.text("champion")
+    for cell in ("comparison", "columns"):
+        assert executed.data(cell, "text/html")
+    # One message, without a traceback.
+    (error,) = [each for each in executed.outputs["what-if"] if each.output_type == "error"]
+    assert error.traceback == [
+        "error: no run of finance has left its scores yet; make one with: kedro run --pipelines finance"
+    ]
+
+
+def test_the_notebook_is_six_short_cells():
+    cells = [
+        cell["source"] for cell in json.loads(NOTEBOOK.read_text())["cells"] if cell["cell_type"] == "code"
+    ]
+    assert len(cells) == 6
+    assert max(map(len, cells)) <= 3
+
+
+def test_the_extra_that_the_notebook_names_is_declared():
+    (named,) = set(re.findall(r"extra `(\w+)`", NOTEBOOK.read_text()))
+    assert f"--editable '.[{named}]'" in NOTEBOOK.read_text()
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert any(each.startswith("jupyterlab") for each in extras[named])
 
 
 def test_notebook_is_committed_without_results():

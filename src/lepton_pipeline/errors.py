@@ -13,6 +13,10 @@ class LeptonError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback."""
+        return [f"error: {self}"]
+
 
 class ConfigurationError(LeptonError):
     """An invalid declaration or command line."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -220,3 +222,15 @@ def test_the_registered_model_scores_raw_rows_as_it_was_measured(sliced, vertica
     records = sent.where(sent.notna(), None).to_dict("records")
     received = pd.DataFrame.from_records(json.loads(json.dumps(records, default=str)), index=measured.index)
     np.testing.assert_array_equal(artefact.scores(received), artefact.task.scores(measured, "model"))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("vertical", VERTICALS)
+def test_the_notebook_shows_every_vertical(sliced, vertical):
+    project, _ = sliced(vertical)
+    notebook = json.loads((REPOSITORY / "notebooks/explore_runs.ipynb").read_text())
+    opened, *shown = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    code = [opened.replace("finance", vertical), *(f"assert ({cell})._repr_html_()" for cell in shown)]
+    command = [sys.executable, "-c", "\n".join(code)]
+    done = subprocess.run(command, cwd=project.path / "data", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

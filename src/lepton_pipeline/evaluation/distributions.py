@@ -11,6 +11,7 @@ import pandas as pd
 
 from lepton_pipeline.evaluation.explanation import Explanation
 from lepton_pipeline.evaluation.resampling import LEVEL
+from lepton_pipeline.model.attribution import show
 from lepton_pipeline.parameters import Dataset, label_of
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.intervals import normal_deviate
@@ -93,7 +94,7 @@ def _describe(
             values.to_numpy("datetime64[s]").astype(np.float64) if dates else values.to_numpy(np.float64)
         )
         return _bins(str(values.name), missing, numbers, labels, task, dates)
-    return _categories(values, missing, labels, task, numeric, meanings)
+    return _categories(values, missing, labels, task, numeric, category, meanings)
 
 
 def _bins(
@@ -114,6 +115,7 @@ def _categories(
     labels: np.ndarray,
     task: Task,
     numeric: bool,
+    category: bool,
     meanings: Mapping[Any, str],
 ) -> Distribution:
     counts = values.value_counts()
@@ -122,7 +124,9 @@ def _categories(
     kept = sorted(kept) if numeric or pd.api.types.is_datetime64_any_dtype(values.dtype) else kept
     parts = []
     for value in kept:
-        said = label_of(meanings, value) or (four_digits(value) if numeric else str(value))
+        # Codes, such as those of post, are no amounts.
+        written = four_digits if numeric and not category else show if numeric else str
+        said = label_of(meanings, value) or written(value)
         parts.append(_part(said, labels[(values == value).to_numpy()], task))
     others = ~values.isin(kept).to_numpy()
     if others.any():

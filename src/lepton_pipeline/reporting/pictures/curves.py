@@ -40,7 +40,7 @@ def draw_cost(curve: Curve, threshold: float) -> str:
     return chart.inline()
 
 
-def draw_losses(history: pd.DataFrame, title: str) -> str:
+def draw_losses(history: pd.DataFrame, title: str) -> Chart:
     """Draw training and held-out loss by epoch, a thin line for each network; `title` names the loss."""
     # Losses of training and held-out rows.
     train, held_out = history.columns[2:4]
@@ -53,7 +53,7 @@ def draw_losses(history: pd.DataFrame, title: str) -> str:
     for _, network in history.groupby("network", sort=True):
         chart.line(network["epoch"], network["train_loss"], "s2 thin")
         chart.line(network["epoch"], network[held_out], "s0 thin")
-    return chart.inline()
+    return chart
 
 
 def effect_chart(points: Sequence[Point], task: Task, width: int = 340, height: int = 210) -> Chart:

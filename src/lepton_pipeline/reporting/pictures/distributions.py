@@ -16,8 +16,13 @@ _HEIGHT, _NAMES = 150, 12
 _ROOM = 26
 
 
-def draw_distribution(column: Distribution, mean: Estimate | None, target: str, rate: bool) -> str:
-    """Elements of a page: shares of rows by value and, where labels have a `mean`, theirs with intervals below.
+def mean_title(rate: bool) -> str:
+    """What the means are of; `rate` as in `draw_distribution`."""
+    return "Share of positive rows" if rate else "Mean of the target"
+
+
+def draw_distribution(column: Distribution, mean: Estimate | None, target: str, rate: bool) -> list[Chart]:
+    """Shares of rows by value and, where labels have a `mean`, a second chart of theirs with intervals.
 
     The mean of all rows is the grey line. `rate` says that means are shares.
     """
@@ -32,7 +37,7 @@ def draw_distribution(column: Distribution, mean: Estimate | None, target: str, 
     )
     counts.steps(edges, shares, "fill")
     if mean is None:
-        return counts.inline()
+        return [counts]
     means = [part.mean for part in column.parts]
     ends = [end for each in means if each for end in (each.low, each.high) if end is not None]
     low, high = min([mean.value, *ends]), max([mean.value, *ends])
@@ -53,7 +58,7 @@ def draw_distribution(column: Distribution, mean: Estimate | None, target: str, 
     if column.edges:
         chart.line(middles, values, SERIES[0])
     chart.dots(middles, values, SERIES[0])
-    return counts.inline() + chart.inline()
+    return [counts, chart]
 
 
 def _across(column: Distribution, edges: Sequence[float], *, bare: bool = False) -> Axis:

@@ -175,7 +175,7 @@ def _precision_recall(shown: list[_Shown]) -> Chart:
 
 
 def _gain(shown: list[_Shown]) -> Chart:
-    chart = _square("Share of cases acted on", "Share of positive cases found (recall)")
+    chart = _square("Share of cases acted on", "Recall: share of positive cases found")
     chart.line((0, 1), (0, 1), "chance")
     for each in reversed(shown):
         chart.line(*_gains(each.ranked), each.look)

@@ -26,9 +26,10 @@ from lepton_pipeline.reporting.pictures.curves import (
     effect_span,
     importance_span,
 )
-from lepton_pipeline.reporting.pictures.distributions import draw_distribution
+from lepton_pipeline.reporting.pictures.distributions import draw_distribution, mean_title
 from lepton_pipeline.reporting.report import columns as uses
 from lepton_pipeline.reporting.report import formats
+from lepton_pipeline.reporting.report.answer import describe_quality_briefly, next_steps
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.reporting.report.reading import reading_facts, shorten, waiting_facts
 from lepton_pipeline.reporting.report.views import view_of
@@ -55,7 +56,7 @@ _FULL_PSI = 0.5
 
 
 def describe_verdict(evidence: Evidence) -> Context:
-    """The gate's decision and its checks."""
+    """The gate's decision, how good the model is, what to do next, and the checks."""
     decision = evidence.decision
     version, champion = decision.version, decision.champion_version
     if decision.promoted is None:
@@ -73,6 +74,8 @@ def describe_verdict(evidence: Evidence) -> Context:
     return {
         "headline": headline,
         "sentence": sentence,
+        "quality": describe_quality_briefly(evidence),
+        "steps": next_steps(evidence),
         "checks": checks,
         "tiles": view_of(evidence.task).tiles(evidence),
     }
@@ -256,7 +259,7 @@ def describe_model(evidence: Evidence) -> Context:
         "longest": int(epochs.max()),
         "stopped": held_out["network"].nunique(),
         "device": "a CPU" if registration.device == "cpu" else "a CUDA device",
-        "picture": draw_losses(history, evidence.task.loss),
+        "picture": draw_losses(history, evidence.task.loss).inline(),
     }
 
 
@@ -340,11 +343,15 @@ def changed_parameters(declared: dict[str, Any]) -> list[tuple[str, Any, Any]]:
 def _draw_columns(evidence: Evidence) -> Context:
     """Pictures of the columns that matter, ten of them and the rest."""
     seen, task = evidence.distributions, evidence.task
-    up = "Share of positive rows" if task.explains_probability else "Mean of the target"
-    drawn = [
-        (each.column, each.missing, draw_distribution(each, seen.mean, up, task.explains_probability))
+    rate = task.explains_probability
+    charts = {
+        each.column: (each.missing, draw_distribution(each, seen.mean, mean_title(rate), rate))
         for each in seen.columns
         if each.parts
+    }
+    drawn = [
+        (column, missing, "".join(chart.inline() for chart in drawn))
+        for column, (missing, drawn) in charts.items()
     ]
     return {"drawn": drawn[:_DRAWN], "folded": drawn[_DRAWN:]}
 
