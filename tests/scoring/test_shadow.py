@@ -210,7 +210,8 @@ def registry(monkeypatch):
 
 
 def test_the_challenger_or_a_number_is_fetched(registry):
-    loaded = registry(Plain(), champion="3", challenger="2")
+    # The registry has aliases as whole numbers.
+    loaded = registry(Plain(), champion=3, challenger=2)
     assert fetch.fetch_shadow("shop", "challenger", Plain(), VERSION) == (
         loaded,
         ModelVersion("shop", 2, "challenger", "run 2", "w"),

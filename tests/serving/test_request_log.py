@@ -93,11 +93,11 @@ def test_files_that_are_too_old_are_removed_and_others_left_alone(tmp_path):
 def test_a_full_disk_is_logged_once_and_no_request_fails(tmp_path, caplog, monkeypatch):
     log = log_of(tmp_path)
 
-    def full(line):
+    def full(*lines):
         raise OSError(28, "No space left on device")
 
     class Full:
-        write, tell, close = staticmethod(full), staticmethod(lambda: 0), staticmethod(lambda: None)
+        write = close = staticmethod(full)
 
     monkeypatch.setattr(log, "_next_file", lambda day, largest: Full())
     with caplog.at_level(logging.WARNING, "lepton_pipeline.serving"):
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_made_is_logged(tmp_path, caplog):
 
 
 def test_no_request_waits_for_a_disk_that_does_not_keep_up(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(request_log, "_WAITING", 2)
+    monkeypatch.setattr(request_log, "_WAITING", 5)
     log = log_of(tmp_path)
     monkeypatch.setattr(log, "_write", lambda served: sleep(0.2))
     started = monotonic()
@@ -145,7 +145,36 @@ def test_a_row_larger_than_a_file_is_left_out(tmp_path, caplog, monkeypatch):
     assert "1 served rows are not in the log" in caplog.text
 
 
-@pytest.mark.parametrize("value", ["\ud800", "a\nb", "日本"])
+def test_values_of_every_type_come_back_as_they_were(tmp_path):
+    rows = pd.DataFrame(
+        {
+            '100 % "sure"': [0.1 + 0.2, None],
+            "whole": [2**53 + 1, -1],
+            "nullable": pd.array([1, None], "Int64"),
+            "truth": [True, False],
+            "maybe": pd.array([None, True], "boolean"),
+            "when": pd.to_datetime(["2026-01-02 03:04:05", None]),
+            "mixed": pd.Series(["x", 1.5], dtype=object),
+            "lists": pd.Series([["a"], None], dtype=object),
+        }
+    )
+    log = log_of(tmp_path)
+    log.add(rows, rows, SCORED)
+    log.close()
+    first, second = (line["inputs"] for line in lines(tmp_path))
+    assert list(first.values()) == [0.1 + 0.2, 2**53 + 1, 1, True, None, "2026-01-02T03:04:05", "x", ["a"]]
+    assert list(second.values()) == [None, -1, None, False, True, None, 1.5, None]
+    assert list(first) == list(rows)
+
+
+def test_a_hashed_column_of_inputs_has_no_hash_where_nothing_is(tmp_path):
+    log = log_of(tmp_path, ServedLog(hashed=["age"]))
+    log.add(ROWS, ROWS, SCORED)
+    log.close()
+    assert [line["inputs"]["age"] for line in lines(tmp_path)] == [hash_value(31), None]
+
+
+@pytest.mark.parametrize("value", ["\ud800", "a\nb", "日本", "50 %s"])
 def test_any_text_is_one_line(tmp_path, value):
     log = log_of(tmp_path)
     log.add(ROWS, ROWS.assign(city=pd.Series([value, value], dtype=object)), SCORED)

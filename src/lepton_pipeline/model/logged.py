@@ -39,12 +39,6 @@ class Logged:
                     )
         return cls(dataset.served_log, dataset.id, dataset.time)
 
-    def kept(self, name: str, value: Any) -> Any:
-        """A value as it is kept; None for that of a dropped column, or one that is missing."""
-        if value is None or name in self.log.dropped:
-            return None
-        return hash_value(value) if name in self.log.hashed else value
-
 
 def hash_value(value: Any) -> str:
     """Hash of a value: equal for 1, 1.0 and "1"; whoever can list the values can look it up.

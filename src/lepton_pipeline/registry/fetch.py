@@ -79,7 +79,13 @@ def fetch_shadow(
         raise ConfigurationError(
             f"{key}: {name} has no version {chosen}; there are {', '.join(map(str, known))}. Name one of them."
         )
-    artefact, found = _load(client, name, chosen, CHALLENGER if str(chosen) == challenger else "", "shadow")
+    artefact, found = _load(
+        client,
+        name,
+        chosen,
+        CHALLENGER if challenger is not None and chosen == int(challenger) else "",
+        "shadow",
+    )
     if why := artefact.task.differs_from(model.task):
         raise ConfigurationError(
             f"{key}: version {chosen} cannot be compared with version {version.version}: {why}."
