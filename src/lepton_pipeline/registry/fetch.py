@@ -62,14 +62,14 @@ def fetch_shadow(
     import mlflow
 
     client, key = mlflow.MlflowClient(), f"{name}.scoring.shadow"
-    aliases = client.get_registered_model(name).aliases
-    challenger = aliases.get(CHALLENGER)
-    if shadow == CHALLENGER and challenger is None:
+    # Versions begin at 1.
+    challenger = int(client.get_registered_model(name).aliases.get(CHALLENGER, 0))
+    if shadow == CHALLENGER and not challenger:
         raise ConfigurationError(
             f"{key}: {name} has no challenger, a version that the gate has refused and that did not become champion "
             f"since; name a version by its number, or score without one: --params {key}=null"
         )
-    chosen = int(challenger if shadow == CHALLENGER else shadow)
+    chosen = challenger if shadow == CHALLENGER else int(shadow)
     if chosen == version.version:
         raise ConfigurationError(
             f"{key}: version {chosen} is the one that scores; name another, or leave it out."
@@ -79,13 +79,7 @@ def fetch_shadow(
         raise ConfigurationError(
             f"{key}: {name} has no version {chosen}; there are {', '.join(map(str, known))}. Name one of them."
         )
-    artefact, found = _load(
-        client,
-        name,
-        chosen,
-        CHALLENGER if challenger is not None and chosen == int(challenger) else "",
-        "shadow",
-    )
+    artefact, found = _load(client, name, chosen, CHALLENGER if chosen == challenger else "", "shadow")
     if why := artefact.task.differs_from(model.task):
         raise ConfigurationError(
             f"{key}: version {chosen} cannot be compared with version {version.version}: {why}."
