@@ -153,6 +153,25 @@ def test_a_row_has_the_time_that_was_sent_else_that_of_the_request(by_time, tmp_
     assert len(score_new_rows(whole, model, seen, span, BY_TIME)) == 3
 
 
+def test_a_replay_of_a_date_sees_nothing_of_later(by_time, tmp_path):
+    model, seen, span = by_time
+    sent = pd.DataFrame({"customer": [200, 201], "age": [30, 40], "city": "Oslo"})
+    serve(model, tmp_path, sent.assign(day=["2026-03-05", "2026-03-20"]), sent.assign(customer=[300, 301]))
+    # The first request came on 10 March, the second today.
+    (path,) = tmp_path.iterdir()
+    first, *rest = path.read_text().splitlines()
+    lines = [json.loads(first) | {"at": "2026-03-10T08:00:00+00:00"}]
+    lines += [json.loads(rest[0]) | {"at": "2026-03-10T08:00:00+00:00"}, *map(json.loads, rest[1:])]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    dataset = BY_TIME.model_copy(update={"as_of": "2026-03-15"})
+    whole, found = add_served(today(table(), dataset=dataset), model, seen, span, dataset, tmp_path)
+    assert (found.rows, found.joined) == (1, 0)
+    assert whole["customer"].tolist()[-1] == 200
+    earlier = BY_TIME.model_copy(update={"as_of": "2026-03-09"})
+    _, none = add_served(today(table(), dataset=earlier), model, seen, span, earlier, tmp_path)
+    assert none.rows == 0
+
+
 def test_a_hashed_id_is_joined_by_its_hash(tmp_path):
     dataset = BY_ID.model_copy(update={"exclude": ["day"], "served_log": ServedLog(hashed=["customer"])})
     model, seen, span = trained(dataset)

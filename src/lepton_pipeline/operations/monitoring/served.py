@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from lepton_pipeline.data.answers import Answers
+from lepton_pipeline.data.as_of import existing_rows, moment
 from lepton_pipeline.data.expressions.dates import ISO, read_dates
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
@@ -32,7 +33,7 @@ class ServedRows:
     Attributes:
         rows: served rows that are new, each id once, the latest.
         joined: those whose id stands in the table of today, from which they have their outcome.
-        repeated: rows that were served again later, or known to the training.
+        repeated: rows that were served again later, known to the training, or are dated after `dataset.as_of`.
         broken: lines that cannot be read, cut by a kill or a full disk.
     """
 
@@ -48,7 +49,7 @@ class ServedRows:
             f"{self.rows:,} of the new rows were served, {self.joined:,} of them stand in the table of today"
         )
         if self.repeated:
-            found += f"; {self.repeated:,} served rows were served again later, or known to the training"
+            found += f"; {self.repeated:,} others were served again later, or known to the training"
         return found + (f"; {self.broken:,} broken lines of the log were skipped." if self.broken else ".")
 
 
@@ -65,7 +66,8 @@ def add_served(
     A served row whose id stands in the table takes the place of that row and keeps its outcome; others are appended,
     and wait for theirs unless somebody has answered (`dataset.answers`). Of an id that was served several times the
     latest row counts. Ids that the champion's training knew stay as they are in the table. Where a time is
-    declared, an appended row has the one that was sent, else that of the request. `seen` and `span` as in
+    declared, an appended row has the one that was sent, else that of the request; what was served after
+    `dataset.as_of` does not count. `seen` and `span` as in
     `score_new_rows`.
 
     Raises:
@@ -79,7 +81,8 @@ def add_served(
             f"monitoring.served: the log masks {hidden[0]!r}, which the model reads, so served rows cannot be "
             "compared; take it out of dataset.served_log, or leave monitoring.served out."
         )
-    lines, broken = _read(folder)
+    found, broken = _read(folder)
+    lines = _known(found, table, dataset)
     if not lines:
         return table, ServedRows(0, 0, 0, broken)
     hashed = logged is not None and dataset.id in logged.log.hashed
@@ -98,8 +101,9 @@ def add_served(
         keyed = Answers(answers.of.rename(index=hash_value), dataset) if hashed else answers
         by_key = appended.assign(**{str(dataset.id): added[_KEY].to_numpy()})
         appended[dataset.target] = keyed.fill(by_key)[dataset.target]
+    appended = existing_rows(appended, dataset)
     whole = pd.concat([table.drop(index=joined.index), _as_in(joined, table), appended]).sort_index()
-    rows = len(joined) + len(added)
+    rows = len(joined) + len(appended)
     return whole, ServedRows(rows, len(joined), len(lines) - rows, broken)
 
 
@@ -126,6 +130,16 @@ def _read(folder: Path) -> tuple[list[_Line], int]:
             except (ValueError, KeyError, TypeError):
                 broken += 1
     return sorted(lines, key=lambda line: line.at), broken
+
+
+def _known(lines: list[_Line], table: pd.DataFrame, dataset: Dataset) -> list[_Line]:
+    """The lines of requests until `dataset.as_of`, where times are dates."""
+    dated = dataset.time is not None and pd.api.types.is_datetime64_any_dtype(table[dataset.time])
+    if dataset.as_of is None or not dated or not lines:
+        return lines
+    asked = pd.to_datetime(pd.Series([line.at for line in lines]), format="ISO8601", utc=True)
+    known = asked <= moment(dataset.as_of, asked, "dataset.as_of")
+    return [line for line, there in zip(lines, known, strict=True) if there]
 
 
 def _lines(path: Path) -> Iterator[bytes]:
