@@ -22,7 +22,7 @@ from lepton_pipeline.datasets import (
     WorkFolderDataset,
 )
 from lepton_pipeline.parameters.jobs import MONITORING, Job
-from lepton_pipeline.pipelines import monitoring, scoring
+from lepton_pipeline.pipelines import features, monitoring, scoring
 from lepton_pipeline.pipelines.features import recommends
 from lepton_pipeline.pipelines.training import create_pipeline
 from lepton_pipeline.project.declaration import find_verticals, read_vertical
@@ -192,14 +192,18 @@ def test_no_parameter_is_read_that_cannot_be_declared(parameters, vertical):
     }
 
 
-def test_no_entry_of_the_catalog_is_unused(catalog, entries):
+def test_no_entry_of_the_catalog_is_unused(catalog, entries, monkeypatch):
     resolver = catalog.config_resolver
+    # No bundled vertical is served.
+    monkeypatch.setattr(features, "reads_served", lambda vertical: True)
+    served = monitoring.create_pipeline("finance").datasets()
     used = {
         resolver.match_dataset_pattern(name)
         for vertical in VERTICALS
         for make in MAKE
         for name in make(vertical).datasets()
     }
+    used |= {resolver.match_dataset_pattern(name) for name in served}
     assert {name for name in entries if name.startswith("{vertical}")} <= used
 
 

@@ -58,3 +58,31 @@ def test_new_rows_are_compared_with_the_champions_and_nothing_of_the_training_ch
     assert read_facts(watched.client(), run)["model.run_id"] == version.run_id
     assert {name: watched.output("04_feature", name).stat().st_mtime_ns for name in kept} == kept
     assert len(watched.runs("finance")) == 1
+
+
+def test_a_log_of_served_rows_is_read_with_outcomes_by_id(watched):
+    add_rows(watched)
+    declared = watched.path / "conf/base/finance/parameters.yml"
+    declared.write_text(declared.read_text() + "\n  monitoring: {served: served}\n")
+    missing = watched.run("run", "--pipelines", "finance_monitoring")
+    assert missing.returncode == 2
+    assert "monitoring.served: served is no folder" in missing.stderr
+    finance = pd.read_csv(
+        REPOSITORY / "data/01_raw/finance/default_of_credit_card_clients.csv.gz", nrows=1850
+    )
+    # A hundred of the new rows, and a hundred that no raw table has.
+    asked = finance.iloc[1650:].rename(columns={"ID": "id"})
+    lines = [
+        {"at": "2026-05-01T00:00:00+00:00", "id": row["id"], "time": None, "inputs": row}
+        for row in json.loads(asked.to_json(orient="records"))
+    ]
+    (watched.path / "served").mkdir()
+    (watched.path / "served/a.served.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    done = watched.run("run", "--pipelines", "finance_monitoring")
+    assert done.returncode == 0, done.stderr
+    assert "350, 250 of them with a known label" in done.stdout
+    assert "200 of the new rows were served, 100 of them stand in the table of today." in " ".join(
+        done.stdout.split()
+    )
+    kept = json.loads(watched.output("08_reporting", "monitoring/served.json").read_text())
+    assert kept == {"rows": 200, "joined": 100, "repeated": 0, "broken": 0}

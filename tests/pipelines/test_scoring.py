@@ -105,6 +105,33 @@ def test_rows_that_break_the_contract_stop_a_scoring_and_are_kept(scored):
     assert (contract["rows"], contract["success"]) == (123, False)
 
 
+def test_a_challenger_is_scored_beside_the_champion(scored):
+    put(scored, new_rows())
+    declared = "finance.scoring.shadow=challenger"
+    missing = scored.run("run", "--pipelines", "finance_scoring", "--params", declared)
+    assert missing.returncode == 2
+    assert "finance.scoring.shadow: finance has no challenger" in missing.stderr
+    # A second version with the files of the first.
+    client = scored.client()
+    first = client.get_model_version("finance", "1")
+    tags = {key: value for key, value in first.tags.items() if key.endswith("sha256")}
+    files = client.get_model_version_download_uri("finance", "1")
+    client.create_model_version("finance", files, first.run_id, tags=tags)
+    client.set_registered_model_alias("finance", "challenger", "2")
+    done = scored.run("run", "--pipelines", "finance_scoring", "--params", declared)
+    assert done.returncode == 0, done.stderr
+    assert "version 2, challenger: 0 of 120 rows (0.0%) decided otherwise; correlation 1.000" in " ".join(
+        done.stdout.split()
+    )
+    scores = pd.read_parquet(scored.output("07_model_output", "batch_scores.parquet"))
+    assert scores["shadow_probability"].tolist() == scores["probability"].tolist()
+    (run,) = [each for each in scored.runs("finance_scoring") if each.info.status == "FINISHED"]
+    metrics = run.data.metrics
+    assert (metrics["shadow_changed"], metrics["shadow_largest_difference"]) == (0, 0)
+    record = json.loads(scored.output("08_reporting", "scoring/record.json").read_text())
+    assert (record["shadow"]["version"]["version"], record["model"]["version"]) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "version", "message"),
     [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lepton_pipeline.data.answers import Answers
 from lepton_pipeline.data.as_of import existing_rows, label_known, present_of
 from lepton_pipeline.data.columns import declared_columns
 from lepton_pipeline.data.fingerprint import Fingerprint, TableIdentity
@@ -30,7 +31,7 @@ def ingest_table(
     """Read the raw data of a vertical into one typed table; `raw` are files or a table from the catalog.
 
     Declared columns are looked for as soon as the header is read; for the types see `read_table`. Rows are
-    numbered 0 .. rows - 1 in the order of the raw data.
+    numbered 0 .. rows - 1 in the order of the raw data. Declared answers stand where a target is missing.
 
     Raises:
         DataError: a file is empty, cannot be decoded, has only a header or a repeated column; files differ in
@@ -45,7 +46,12 @@ def ingest_table(
     known = _known(source, dataset, None if declared else dataset.target)
     prints, late = Fingerprint(), _LaterDates(dataset, ingestion)
     keys = key_columns(dataset, contract, features)
-    table, survey = _read(source, known, contract, keys, "contract", prints, late)
+    answers = Answers.read(dataset)
+
+    def pass_on(rows: pd.DataFrame) -> pd.DataFrame:
+        return late.add(rows if answers is None else answers.fill(rows))
+
+    table, survey = _read(source, known, contract, keys, "contract", prints, pass_on)
     reading = survey.record()
     said = late.said(len(table))
     later = {name: [*reading.notes.get(name, []), sentence] for name, sentence in said.items()}
@@ -110,14 +116,14 @@ def _read(
     keys: Collection[str],
     key: str,
     prints: Fingerprint | None = None,
-    late: _LaterDates | None = None,
+    pass_on: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> tuple[Rows, Survey]:
     survey = source.survey(Wanted(keys=keys), known=known)
     survey.require_whole(contract.max_quarantined, f"{key}.max_quarantined")
     _require_texts(source.ingestion, survey.kinds.of)
     kinds, copies = survey.kinds.of, survey.copies(None if known is None else known.rows)
     typed = (chunk.typed(kinds, source.ingestion) for chunk in source.chunks(known=known))
-    table = Rows.spooled(copies.watch(typed if late is None else map(late.add, typed), prints))
+    table = Rows.spooled(copies.watch(typed if pass_on is None else map(pass_on, typed), prints))
     copies.check()
     return table, survey
 

@@ -22,6 +22,7 @@ from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.features.unseen import UnseenCounts
 from lepton_pipeline.features.words import WHOLE, quote_words
 from lepton_pipeline.model.attribution import MISSING, Reason, shapley_effects, show, typical_row
+from lepton_pipeline.model.logged import Logged
 from lepton_pipeline.model.order_rule import OrderRule
 from lepton_pipeline.model.predictor import Predictor
 from lepton_pipeline.parameters import Dataset, Features, Ingestion, code_text, label_of
@@ -79,6 +80,7 @@ def assemble_artefact(
         nearest,
         dataset.scale,
         recommender=recommender,
+        logged=Logged.of(dataset, inputs),
     )
 
 
@@ -105,6 +107,7 @@ class Artefact:
     scale: str | None = None  # column that the target was divided by, where that is declared
     order_rule: OrderRule | None = None  # how forecasts become orders, where that is declared
     recommender: Recommender | None = None  # only where pairs are ranked
+    logged: Logged | None = None  # what a server may keep of the rows it scores, where that is declared
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -273,6 +276,8 @@ class Artefact:
             description["scale"] = self.scale
         if self.order_rule is not None:
             description["order_rule"] = to_plain(self.order_rule)
+        if self.logged is not None:
+            description["logged"] = to_plain(self.logged)
         if self.labels:
             # Texts, as JSON has no other keys.
             description["labels"] = {
@@ -291,6 +296,7 @@ class Artefact:
         require_format(folder / DESCRIPTION, description, FORMAT)
         # Absent in older artefacts.
         raw_values, rule = description.get("raw_values"), description.get("order_rule")
+        logged = description.get("logged")
         encoder, nearest = Encoder.load(folder / "encoder"), None
         if (folder / NEAREST).exists():
             texts = [column for column in encoder.columns if isinstance(column, TextColumn)]
@@ -307,6 +313,7 @@ class Artefact:
             description.get("scale"),
             rule and from_plain(OrderRule, rule, DESCRIPTION),
             Recommender.load(folder / RECOMMENDER) if (folder / RECOMMENDER).exists() else None,
+            logged and from_plain(Logged, logged, DESCRIPTION),
         )
 
     def _encode(self, rows: pd.DataFrame) -> pd.DataFrame:

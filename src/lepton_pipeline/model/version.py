@@ -9,7 +9,7 @@ from lepton_pipeline.statistics.estimates import Estimate
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A version of the registered model of a vertical; `alias` is "champion" or ""."""
+    """A version of the registered model of a vertical; `alias` is "champion", of a shadow "challenger", or ""."""
 
     name: str
     version: int

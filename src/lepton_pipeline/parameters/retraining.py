@@ -80,6 +80,11 @@ class Monitoring(Declaration):
         exclude_if=lambda index: index is None,
         description="mean of predictions by period, such as opinion",
     )
+    served: str | None = Field(
+        None,
+        exclude_if=lambda folder: folder is None,
+        description="folder of the log of served rows, which count as new rows; see dataset.served_log",
+    )
 
 
 class Retraining(Declaration):

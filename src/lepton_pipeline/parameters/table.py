@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_serial
 
 from lepton_pipeline.parameters.base import Declaration, Duration, code_text
 from lepton_pipeline.parameters.mask import Mask
+from lepton_pipeline.parameters.served import ServedLog
 
 # Tasks whose target is a number.
 NUMBERS = ("regression", "forecast")
@@ -105,6 +106,20 @@ class Dataset(Declaration):
         exclude_if=lambda labels: not labels,
         description="what values mean, by column, for pages and reasons",
     )
+    answers: str | None = Field(
+        None,
+        exclude_if=lambda path: path is None,
+        description="CSV file of the id and the answer of people, the target of rows that have none",
+    )
+    served_log: ServedLog | None = Field(
+        None, exclude_if=lambda log: log is None, description="what a server may keep of the rows it scores"
+    )
+
+    @model_validator(mode="after")
+    def _answers_have_an_id(self) -> Dataset:
+        if self.answers is not None and self.id is None:
+            raise ValueError(f"answers: {self.answers!r} belong to rows by their id; declare dataset.id")
+        return self
 
     @model_validator(mode="after")
     def _labels_tell_values_apart(self) -> Dataset:

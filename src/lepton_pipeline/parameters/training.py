@@ -152,6 +152,12 @@ class Scoring(Declaration):
     unseen: Literal["stop", "warn"] = Field("stop", description="what to do with a batch of unseen values")
     unseen_share: Fraction = Field(0.5, description="share of such values, in a batch of at least 50 rows")
     chunk_rows: int = Field(20_000, ge=1, description="rows held in memory at once; they change no result")
+    # Excluded if absent, to keep recorded declarations of others.
+    shadow: Annotated[int, Field(ge=1)] | Literal["challenger"] | None = Field(
+        None,
+        exclude_if=lambda shadow: shadow is None,
+        description="version scored beside it and compared: challenger, or its number; None: none",
+    )
     # Excluded if as usual: where rows are scored changes none of them.
     engine: Literal["local", "ray"] = Field(
         "local",

@@ -124,6 +124,12 @@ class Vertical(Declaration):
         yield from self._problems_of_the_index()
         yield from self._problems_of_the_forecast()
         if self.recommendation is not None:
+            if self.monitoring.served is not None:
+                yield "monitoring.served: pairs of a customer and an item are not joined by id; leave it out"
+            if self.scoring.shadow is not None:
+                yield (
+                    f"scoring.shadow: {self.scoring.shadow!r} has no effect where items are offered; leave it out"
+                )
             made = {"tables": bool(self.tables), "query": self.sql is not None}
             yield from self.recommendation.problems(dataset, self.split, **made)
         for name in self.query:

@@ -119,6 +119,12 @@ def recommends(vertical: str) -> bool:
     return "recommendation" in _declared(vertical)
 
 
+def reads_served(vertical: str) -> bool:
+    """Whether monitoring reads the log of served rows."""
+    monitoring = _declared(vertical).get("monitoring")
+    return isinstance(monitoring, dict) and monitoring.get("served") is not None
+
+
 def _has_module(vertical: str) -> bool:
     return find_spec(f"{verticals.__name__}.{vertical}") is not None
 

@@ -28,6 +28,7 @@ from lepton_pipeline.scoring.engine import check_engine
 from lepton_pipeline.scoring.forecast import forecast_next
 from lepton_pipeline.scoring.result import ScoringContract, ScoringRecord
 from lepton_pipeline.scoring.score import FinishedRows
+from lepton_pipeline.scoring.shadow import Shadow
 from lepton_pipeline.terminal.progress import show_rows
 
 # Rows of the periods to come, where a vertical forecasts series.
@@ -45,7 +46,15 @@ def create_pipeline(vertical: str) -> Pipeline:
 
     def fetch_model(scoring: Scoring) -> tuple[Artefact, ModelVersion]:
         check_engine(scoring)
-        return fetch.fetch_model(vertical, scoring.version)
+        model, version = fetch.fetch_model(vertical, scoring.version)
+        # A shadow that is not there is told before rows are read.
+        fetch_shadow(scoring, model, version)
+        return model, version
+
+    def fetch_shadow(scoring: Scoring, model: Artefact, version: ModelVersion) -> Shadow | None:
+        if scoring.shadow is None:
+            return None
+        return Shadow(*fetch.fetch_shadow(vertical, scoring.shadow, model, version))
 
     def check_input(
         raw: Raw,
@@ -75,9 +84,9 @@ def create_pipeline(vertical: str) -> Pipeline:
         scoring: Scoring,
     ) -> tuple[FinishedRows, ScoringRecord]:
         declared = Declared(dataset, ingestion, contract, features, scoring, ready)
-        rows = CheckedRows(raw, checked, left_out)
+        rows, shadow = CheckedRows(raw, checked, left_out), fetch_shadow(scoring, model, version)
         with show_rows("scored", checked.rows) as show:
-            return score.score_input(rows, model, version, folder, declared, show)
+            return score.score_input(rows, model, version, folder, declared, show, shadow)
 
     declared = "params:dataset params:ingestion params:contract params:features params:scoring"
     forecasts = declares_forecast(vertical)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion, WatchedVersion
-from lepton_pipeline.registry.champion import CHAMPION, champion_of
+from lepton_pipeline.registry.champion import CHALLENGER, CHAMPION, champion_of
 from lepton_pipeline.registry.versions import (
     StoredReference,
     all_versions,
@@ -46,6 +48,46 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
             f"{name}.scoring.version: {name} has no version {chosen}; {known}. "
             f"Declare one of them, or train one: kedro run --pipelines {name}"
         )
+    return _load(client, name, chosen, CHAMPION if champion == chosen else "", "version")
+
+
+def fetch_shadow(
+    name: str, shadow: int | str, model: Artefact, version: ModelVersion
+) -> tuple[Artefact, ModelVersion]:
+    """Load a version to score beside `model`: the alias `challenger`, or a number.
+
+    Raises ConfigurationError if there is none, it is the version that scores, or predicts something else; DataError if
+    its files are missing or altered.
+    """
+    import mlflow
+
+    client, key = mlflow.MlflowClient(), f"{name}.scoring.shadow"
+    # Versions begin at 1.
+    challenger = int(client.get_registered_model(name).aliases.get(CHALLENGER, 0))
+    if shadow == CHALLENGER and not challenger:
+        raise ConfigurationError(
+            f"{key}: {name} has no challenger, a version that the gate has refused and that did not become champion "
+            f"since; name a version by its number, or score without one: --params {key}=null"
+        )
+    chosen = challenger if shadow == CHALLENGER else int(shadow)
+    if chosen == version.version:
+        raise ConfigurationError(
+            f"{key}: version {chosen} is the one that scores; name another, or leave it out."
+        )
+    known = sorted(int(each.version) for each in all_versions(client, name))
+    if chosen not in known:
+        raise ConfigurationError(
+            f"{key}: {name} has no version {chosen}; there are {', '.join(map(str, known))}. Name one of them."
+        )
+    artefact, found = _load(client, name, chosen, CHALLENGER if chosen == challenger else "", "shadow")
+    if why := artefact.task.differs_from(model.task):
+        raise ConfigurationError(
+            f"{key}: version {chosen} cannot be compared with version {version.version}: {why}."
+        )
+    return artefact, found
+
+
+def _load(client: Any, name: str, chosen: int, alias: str, key: str) -> tuple[Artefact, ModelVersion]:
     registered = client.get_model_version(name, str(chosen))
     try:
         artefact = load_artefact(client, name, chosen)
@@ -53,9 +95,8 @@ def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelV
         said = str(error).rstrip(".")
         raise type(error)(
             f"version {chosen} of {name} cannot score: {said}; restore its files, or choose another version: "
-            f"--params {name}.scoring.version=…"
+            f"--params {name}.scoring.{key}=…"
         ) from error
-    alias = CHAMPION if champion == chosen else ""
     weights = artefact.predictor.weights_sha256
     return artefact, ModelVersion(name, chosen, alias, registered.run_id, weights)
 

@@ -20,6 +20,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 import torch  # noqa: F401  # not below, where nothing is read from Python's caches
+import yaml
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 # MLflow runs a copy of this file, under another name.
@@ -67,6 +68,7 @@ with _only_source():
     from lepton_pipeline.features.unseen import UnseenCounts
     from lepton_pipeline.model.artefact import BASKET, Artefact
     from lepton_pipeline.parameters import Ingestion, Scoring
+    from lepton_pipeline.serving.request_log import FOLDER, RequestLog
     from lepton_pipeline.serving.requests import one_line, read_request, rows_of, take_requests
 
 
@@ -74,6 +76,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
     """Raw rows in, predictions out."""
 
     reads_requests = True
+    log: RequestLog | None = None
 
     def load_context(self, context: Any) -> None:
         """Read the artefact and score one row, so that the first request finds everything loaded."""
@@ -83,7 +86,22 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             import sentence_transformers  # noqa: F401  # likewise not below
         with _only_source():
             self._score(pd.DataFrame([self.artefact.reference]), {"reasons": 1, "unseen": True})
+        self.log = self._open_log(Path(__file__).parent)
         take_requests()
+
+    def _open_log(self, version: Path) -> RequestLog | None:
+        """The log of served rows, where the environment names a folder and the version declares what to keep."""
+        folder, weights = os.environ.get(FOLDER, ""), self.artefact.predictor.weights_sha256
+        if not folder:
+            return None
+        if self.artefact.logged is None:
+            logger.warning(
+                "%s is set, but the model was trained without dataset.served_log, which says what may be kept; "
+                "nothing is logged",
+                FOLDER,
+            )
+            return None
+        return RequestLog(Path(folder), self.artefact.logged, _version_number(version), weights)
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -111,6 +129,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow is
             return self.artefact.offer(sent)
         rows = self.artefact.read(sent)
         scored = self.artefact.predict(rows)
+        if self.log is not None:
+            self.log.add(sent, rows, scored)
         counts = self.artefact.unseen_counts()
         _log_unseen(counts, rows)
         asked = {"reasons": self.artefact.reasons(rows, count)} if count else {}
@@ -129,6 +149,14 @@ def _asked(params: Any) -> tuple[int, bool]:
     if not isinstance(unseen, bool):
         raise DataError(f"the parameter unseen is {unseen!r}; give true or false.")
     return count, unseen
+
+
+def _version_number(folder: Path) -> int | None:
+    """The number of a version that was loaded from the registry, which MLflow writes beside it."""
+    meta = folder / "registered_model_meta"
+    found = yaml.safe_load(meta.read_text("utf-8")) if meta.is_file() else None
+    number = found.get("model_version") if isinstance(found, dict) else None
+    return int(str(number)) if str(number).isdecimal() else None
 
 
 def _log_unseen(counts: UnseenCounts, rows: pd.DataFrame) -> None:

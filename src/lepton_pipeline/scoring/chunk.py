@@ -13,6 +13,9 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.parameters import Scoring
 from lepton_pipeline.scoring.check import ROW
 
+# Before the names of a shadow's predictions.
+SHADOW = "shadow_"
+
 
 @dataclass(frozen=True)
 class ChunkColumns:
@@ -29,13 +32,21 @@ class ChunkColumns:
         return cls(version, names, scoring.reasons, scoring.reasons_for)
 
 
-def score_chunk(rows: pd.DataFrame, model: Artefact, columns: ChunkColumns) -> bytes:
+def score_chunk(
+    rows: pd.DataFrame, model: Artefact, columns: ChunkColumns, shadow: Artefact | None = None
+) -> bytes:
     """Score typed rows, indexed by their numbers; returns a Parquet file, see `score_input` for its columns.
 
-    Raises a DataError where the model cannot read them.
+    The predictions of a `shadow` stand behind all others. Raises a DataError where a model cannot read the rows.
     """
     file = BytesIO()
-    _scored(rows, model, columns).to_parquet(file, index=False)
+    scored = _scored(rows, model, columns)
+    if shadow is not None:
+        beside = shadow.predict(rows)
+        scored = scored.assign(
+            **{f"{SHADOW}{name}": beside[name].array for name in shadow.prediction_types},
+        )
+    scored.to_parquet(file, index=False)
     return file.getvalue()
 
 

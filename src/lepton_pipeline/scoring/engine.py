@@ -24,14 +24,18 @@ def check_engine(scoring: Scoring) -> None:
 
 
 @contextmanager
-def open_engine(model: Artefact, columns: ChunkColumns, scoring: Scoring) -> Iterator[Engine]:
-    """Open the declared engine; both give the same bytes.
+def open_engine(
+    model: Artefact, columns: ChunkColumns, scoring: Scoring, shadow: Artefact | None = None
+) -> Iterator[Engine]:
+    """Open the declared engine; both give the same bytes, see `score_chunk`.
 
     Raises, when opened or at work, ConfigurationError if Ray, an address or a node cannot be used, LeptonError if the
     cluster cannot be reached or loses what it works on, DataError if the model cannot read a row.
     """
     if scoring.engine == "ray":
-        with score_over_ray(model, columns, scoring.address) as engine:
+        with score_over_ray(model, columns, scoring.address, shadow) as engine:
             yield engine
         return
-    yield lambda chunks: (None if each is None else score_chunk(each, model, columns) for each in chunks)
+    yield lambda chunks: (
+        None if each is None else score_chunk(each, model, columns, shadow) for each in chunks
+    )

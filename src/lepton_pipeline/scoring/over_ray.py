@@ -47,7 +47,7 @@ class Answer(TypedDict):
 
 @contextmanager
 def score_over_ray(
-    model: Artefact, columns: ChunkColumns, address: str | None
+    model: Artefact, columns: ChunkColumns, address: str | None, shadow: Artefact | None = None
 ) -> Iterator[Callable[[Iterable[pd.DataFrame | None]], Iterator[bytes | None]]]:
     """Yield what scores chunks over the cluster at `address`, see `score_chunk`, and keeps their order.
 
@@ -69,7 +69,8 @@ def score_over_ray(
         context = DataContext.get_current().copy()
         context.enable_progress_bars = context.print_on_execution_start = False
         context.execution_options.preserve_order = True
-        work = _work(ray.put(_packed(model)), pickle.dumps(columns), code_facts())
+        beside = None if shadow is None else ray.put(_packed(shadow))
+        work = _work(ray.put(_packed(model)), pickle.dumps(columns), code_facts(), beside)
 
         def engine(chunks: Iterable[pd.DataFrame | None]) -> Iterator[bytes | None]:
             waiting = iter(chunks)
@@ -133,7 +134,7 @@ def _scores(found: Answer) -> bytes:
     return found["scores"] or b""
 
 
-def _work(model: Any, columns: bytes, code: dict[str, str]) -> Callable[[Any], Any]:
+def _work(model: Any, columns: bytes, code: dict[str, str], shadow: Any = None) -> Callable[[Any], Any]:
     """The function that nodes run on a block; it goes there as a whole, so that a node without this package says so."""
 
     def work(block: Any) -> Any:
@@ -145,7 +146,7 @@ def _work(model: Any, columns: bytes, code: dict[str, str]) -> Callable[[Any], A
         except ImportError as error:
             found["node"] = f"cannot import this package ({error})"
         else:
-            found = answer(block["rows"][0].as_py(), model, columns, code)
+            found = answer(block["rows"][0].as_py(), model, columns, code, shadow)
         binary = pyarrow.large_binary()
         kinds = pyarrow.schema([("scores", binary), ("error", binary), ("node", pyarrow.string())])
         return pyarrow.Table.from_pylist([found], kinds)
@@ -153,7 +154,7 @@ def _work(model: Any, columns: bytes, code: dict[str, str]) -> Callable[[Any], A
     return work
 
 
-def answer(rows: bytes, model: Any, columns: bytes, code: dict[str, str]) -> Answer:
+def answer(rows: bytes, model: Any, columns: bytes, code: dict[str, str], shadow: Any = None) -> Answer:
     """What a node makes of the pickled rows of a chunk, with the pickled `ChunkColumns`."""
     own = code_facts()
     differing = [
@@ -162,7 +163,8 @@ def answer(rows: bytes, model: Any, columns: bytes, code: dict[str, str]) -> Ans
     if differing:
         return {"scores": None, "error": None, "node": f"has {', '.join(differing)}"}
     try:
-        scores = score_chunk(pickle.loads(rows), _unpacked(model), pickle.loads(columns))  # noqa: S301  # our own
+        beside = None if shadow is None else _unpacked(shadow)
+        scores = score_chunk(pickle.loads(rows), _unpacked(model), pickle.loads(columns), beside)  # noqa: S301  # our own
     except LeptonError as error:
         return {"scores": None, "error": pickle.dumps(error), "node": ""}
     return {"scores": scores, "error": None, "node": ""}
@@ -185,7 +187,8 @@ def _packed(model: Artefact) -> dict[str, bytes]:
         }
 
 
-@lru_cache(maxsize=1)
+# The model in use, and its shadow.
+@lru_cache(maxsize=2)
 def _unpacked(model: Any) -> Artefact:
     """The artefact of these packed files in Ray's store; a process reads it once."""
     import ray

@@ -25,9 +25,10 @@ from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion
 from lepton_pipeline.parameters import Dataset, Features
 from lepton_pipeline.scoring.check import ROW, CheckedRows, Declared, as_trained
-from lepton_pipeline.scoring.chunk import ChunkColumns
+from lepton_pipeline.scoring.chunk import SHADOW, ChunkColumns
 from lepton_pipeline.scoring.engine import Engine, open_engine
 from lepton_pipeline.scoring.result import ScoringRecord
+from lepton_pipeline.scoring.shadow import Shadow, compare_shadow, require_readable
 from lepton_pipeline.system.files import write_bytes, write_text
 from lepton_pipeline.tracking.lineage import package_sha256
 
@@ -45,6 +46,7 @@ def score_input(
     folder: Path,
     declared: Declared,
     on_rows: Callable[[int], None] | None = None,
+    shadow: Shadow | None = None,
 ) -> tuple[FinishedRows, ScoringRecord]:
     """Score all rows that are not quarantined.
 
@@ -55,12 +57,13 @@ def score_input(
 
     Returns the record, and the scored rows, to be written by chunks: `input_row` (counted from 0 over all
     files), the columns of `dataset.id` and `dataset.time` if present, those of `Artefact.predict`, `reasons`
-    (text, if asked for and there are positive decisions; else empty), `model_version` (int64).
+    (text, if asked for and there are positive decisions; else empty), `model_version` (int64). A `shadow` adds its
+    predictions, named with `shadow_`, and to the record how they differ.
 
     Raises:
         ContractError: the rows break the contract, see `require_kept`.
         DataError: values are new to the model, see `require_seen`; the rows have changed since they were
-            checked, or the model cannot read them.
+            checked, or a model cannot read them.
         ConfigurationError, LeptonError: the engine cannot be used, or was lost, see `open_engine`.
     """
     started = perf_counter()
@@ -72,15 +75,20 @@ def score_input(
     if source.fingerprints() != checked.files:
         raise DataError("the rows to score have changed since they were checked; run again without options.")
     names = [name for name in (dataset.id, dataset.time) if name is not None and name in checked.kinds]
-    task = model.task
-    if taken := [
-        name for name in names if name in (ROW, *model.prediction_types, "reasons", "model_version")
-    ]:
+    task, beside = model.task, None
+    added = [ROW, *model.prediction_types, "reasons", "model_version"]
+    if shadow is not None:
+        require_readable(shadow, model, {**checked.kinds, **dict.fromkeys(features.windows, "number")})
+        beside = shadow.model
+        added += [f"{SHADOW}{name}" for name in beside.prediction_types]
+    if taken := [name for name in names if name in added]:
         raise DataError(f"column {taken[0]!r} has a name that scoring needs; rename it, or declare another.")
     # Where chunks are scored changes none of them, so another engine resumes from them.
     anywhere = replace(declared, scoring=scoring.model_copy(update={"engine": "local", "address": None}))
     parts = {part: each.model_dump(mode="json") for part, each in vars(anywhere).items() if part != "ready"}
     manifest = {"files": checked.files, "model": vars(version), "declared": parts, "code": package_sha256()}
+    if shadow is not None:
+        manifest["shadow"] = vars(shadow.version)
     done = FinishedRows.resume(folder, manifest)
     windows = features if features.windows and not declared.ready else None
     kept = _KeptRows(source, checked.kinds, rows.left_out[ROW].to_numpy(), dataset, windows)
@@ -103,7 +111,7 @@ def score_input(
             if on_rows is not None:
                 on_rows(stop)
 
-    with open_engine(model, ChunkColumns.of(scoring, version.version, names), scoring) as engine:
+    with open_engine(model, ChunkColumns.of(scoring, version.version, names), scoring, beside) as engine:
         summary = task.summarise(chunks(engine))
     without_reasons = scoring.reasons and scoring.reasons_for == "positive" and summary.positives is None
     return done, ScoringRecord(
@@ -115,6 +123,7 @@ def score_input(
         quarantined=checked.quarantined,
         unseen=checked.unseen,
         without_history=kept.without_history(),
+        shadow=None if shadow is None else compare_shadow(done, shadow, task),
         remark=_WITHOUT_REASONS if without_reasons else None,
         seconds=round(perf_counter() - started, 1),
     )

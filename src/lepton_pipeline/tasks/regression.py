@@ -340,6 +340,15 @@ class Regression(Task):
         """Numbers."""
         return dict.fromkeys([*self.score_names, *["decision"] * (self.costs is not None)], "double")
 
+    compared_by: ClassVar = "prediction"
+    changes: ClassVar = "predicted outside of the interval"
+
+    def changed(self, predictions: pd.DataFrame, others: pd.DataFrame) -> Array:
+        """Rows that the other model predicts outside of the interval."""
+        other = others["prediction"].to_numpy()
+        found: Array = (other < predictions["low"].to_numpy()) | (other > predictions["high"].to_numpy())
+        return found
+
     def explained(self, outputs: Floats, place: int) -> Floats:
         """The prediction."""
         return self._restored(outputs if outputs.ndim == 1 else outputs[:, 0])

@@ -328,6 +328,15 @@ class Task(ABC):
     def prediction_types(self) -> dict[str, str]:
         """Type in MLflow of each column of `predictions`."""
 
+    # What shadows are compared by, a column of `predictions`, and which rows count as changed, in words.
+    compared_by: ClassVar[str] = "probability"
+    changes: ClassVar[str] = "decided otherwise"
+
+    def changed(self, predictions: pd.DataFrame, others: pd.DataFrame) -> Array:
+        """Which rows another model predicts otherwise, [n]; both frames have the columns of `predictions`."""
+        found: Array = predictions["decision"].to_numpy() != others["decision"].to_numpy()
+        return found
+
     @abstractmethod
     def explained(self, outputs: Floats, place: int) -> Floats:
         """What reasons add up to, [n]: log-odds of the positive class or of that at `place`, or the prediction."""

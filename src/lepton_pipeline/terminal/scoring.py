@@ -46,6 +46,7 @@ def _facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts += reading_facts(reading, record or contract)
     if record:
         facts += _predicted(record)
+        facts += _beside(record)
     facts += note_facts({} if reading is None else reading.notes)
     if contract:
         facts.extend(("warning", message) for message in contract.warnings)
@@ -84,6 +85,37 @@ def _predicted(record: ScoringRecord) -> list[tuple[str, str]]:
     }
     shown = ", ".join(f"{name} {four_digits(value)}" for name, value in figures.items() if value is not None)
     return [("predicted", shown)] if shown else []
+
+
+def _beside(record: ScoringRecord) -> list[tuple[str, str]]:
+    """How a shadow differs, and in which interval of scores most."""
+    shadow = record.shadow
+    if shadow is None or shadow.mean_difference is None or shadow.largest_difference is None:
+        return []
+    version = f"version {shadow.version.version}{', ' * bool(shadow.version.alias)}{shadow.version.alias}"
+    alike = "" if shadow.correlation is None else f"; correlation {shadow.correlation:.3f}"
+    facts = [
+        (
+            "shadow",
+            f"{version}: {shadow.changed:,} of {shadow.rows:,} rows ({shadow.share_changed:.1%}) {shadow.changes}"
+            f"{alike}; {shadow.compares} {_signed(shadow.mean_difference)} on average, "
+            f"{four_digits(shadow.largest_difference)} apart at most",
+        )
+    ]
+    most = max(shadow.intervals, key=lambda each: (each.changed / each.rows, each.largest_difference))
+    if most.changed:
+        facts.append(
+            (
+                "shadow differs",
+                f"most between {four_digits(most.low)} and {four_digits(most.high)}: {most.changed:,} of "
+                f"{most.rows:,} rows, {_signed(most.mean_difference)} on average",
+            )
+        )
+    return facts
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value >= 0 else ''}{four_digits(value)}"
 
 
 def _without_history(record: ScoringRecord) -> str:

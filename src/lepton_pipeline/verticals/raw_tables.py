@@ -8,6 +8,7 @@ import pandas as pd
 from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data import sql
+from lepton_pipeline.data.answers import Answers
 from lepton_pipeline.data.as_of import existing_rows
 from lepton_pipeline.data.columns import check_columns, declared_columns
 from lepton_pipeline.data.contracts.contract import check_raw_table, enforce_contract
@@ -138,5 +139,7 @@ def number_rows(
     needed = declared_columns(dataset, contract, features)
     check_columns([str(name) for name in made.columns], needed, "the table")
     table = existing_rows(made, dataset).reset_index(drop=True)
+    if (answers := Answers.read(dataset)) is not None:
+        table = answers.fill(table)
     record = record_table(table, fingerprint(table), dataset, [])
     return table, replace(record, base_rate=base_rate(table, dataset))

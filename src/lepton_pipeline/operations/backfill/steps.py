@@ -115,7 +115,9 @@ class BackfillSteps:
         """Compare the rows of the date with the champion's."""
         rows = {self._name("monitoring_table"): self._rows()}
         made = self._make(self._monitor, rows, self._dated)
-        self._monitored = made[self._name("monitoring_result")]
+        # Where more is told of it, such as served rows, the comparison has another name; a replay follows rows only.
+        results = map(self._name, ("monitoring_result", "monitoring_compared"))
+        self._monitored = next(made[name] for name in results if name in made)
         return self._monitored
 
     def last_monitoring(self) -> MonitoringResult | None:

@@ -38,15 +38,7 @@ def score_new_rows(
     task = model.task
     labels = known_labels(table, dataset, task)
     times = None if dataset.time is None else axis(table[dataset.time])
-    if times is None:
-        new = ~seen.learnt(table, _as_recorded(table, labels, dataset))
-    elif span is None:
-        raise DataError(
-            "dataset.time was declared after the champion was trained, so the new rows are not known"
-        )
-    else:
-        new = pd.Series(times > span[1], index=table.index)
-    rows = table.loc[new]
+    rows = table.loc[mark_new(table, labels, seen, span, dataset)]
     scores = task.columns("model", model.scores(rows) if len(rows) else task.no_scores)
     found = pd.DataFrame(scores, index=rows.index).assign(label=labels.loc[rows.index])
     if times is not None:
@@ -54,6 +46,23 @@ def score_new_rows(
         found["dated"] = axis(rows[task.dated]) if task.dated in rows else found["time"]
     unread = unread_targets(table, dataset, labels).loc[rows.index]
     return found.assign(unread=unread) if unread.notna().any() else found
+
+
+def mark_new(
+    table: pd.DataFrame,
+    labels: pd.Series,
+    seen: TrainingRows,
+    span: tuple[float, float] | None,
+    dataset: Dataset,
+) -> pd.Series:
+    """Mark the new rows, see `score_new_rows`; `labels` are those of `known_labels`."""
+    if dataset.time is None:
+        return ~seen.learnt(table, _as_recorded(table, labels, dataset))
+    if span is None:
+        raise DataError(
+            "dataset.time was declared after the champion was trained, so the new rows are not known"
+        )
+    return pd.Series(axis(table[dataset.time]) > span[1], index=table.index)
 
 
 def _as_recorded(table: pd.DataFrame, labels: pd.Series, dataset: Dataset) -> pd.DataFrame:
