@@ -18,7 +18,7 @@ def drift_text(found: MonitoringResult) -> str:
     """Drift in one line."""
     if found.drifted is None:
         return "not known"
-    flagged = sorted(found.flagged, key=lambda each: -each.psi)
+    flagged = found.flagged
     named = [f"{each.column} (PSI {each.psi:.2f})" for each in flagged[:_NAMED_COLUMNS]]
     if len(flagged) > len(named):
         named.append(f"{len(flagged) - len(named)} more")
