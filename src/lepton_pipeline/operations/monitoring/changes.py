@@ -17,8 +17,9 @@ from lepton_pipeline.operations.monitoring import drift, findings
 from lepton_pipeline.operations.monitoring.before_after import describe_change
 from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
 from lepton_pipeline.operations.monitoring.drift import adjusted
-from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows, learnt_rows
+from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows
 from lepton_pipeline.operations.monitoring.reference import Reference
+from lepton_pipeline.operations.monitoring.season import Before
 from lepton_pipeline.parameters import Dataset, Monitoring
 from lepton_pipeline.statistics.estimates import Estimate
 
@@ -42,10 +43,10 @@ class Changes:
         return [each for each in findings.ranked(self.columns) if not each.ignored][:_DRAWN_COLUMNS]
 
 
-def test_all(today: NewRows, champion: Champion, reference: Reference, monitoring: Monitoring) -> Changes:
+def test_all(today: NewRows, champion: Champion, before: Before, monitoring: Monitoring) -> Changes:
     """Compare columns, scores, all columns together and the number of rows; see `compare_new_rows`."""
-    model, rows, new, dataset = champion.model, today.own, today.new, today.dataset
-    notes: list[str] = []
+    model, rows, new = champion.model, today.own, today.new
+    reference, notes = before.reference, list(before.notes)
     _check_ignored(model, monitoring)
     compared = [
         replace(each, importance=_importance(each.column, model, champion.version.importance))
@@ -54,21 +55,12 @@ def test_all(today: NewRows, champion: Champion, reference: Reference, monitorin
     tested = [replace(each, ignored=False) for each in compared if each.column not in monitoring.ignore]
     columns = adjusted(tested, monitoring, share=0.5)
     columns += [replace(each, ignored=True) for each in compared if each.column in monitoring.ignore]
-    watched = model.task.watched(model.task.scores(new, "model"))
-    others: dict[str, Any] = {"scores": drift.compare_scores(reference.scores, watched)}
-    try:
-        known = learnt_rows(today.table, champion.learnt, dataset, model.task)
-        encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
-        dependence = None
-        if dataset.time is not None:
-            dependence = float(np.median([each.dependence for each in reference.columns]))
-        others["domain"] = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
-        if others["domain"] is None:
-            notes.append(
-                "Too few rows for the classifier that compares all columns, given their autocorrelation."
-            )
-    except DataError as error:
-        notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
+    others: dict[str, Any] = {}
+    if before.scores is not None:
+        watched = model.task.watched(model.task.scores(new, "model"))
+        others["scores"] = drift.compare_scores(before.scores, watched)
+    if before.learnt is not None:
+        others["domain"] = _compare_all(before.learnt, today, champion, reference, monitoring, notes)
     if reference.volume is not None and reference.span is not None:
         others["volume"] = drift.compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
         if others["volume"] is None:
@@ -76,7 +68,32 @@ def test_all(today: NewRows, champion: Champion, reference: Reference, monitorin
     done = {name: each for name, each in others.items() if each is not None}
     judged = dict(zip(done, adjusted(done.values(), monitoring, share=0.5), strict=True))
     found = Changes(columns, notes=notes, **judged)
-    return replace(found, columns=_with_values(found, rows, model, reference))
+    return replace(found, columns=_with_shares(found, rows, model, reference))
+
+
+def _compare_all(
+    learnt: pd.DataFrame,
+    today: NewRows,
+    champion: Champion,
+    reference: Reference,
+    monitoring: Monitoring,
+    notes: list[str],
+) -> findings.DomainDrift | None:
+    """The classifier of all columns together; without one, `notes` say why."""
+    model, dataset, dependence = champion.model, today.dataset, None
+    try:
+        encoded = [_encode(each, model, dataset, monitoring) for each in (learnt, today.own)]
+    except DataError as error:
+        notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
+        return None
+    if dataset.time is not None:
+        dependence = float(np.median([each.dependence for each in reference.columns]))
+    found = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
+    if found is None:
+        notes.append(
+            "Too few rows for the classifier that compares all columns, given their autocorrelation."
+        )
+    return found
 
 
 def _importance(column: str, model: Artefact, measured: Mapping[str, Estimate]) -> Estimate | None:
@@ -85,15 +102,15 @@ def _importance(column: str, model: Artefact, measured: Mapping[str, Estimate]) 
     return max(own, key=lambda each: each.value, default=None)
 
 
-def _with_values(
+def _with_shares(
     found: Changes, rows: pd.DataFrame, model: Artefact, reference: Reference
 ) -> list[findings.ColumnDrift]:
-    """The columns, with values of those that are drawn."""
+    """The columns, with shares of those that are drawn."""
     drawn = {each.column for each in found.drawn}
     encoded = {each.name: each for each in model.encoder.columns}
     kept = {each.name: each for each in reference.columns}
     return [
-        replace(each, values=describe_change(encoded[name], kept[name], rows[name]))
+        replace(each, shares=describe_change(encoded[name], kept[name], rows[name]))
         if name in drawn
         else each
         for each in found.columns

@@ -43,7 +43,7 @@ class ColumnDrift:
         ignored: whether it is declared as a column that may change; None for the scores.
         importance: what the test metric lost where the column was shuffled; of a derived column, the most that one
             of those it is derived from cost; None where not measured.
-        values: how they were and are distributed; None of columns that are not drawn.
+        shares: how values were and are distributed; None of columns that are not drawn.
     """
 
     column: str
@@ -60,7 +60,7 @@ class ColumnDrift:
     flagged: bool = False
     ignored: Omitted[bool] = None
     importance: Omitted[Estimate] = None
-    values: Omitted[BeforeAfter] = None
+    shares: Omitted[BeforeAfter] = None
 
     def is_large(self, psi: float) -> bool:
         """Whether the change is larger than the smallest PSI that counts."""

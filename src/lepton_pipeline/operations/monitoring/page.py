@@ -144,11 +144,11 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
 
 
 def _draw_columns(columns: Sequence[ColumnDrift]) -> list[tuple[ColumnDrift, str]]:
-    """Columns whose values are kept, with a picture each."""
-    kept = [(each, each.values) for each in columns if each.values is not None]
+    """Columns whose shares are kept, with a picture each."""
+    kept = [(each, each.shares) for each in columns if each.shares is not None]
     return [
-        (each, draw_before_after(values.edges, values.names, values.before, values.after))
-        for each, values in kept
+        (each, draw_before_after(shares.edges, shares.names, shares.before, shares.after))
+        for each, shares in kept
     ]
 
 

@@ -28,6 +28,7 @@ from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS
 from lepton_pipeline.operations.monitoring.index import take_index
 from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows
 from lepton_pipeline.operations.monitoring.reference import Reference
+from lepton_pipeline.operations.monitoring.season import find_before
 from lepton_pipeline.parameters import Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.statistics.estimates import Estimate
 
@@ -67,7 +68,8 @@ def compare_new_rows(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )
     else:
-        found = test_all(today, champion, reference, monitoring)
+        before = find_before(today, champion, reference, monitoring)
+        reference, found = before.reference, test_all(today, champion, before, monitoring)
         tested = [*found.columns, found.domain, found.scores]
         drifted = any(each.flagged for each in tested if each is not None)
     index = None
