@@ -33,6 +33,7 @@ from lepton_pipeline.evaluation.drift import measure_drift
 from lepton_pipeline.evaluation.explanation import explain_model
 from lepton_pipeline.evaluation.metrics import evaluate, score_outside, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
+from lepton_pipeline.evaluation.paired import keep_resamples
 from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
@@ -190,6 +191,7 @@ def main() -> None:
         dataset,
     )
     measured = (scores, target, metrics)
+    run.stage(keep_resamples, ["resamples"], *measured, vertical.evaluation, vertical.gate, units)
     copies = run.stage(measure_copies, ["copies"], marks, found, *measured, vertical.evaluation, units)
     costs = run.stage(
         measure_costs, ["costs"], scores, model, metrics, priced, vertical.evaluation, units, outside

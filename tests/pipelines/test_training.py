@@ -29,6 +29,7 @@ STAGES = [
     "score_baselines",
     "score_rows",
     "evaluate",
+    "keep_resamples",
     "measure_copies",
     "draw_figures",
     "find_doubts",

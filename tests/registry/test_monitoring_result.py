@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from monitored import column
 
 from lepton_pipeline.errors import ConfigurationError, DataError
-from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
+from lepton_pipeline.operations.monitoring.findings import MonitoringResult, ranked
+from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows, score_new_rows
 from lepton_pipeline.operations.monitoring.page import render_page
 from lepton_pipeline.operations.monitoring.reference import Reference
-from lepton_pipeline.operations.monitoring.result import Champion, NewRows, compare_new_rows
+from lepton_pipeline.operations.monitoring.result import compare_new_rows
+from lepton_pipeline.operations.monitoring.summary import drift_text
 from lepton_pipeline.parameters import About, Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.registry.fetch import fetch_champion
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.records import from_json, to_plain
 
 AS_OF = "2030-01-01T00:00:00"
@@ -167,6 +170,44 @@ def test_names_and_values_cannot_break_the_page(shop, champion):
         assert text not in page
     assert "&lt;script&gt;alert(1)" in page
     assert "&lt;i&gt;x" in page
+
+
+def test_columns_that_matter_more_come_first_and_are_drawn_before_and_now(shop, champion):
+    model, version, *rest = champion
+    table = grown(shop, 300, mean=52.0, cities=("Oslo", "Rome", "Bern"))
+    unweighed = watch(shop, champion, table)
+    assert unweighed.columns[0].importance is None
+    assert "importance" not in render_page(unweighed, About())
+    by_psi = [each.column for each in unweighed.flagged]
+    # The smaller change is that of a column that the model relies on.
+    measured = {by_psi[1]: Estimate(0.2, 0.1, 0.3), by_psi[0]: Estimate(0.001, -0.001, 0.003)}
+    result = watch(shop, (model, replace(version, importance=measured), *rest), table, window="100d")
+    check(result)
+    assert [each.column for each in result.flagged] == by_psi[::-1]
+    assert list(result.windows[0].psi) == by_psi[::-1]
+    assert drift_text(result).startswith(f"{by_psi[1]} (PSI ")
+    page = render_page(result, About())
+    assert "the model relies on 1 of them" in page
+    assert page.index(f"<h4>{by_psi[1]} ") < page.index(f"<h4>{by_psi[0]} ")
+    assert page.count('<div role="img"') == 2
+
+
+def test_a_column_without_importance_does_not_weigh():
+    known = replace(column("known", flagged=True), importance=Estimate(-0.01, -0.02, 0.0))
+    assert (known.weight, known.matters) == (0.0, False)
+    assert [each.column for each in ranked([column("plain", flagged=False, psi=9.0), known])] == [
+        "known",
+        "plain",
+    ]
+
+
+def test_psi_is_drawn_on_a_scale_that_holds_it(shop, champion):
+    result = watch(shop, champion, grown(shop, 300, mean=52.0), window="100d")
+    windows = [replace(window, psi={"age": 40.0}) for window in result.windows]
+    page = render_page(replace(result, windows=windows), About())
+    for tick in ("0.01", "0.1", "1", "10", "100"):
+        assert f">{tick}</text>" in page
+    assert "40.000" in page
 
 
 def test_a_change_beside_hundreds_of_columns_is_still_told_by_the_classifier(shop, champion):

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import pytest
 
 from lepton_pipeline.errors import ConfigurationError
+from lepton_pipeline.evaluation.paired import Resamples
 from lepton_pipeline.registry.versions import model_versions
 from lepton_pipeline.reporting.report.formats import interval
-from lepton_pipeline.runs.compare import compare_page, compare_runs, duration_text, read_stored
+from lepton_pipeline.runs.compare import TIE, compare_page, compare_runs, duration_text, read_stored
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.metric_table import ERRORS
 from lepton_pipeline.system.records import to_json
@@ -97,6 +98,43 @@ def test_the_hash_of_the_test_rows_tells_which_are_the_same(client):
     assert (first.assumed, second.assumed, second.remark) == (1, 0, "")
     assert first.remark.startswith("1 of 3 runs recorded no test rows")
     assert "recorded no test rows" in compare_page(compared(client))
+
+
+def keep(client, run_id, value, *figures, drawn="same", metric="auc"):
+    resamples = Resamples(metric, drawn, 1.0, value, list(figures))
+    client.log_text(run_id, to_json(resamples), "evaluation/resamples.json")
+
+
+def test_runs_that_the_best_is_not_ahead_of_for_certain_are_ties(client, capsys):
+    runs = [add_run(client, auc, started=number) for number, auc in enumerate((0.8, 0.79, 0.7, 0.78, 0.77))]
+    keep(client, runs[0], 0.8, 0.75, 0.8, 0.85)
+    keep(client, runs[1], 0.79, 0.76, 0.79, 0.83)
+    keep(client, runs[2], 0.7, 0.65, 0.7, 0.75)
+    keep(client, runs[3], 0.78, 0.7, 0.8, 0.9, drawn="otherwise")
+    comparison = compared(client)
+    (group,) = comparison.groups
+    assert [run.run_id for run in group.runs] == [runs[0], runs[1], runs[3], runs[4], runs[2]]
+    assert [run.tied for run in group.runs] == [False, True, False, False, False]
+    assert [run.behind is None for run in group.runs] == [True, False, True, True, False]
+    assert group.runs[1].behind.ends == pytest.approx((-0.01, 0.02))
+    assert group.runs[4].behind.ends == pytest.approx((0.1, 0.1))
+    print_comparison(comparison)
+    shown = capsys.readouterr().out
+    assert len(re.findall(r"\btie\b", shown)) == 1 + shown.count("A tie: the 95 %")
+    assert "behind" in shown
+    page = compare_page(comparison)
+    assert page.count(">tie</span>") == 2
+    assert "0.0100<span" in page
+    assert TIE in page
+
+
+def test_runs_that_keep_no_resamples_are_compared_as_before(client, capsys):
+    add_run(client, 0.8, started=1)
+    add_run(client, 0.79, started=2)
+    comparison = compared(client)
+    print_comparison(comparison)
+    assert "behind" not in capsys.readouterr().out
+    assert "Behind the best" not in compare_page(comparison)
 
 
 def test_only_parameters_that_differ_are_shown(client):

@@ -63,6 +63,17 @@ def periods(table: pd.DataFrame, index: Index, dataset: Dataset) -> pd.Series | 
     return found
 
 
+def months(times: pd.Series, key: str) -> pd.Series:
+    """Calendar month of each time, 1 to 12; ConfigurationError, which names `key`, if they are no dates."""
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise ConfigurationError(
+            f"{key}: column {times.name!r} (dataset.time) holds no dates, so there are no months; declare their format "
+            f"in ingestion.dates, or leave out {key}."
+        )
+    found: pd.Series = times.dt.month
+    return found
+
+
 def window_length(
     declared: str | int | None, span: tuple[float, float], dates: bool, step: float | None = None
 ) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from lepton_pipeline.statistics.estimates import Estimate
 
@@ -25,3 +26,5 @@ class WatchedVersion(ModelVersion):
     trained_until: str | None  # latest time of the rows it learnt from; None without a column of time
     trained_rows: int  # their number
     test: dict[str, Estimate]  # metrics of its test rows that have an interval
+    # What the headline metric lost on the test rows where a column was shuffled, by raw column; empty if unknown.
+    importance: Mapping[str, Estimate] = field(default_factory=dict)

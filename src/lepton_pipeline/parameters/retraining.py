@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -75,6 +76,11 @@ class Monitoring(Declaration):
     sample: int = Field(5000, ge=200, description="rows of the domain classifier, at most")
     ignore: list[str] = Field([], description="features known to change (the month), never flagged")
     # Excluded if absent, to keep recorded declarations of others.
+    seasonal: bool = Field(
+        False,
+        exclude_if=not_,
+        description="whether new rows are compared with training rows of the same calendar months alone",
+    )
     index: Index | None = Field(
         None,
         exclude_if=lambda index: index is None,

@@ -122,6 +122,8 @@ class Vertical(Declaration):
         yield from self._problems_of_the_mask()
         yield from self._problems_of_texts()
         yield from self._problems_of_the_index()
+        if self.monitoring.seasonal and dataset.time is None:
+            yield "monitoring.seasonal: months need a column of dates; declare dataset.time, or leave it out"
         yield from self._problems_of_the_forecast()
         if self.recommendation is not None:
             if self.monitoring.served is not None:

@@ -159,5 +159,6 @@ def compare_new_rows(
 ) -> MonitoringResult:
     """Compare as `result.compare_new_rows` does."""
     kept = Reference.from_dict(reference) if reference else None
-    today, champion = result.NewRows(table, new, dataset), result.Champion(model, version, kept, learnt)
+    today = new_rows.NewRows(table, new, dataset)
+    champion = new_rows.Champion(model, version, kept, learnt)
     return result.compare_new_rows(today, champion, gate, evaluation, retraining, monitoring)

@@ -21,6 +21,7 @@ from lepton_pipeline.evaluation.forecasts import measure_forecasts
 from lepton_pipeline.evaluation.metrics import evaluate, score_outside, score_rows
 from lepton_pipeline.evaluation.orders import Orders, measure_orders
 from lepton_pipeline.evaluation.outcomes import price_outcomes
+from lepton_pipeline.evaluation.paired import keep_resamples
 from lepton_pipeline.evaluation.ranking import measure_ranking
 from lepton_pipeline.evaluation.resampling import find_units
 from lepton_pipeline.evaluation.scope import judge_scope
@@ -155,6 +156,7 @@ _TRAINING = stages(
 _EVALUATION = stages(
     "evaluation",
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
+    (keep_resamples, "scores target metrics params:evaluation params:gate units", "resamples"),
     (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
     (measure_costs, "scores model metrics outcome_costs params:evaluation units scores_outside", "costs"),
     (judge_scope, "model scores scores_outside units", "scope"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import ConfigurationError, DataError
+from lepton_pipeline.evaluation.explanation import Explanation
 from lepton_pipeline.model.artefact import Artefact
 from lepton_pipeline.model.version import ModelVersion, WatchedVersion
 from lepton_pipeline.registry.champion import CHALLENGER, CHAMPION, champion_of
@@ -18,6 +19,8 @@ from lepton_pipeline.registry.versions import (
     registered_figures,
     run_of,
 )
+from lepton_pipeline.statistics.estimates import Estimate
+from lepton_pipeline.tracking.artefacts import EXPLANATION, read_record
 
 
 def fetch_model(name: str, version: int | None = None) -> tuple[Artefact, ModelVersion]:
@@ -111,7 +114,9 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
     client = mlflow.MlflowClient()
     artefact, version = fetch_model(name)
     registered = client.get_model_version(name, str(version.version))
-    figures = registered_figures(client, registered, run_of(client, registered))
+    run = run_of(client, registered)
+    figures = registered_figures(client, registered, run)
+    explained = None if run is None else read_record(client, run, EXPLANATION, Explanation)
     learnt = load_training_rows(client, name, version.version)
     try:
         reference, seen = load_reference(client, name, version.version) or ({}, learnt)
@@ -125,5 +130,9 @@ def fetch_champion(name: str) -> tuple[Artefact, WatchedVersion, StoredReference
         trained_until=learnt.until,
         trained_rows=len(learnt.hashes),
         test={metric: figure for metric, figure in figures.items() if figure.low is not None},
+        importance={
+            each.column: Estimate(each.value, each.low, each.high)
+            for each in ([] if explained is None else explained.importance)
+        },
     )
     return artefact, watched, reference, learnt, seen

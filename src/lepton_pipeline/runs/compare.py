@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import isfinite, isnan
 from typing import Any
 
+from lepton_pipeline.evaluation.paired import Resamples, lead
 from lepton_pipeline.reporting.pages.frame import render
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
-from lepton_pipeline.statistics.metric_table import BINARY, METRICS, headline_first, higher_is_better
+from lepton_pipeline.statistics.metric_table import (
+    BINARY,
+    METRICS,
+    headline_first,
+    higher_is_better,
+    lead_text,
+)
 from lepton_pipeline.system.readable import span_text
-from lepton_pipeline.tracking.artefacts import Facts, read_facts, read_metrics
+from lepton_pipeline.tracking.artefacts import RESAMPLES, Facts, read_facts, read_metrics, read_record
 from lepton_pipeline.tracking.experiment_page import differing_parameters
 from lepton_pipeline.tracking.flat import INTERVALS
 from lepton_pipeline.tracking.runs import HEADLINE
 
+TIE = (
+    "A tie: the 95 % interval of what the best is ahead by, on the same resamples of the test rows, includes 0. "
+    "The best of many runs is partly luck."
+)
 _ROWS = "rows.sha256"
 _BASELINE = "hist_gradient_boosting"
 _AT_ONCE = 8
@@ -35,7 +47,8 @@ class ComparedRun:
 
     `rows` are those of its table, "" if unknown.
     `decision` is "promoted", "refused" or "" if the gate was not reached; `commit` ends in "+" if the tree
-    differed from it; `parameters` are those that differ between the runs shown.
+    differed from it; `parameters` are those that differ between the runs shown. `behind` is what the best run on the
+    same test rows is ahead by, None of the best itself, or where either keeps no resamples of these rows.
     """
 
     run_id: str
@@ -55,6 +68,12 @@ class ComparedRun:
     commit: str
     resumed: bool
     error: str
+    behind: Estimate | None = None
+
+    @property
+    def tied(self) -> bool:
+        """Whether the paired interval of what the best is ahead by includes 0."""
+        return self.behind is not None and self.behind.ends[0] <= 0
 
     @property
     def chosen(self) -> str:
@@ -103,17 +122,19 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a run stored as JSON: its lineage, and the record of its figures, None if there is none."""
+    """What a run stored as JSON: its lineage, and the records of its figures, None if there are none."""
 
     facts: Facts
     metrics: Metrics | None
+    resamples: Resamples | None = None
 
 
 def read_stored(client: Any, runs: Sequence[Any]) -> dict[str, Stored]:
     """The JSON artefacts of runs, by run id."""
 
     def read(run: Any) -> Stored:
-        return Stored(read_facts(client, run), read_metrics(client, run))
+        resamples = read_record(client, run, RESAMPLES, Resamples)
+        return Stored(read_facts(client, run), read_metrics(client, run), resamples)
 
     # A server's answers are waited for together.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -159,7 +180,8 @@ def compare_runs(
         groups.setdefault(key, []).append(run)
     known = {run.info.run_id for run in ended}
     others = [made[run.info.run_id] for run in runs if run.info.run_id not in known]
-    grouped = [_group(members, made, metric) for members in groups.values()]
+    resamples = {run_id: each.resamples for run_id, each in stored.items()}
+    grouped = [_group(members, made, metric, resamples) for members in groups.values()]
     metrics = headline_first(metric, {name for each in made.values() for name in each.figures})
     return Comparison(vertical, metric, metrics, grouped, others, differing)
 
@@ -170,12 +192,23 @@ def _cut(run: Any) -> tuple[Any, ...]:
     return run.data.tags.get("data.sha256", ""), *sorted(pair for pair in split if pair[0] not in _NO_CUT)
 
 
-def _group(runs: Sequence[Any], made: Mapping[str, ComparedRun], metric: str) -> ComparableRuns:
+def _group(
+    runs: Sequence[Any],
+    made: Mapping[str, ComparedRun],
+    metric: str,
+    resamples: Mapping[str, Resamples | None],
+) -> ComparableRuns:
     data, *split = _cut(runs[0])
     members = [made[run.info.run_id] for run in runs]
     sign = -1 if higher_is_better(metric) else 1
     values = {run.run_id: sign * run.figures[metric].value for run in members}
     best_first = sorted(members, key=lambda run: (isnan(values[run.run_id]), values[run.run_id]))
+    best = resamples.get(best_first[0].run_id)
+    if best is not None and best.metric == metric:
+        best_first[1:] = [
+            replace(run, behind=None if (own := resamples.get(run.run_id)) is None else lead(best, own))
+            for run in best_first[1:]
+        ]
     # MLflow holds texts: "None" is what a split does without.
     shown = {key.removeprefix("split."): value for key, value in split if value != "None"}
     assumed = sum(_ROWS not in run.data.tags for run in runs)
@@ -230,6 +263,8 @@ def compare_page(comparison: Comparison) -> str:
         comparison=comparison,
         axes=[_axis(comparison, group.runs) for group in comparison.groups],
         version=version_text,
+        tie=TIE,
+        behind=partial(lead_text, comparison.metric),
         duration=duration_text,
     )
 

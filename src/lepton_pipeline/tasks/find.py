@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lepton_pipeline.data.as_of import label_known
 from lepton_pipeline.data.labels import label_missing
-from lepton_pipeline.data.time_axis import periods
+from lepton_pipeline.data.time_axis import months, periods
 from lepton_pipeline.errors import ConfigurationError, DataError, did_you_mean
 from lepton_pipeline.parameters import Dataset, Evaluation, Monitoring, Training, code_text
 from lepton_pipeline.tasks.binary import Binary
@@ -47,8 +47,8 @@ def find_target(
 ) -> Target:
     """Find the task, and the classes of labelled rows; a DataError says why they cannot be told apart.
 
-    Raises ConfigurationError if the index of `monitoring` does not fit the classes or columns, or a value of
-    `dataset.out_of_scope` is none of the target's.
+    Raises ConfigurationError if the index of `monitoring` does not fit the classes or columns, its seasons are not of
+    dates, or a value of `dataset.out_of_scope` is none of the target's.
     """
     _require_in_data(feature_table[dataset.target], dataset)
     feature_table = feature_table[~out_of_scope(feature_table, dataset)]
@@ -56,6 +56,8 @@ def find_target(
     if monitoring is not None and monitoring.index is not None:
         task.weights(monitoring.index)
         periods(feature_table, monitoring.index, dataset)
+    if monitoring is not None and monitoring.seasonal and dataset.time is not None:
+        months(feature_table[dataset.time], "monitoring.seasonal")
     if not isinstance(task, Multiclass):
         return Target(task)
     counts = task.read(feature_table, dataset).value_counts()

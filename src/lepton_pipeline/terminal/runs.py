@@ -11,7 +11,7 @@ from lepton_pipeline.runs import compare
 from lepton_pipeline.runs.checks import Check
 from lepton_pipeline.runs.reproduce import Reproduction
 from lepton_pipeline.statistics.estimates import Estimate
-from lepton_pipeline.statistics.metric_table import METRICS
+from lepton_pipeline.statistics.metric_table import METRICS, lead_text
 from lepton_pipeline.system.readable import clipped
 from lepton_pipeline.terminal.console import Column, Table, Text, console, facts_grid, fixed, table
 
@@ -43,6 +43,8 @@ def print_comparison(comparison: compare.Comparison) -> None:
             # Half an interval says nothing, so its ends get a line each.
             rows = _figures(group, comparison, dash="–\n")
         out.print(rows)
+        if any(run.tied for run in group.runs):
+            out.print(Text(compare.TIE, style="dim"), soft_wrap=False)
         out.print(_origins(group))
     if comparison.others:
         out.print(Text(f"{_count(len(comparison.others))} without figures", style="bold"))
@@ -63,10 +65,22 @@ def _figures(group: compare.ComparableRuns, comparison: compare.Comparison, dash
     decisive, metrics = comparison.metric, comparison.metrics
     names = [metric_inside(metric).replace(" ", "\n") for metric in metrics]
     rows = table(fixed("run"), *names, f"boosting's\n{metric_inside(decisive)}", expand=True)
+    paired = any(run.behind is not None for run in group.runs)
+    if paired:
+        rows.add_column("behind\nthe best")
     for run in group.runs:
         cells = [_figure(metric, run.figures.get(metric), dash) for metric in metrics]
-        rows.add_row(_named(run), *cells, _figure(decisive, run.baseline, dash))
+        behind = [_behind(decisive, run.behind, dash)] if paired else []
+        name = _named(run).append("\ntie" if run.tied else "", style="yellow")
+        rows.add_row(name, *cells, _figure(decisive, run.baseline, dash), *behind)
     return rows
+
+
+def _behind(metric: str, figure: Estimate | None, dash: str) -> Text:
+    if figure is None:
+        return Text("–")
+    low, high = (lead_text(metric, end) for end in figure.ends)
+    return Text(lead_text(metric, figure.value)).append(f"\n{low}{dash}{high}", style="dim")
 
 
 def _origins(group: compare.ComparableRuns) -> Table:

@@ -16,6 +16,7 @@ T = TypeVar("T")
 LINEAGE, SECONDS, HISTORY = "lineage.json", "seconds.json", "training/history.json"
 TRAINING_STAGE = "train_model"
 METRICS, COSTS = "evaluation/metrics.json", "evaluation/costs.json"
+EXPLANATION, RESAMPLES = "explanation/explanation.json", "evaluation/resamples.json"
 # Facts of a lineage that are tags, too, by which people filter.
 FILTERED = ("configuration.sha256", "data.sha256", "git.commit", "rows.sha256", "seed")
 # Facts that are tags alone in runs of earlier releases, which have no lineage.json.

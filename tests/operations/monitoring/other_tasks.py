@@ -16,9 +16,9 @@ from lepton_pipeline.model.artefact import assemble_artefact
 from lepton_pipeline.model.predictor import train_model
 from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
-from lepton_pipeline.operations.monitoring.new_rows import score_new_rows
+from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows, score_new_rows
 from lepton_pipeline.operations.monitoring.reference import Reference, describe_reference
-from lepton_pipeline.operations.monitoring.result import Champion, NewRows, compare_new_rows
+from lepton_pipeline.operations.monitoring.result import compare_new_rows
 from lepton_pipeline.parameters import (
     Dataset,
     Evaluation,

@@ -29,7 +29,7 @@ NIGHTLY = Cron("30 2 * * *", "Europe/Berlin")
 RESULT = monitored(
     1,
     columns=[column("<b>age</b>", flagged=True)],
-    windows=[window(None, None, 0.75)],
+    windows=[window(None, None, value) for value in (0.8, None, 0.78, 0.75)],
     drifted=True,
     decayed=False,
     bound=0.7,
@@ -44,13 +44,20 @@ class Site:
         shutil.copy(store, path / "mlflow.db")
         self.log = RunLog(TRACKING, path)
 
-    def crown(self, name, **tags):
+    def version(self, name, auc, **tags):
         run = self.log.open(name, "training", {})
+        self.log.parameters(run, {"gate": {"metric": "auc"}})
         self.log.close(run, "FINISHED")
+        tags |= {
+            f"test.auc{end}": f"{auc + moved:.6g}" for end, moved in (("", 0), (".low", -0.1), (".high", 0.1))
+        }
         self.log.client.create_registered_model(name)
         self.log.client.create_model_version(
             name, self.log.client.get_run(run).info.artifact_uri, run, tags=tags
         )
+
+    def crown(self, name, **tags):
+        self.version(name, 0.82, **tags)
         move_champion(self.log.client, name, 1, "gate", "the first")
 
     def job(self, name, status, **tags):
@@ -111,12 +118,24 @@ def site(store, tmp_path_factory):
     made.job("unstarted", "FINISHED", due="false", decision="not due")
     soon = datetime.now(UTC) + timedelta(minutes=1)
     made.schedule("unstarted", Record(soon, last=Result("not started", None, 2, soon, soon)))
+    made.version("disowned", 1)
     made.crown("unreadable")
     made.write("unreadable/monitoring/result.json", "{")
     return made
 
 
-NAMES = ("well", "moved", "stale", "failing", "refused", "late", "unstarted", "unreadable", "never")
+NAMES = (
+    "well",
+    "moved",
+    "stale",
+    "failing",
+    "refused",
+    "late",
+    "unstarted",
+    "unreadable",
+    "disowned",
+    "never",
+)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +154,8 @@ def test_intervals_that_no_longer_hold_need_a_person():
     found = monitored(1, windows=[covered], drifted=False, decayed=False, bound=6.0, coverage=watched)
     it = VerticalStatus("houses", champion=Champion(1, None, None, 9, NOW, NOW, 9, None), monitoring=found)
     assert it.findings == ["decayed"]
-    assert cells_of(it, NOW)["drift"][1].startswith(
-        "quality holds: rmse 5.0000 [4.9500, 5.0500] in the one window, bound 6.0000; coverage decayed: 70.00 % "
+    assert cells_of(it, NOW)["quality"][1].startswith(
+        "holds: rmse 5.0000 [4.9500, 5.0500] in the one window, bound 6.0000; coverage decayed: 70.00 % "
         "[60.00 %, 80.00 %], bound 88.00 %"
     )
 
@@ -163,10 +182,13 @@ def test_what_needs_a_person_comes_first(status):
         ("moved", ["drifted"]),
         ("refused", ["refused"]),
         ("late", ["overdue"]),
-        ("never", ["no champion"]),
+        ("disowned", ["no champion"]),
         ("stale", []),
         ("well", []),
+        ("never", []),
     ]
+    assert [len(group) for group in status.groups] == [8, 2, 1]
+    assert status.headline == "8 verticals need attention, 2 do not, 1 was never trained"
     assert status.problem == ""
 
 
@@ -178,20 +200,27 @@ def test_each_is_told_of_in_words(by_name, status):
     assert cells_of(well, NOW)["job"][1].endswith("; no trigger holds")
     assert cells_of(well, NOW)["drift"] == ("not compared yet", "")
     assert cells_of(well, status.at)["next"][0].split()[1] == "02:30"
-    assert cells_of(well, status.at)["failing"] == ("–", "")
+    assert cells_of(well, status.at)["quality"] == ("auc 0.8200 [0.7200, 0.9200] on the test", "")
+    assert "failing" not in cells_of(well, status.at)["job"][1]
     assert cells_of(by_name["moved"], NOW)["data"] == ("1,234 rows", "no column of time")
-    drift, quality = cells_of(by_name["moved"], NOW)["drift"]
-    assert drift == "drift: <b>age</b> (PSI 0.40)"
-    assert (
-        quality
-        == "quality holds: auc 0.7500 [0.7000, 0.8000] in the one window, bound 0.7000; as of 2026-11-20"
-    )
+    assert cells_of(by_name["moved"], NOW)["drift"] == ("drift: <b>age</b> (PSI 0.40)", "as of 2026-11-20")
+    quality = cells_of(by_name["moved"], NOW)["quality"]
+    assert quality[0] == "auc 0.8200 [0.7200, 0.9200] on the test"
+    assert quality[1] == "holds: auc 0.7500 [0.7000, 0.8000] in the last window, bound 0.7000"
     assert cells_of(by_name["stale"], NOW)["drift"] == ("not compared yet", "")
     assert cells_of(by_name["refused"], NOW)["job"][0] == "version 2 refused"
     assert cells_of(by_name["refused"], NOW)["job"][1].endswith("; auc 0.6 is low")
-    assert cells_of(by_name["failing"], NOW)["job"][1].endswith("; ValueError: odd")
+    assert "; ValueError: odd; failing since 20" in cells_of(by_name["failing"], NOW)["job"][1]
+    assert cells_of(by_name["unstarted"], NOW)["job"][1].rpartition("; ")[2].startswith("failing since 20")
     assert cells_of(by_name["late"], status.at)["next"][0].startswith("due for ")
     assert cells_of(by_name["never"], status.at)["champion"] == ("none", "")
+
+
+def test_the_terminal_tells_the_trend(status, capsys):
+    print_status(status)
+    shown = capsys.readouterr().out
+    assert "█ ▅▁" in shown
+    assert shown.index("moved") < shown.index("well")
 
 
 def test_a_job_that_trained_the_champion_again_needs_nobody():
@@ -213,7 +242,7 @@ def test_a_time_in_the_future_is_said(by_name, status):
     crowned = by_name["failing"]
     earlier = status.at - timedelta(days=3650)
     assert cells_of(crowned, earlier)["champion"][1].endswith(", in the future: was a clock wrong?")
-    assert cells_of(crowned, earlier)["failing"][1] == "in the future: was a clock wrong?"
+    assert cells_of(crowned, earlier)["job"][1].endswith(", in the future: was a clock wrong?")
     assert cells_of(crowned, crowned.champion.trained_at - timedelta(minutes=5))["champion"][1].endswith(
         "0 s ago"
     )
@@ -246,14 +275,20 @@ def test_the_page_says_the_same_and_links_what_is_there(site, status, tmp_path_f
     (folder / "a page").mkdir()
     text = render_page(status, folder / "a page")
     page = Page(text)
-    assert "8 of 10 verticals need attention" in text
+    assert "8 verticals need attention, 2 do not, 1 was never trained" in text
+    assert (
+        text.index(">Need attention<") < text.index(">Do not need attention<") < text.index(">Never trained<")
+    )
+    assert "kedro run --pipelines never" in text
+    # The trend of the only vertical with several windows.
+    assert (page.tags.count("svg"), page.tags.count("circle")) == (1, 1)
     assert len(page.links) == 2
     for link in page.links:
         assert (folder / "a page" / link).is_file()
     assert not {"script", "link", "img"} & set(page.tags)
     assert "http" not in text
     assert "&lt;b&gt;age&lt;/b&gt;" in text
-    order = [text.index(f'id="{each.vertical}"') for each in status.verticals]
+    order = [text.index(f'id="{each.vertical}"') for each in status.verticals if not each.untouched]
     assert order == sorted(order)
 
 
@@ -273,10 +308,10 @@ def test_a_server_is_linked_without_its_credentials(site, monkeypatch):
 def test_nothing_needs_to_be_there(tmp_path, capsys):
     status = collect(tmp_path, Policies({"shop": Policy("shop", None)}), TRACKING, NOW)
     print_status(status)
-    assert [each.findings for each in status.verticals] == [["no champion"]]
+    assert [each.findings for each in status.verticals] == [[]]
     shown = capsys.readouterr().out
-    assert "no job yet" in shown
-    assert "by hand" in shown
+    assert shown.startswith("No verticals need attention, 1 was never trained.")
+    assert "Never trained: shop. Train one: kedro run --pipelines shop" in shown
     assert list(tmp_path.iterdir()) == []
 
 

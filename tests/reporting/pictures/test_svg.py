@@ -3,7 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar
+from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, sparkline
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,13 @@ def test_a_bar_reaches_below_zero_and_is_grey_where_its_interval_holds_zero():
     assert 'class="bar unsure"' in unsure
     assert '<rect x="10" y="1.5" width="10" height="7"/>' in unsure
     assert '<line x1="0" x2="30"' in unsure
+
+
+def test_a_sparkline_ends_in_its_last_value():
+    drawn = sparkline([0.9, None, 0.8, 0.7, None], line=0.75)
+    assert drawn.count("<circle") == 1
+    assert 'class="limit"' in drawn
+    # Neither labels nor axes.
+    assert "<text" not in drawn
+    assert "axis" not in drawn
+    assert sparkline([None, 0.9]) == sparkline([]) == ""

@@ -18,6 +18,8 @@ _NAMES = {POLICY: "the policy", NEVER: "never retrained", ALWAYS: "always retrai
 _LOOKS = {POLICY: "s0", NEVER: "s3", ALWAYS: "s1"}
 _EVENTS = {"promoted": "s0", "refused": "s1", "drift": "s3", "decay": "s3", "turn": "s3", "failed": "s1"}
 _CURVES, _EVENT = 330, 24
+# Dates of which dots do not crowd.
+_FEW = 26
 # Characters of all dates that fit below the axis.
 _LETTERS, _HALF_LETTER = 120, 4
 
@@ -52,9 +54,11 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     parts = []
     for place, (strategy, (value, start, end)) in enumerate(curves.items()):
         across = [at + 0.5 for at in range(count)]
-        chart.band(across, start, end, _LOOKS[strategy])
+        # Three bands above each other would hide the lines.
+        if strategy == POLICY:
+            chart.band(across, start, end, _LOOKS[strategy])
         chart.line(across, value, _LOOKS[strategy])
-        chart.dots(across, value, _LOOKS[strategy], 3.5)
+        chart.dots(across, value, _LOOKS[strategy], 3.5 if count <= _FEW else 2.5)
         left = EDGE + 160 + 190 * place
         parts.append(f'<path class="{_LOOKS[strategy]}" d="M{left} 8h30"/>')
         parts.append(write(_NAMES[strategy], left + 40, 12, "bold"))
@@ -63,7 +67,7 @@ def draw_backfill(found: BackfillResult, caution: str) -> bytes:
     below = Chart(dated, rows, width, 40 + _EVENT * len(events), beside=room)
     for level, name in names:
         across = [float(place) for place, yes in enumerate(events[name]) if yes]
-        below.dots(across, [level] * len(across), _EVENTS[name], 5)
+        below.dots(across, [level] * len(across), _EVENTS[name], 5 if count <= _FEW else 4)
     parts += [chart.placed(EDGE, 0, width), below.placed(EDGE, _CURVES, width)]
     height = _CURVES + below.height + 24
     note = "Marks are at the date of a decision; points are between two dates, at the rows they measure."
@@ -96,7 +100,8 @@ def _subtitle(found: BackfillResult, metric: str) -> str:
     rows = sum(each.rows for each in found.dates)
     trainings = "training" if found.trainings == 1 else "trainings"
     trained = f"{found.trainings} {trainings} on {len(found.dates)} dates, {found.promoted} promoted"
-    return f"{trained}; mean {metric} of periods, on {rows:,} rows that came afterwards; 95 % intervals"
+    mean = f"mean {metric} of periods, on {rows:,} rows that came afterwards"
+    return f"{trained}; {mean}; band: 95 % interval of the policy"
 
 
 def _short(date: str, every: str) -> str:

@@ -35,7 +35,7 @@ from lepton_pipeline.system.readable import clipped
 # Below it p-values and the PSI are unreliable.
 FEWEST_ROWS = 50
 _FEWEST_EXPECTED = 5
-_SHOWN_LEVELS, _SHOWN_CHARACTERS = 10, 40
+_SHOWN_LEVELS, SHOWN_CHARACTERS = 10, 40
 # A text that fewer rows share may identify a person; it is counted, not shown.
 FEWEST_OF_A_LEVEL = 5
 _FEWEST_UNITS = 3
@@ -234,7 +234,7 @@ def _describe(
 def _with_new_levels(drift: ColumnDrift, new: pd.Series, fewest: int, rows: int) -> ColumnDrift:
     """Name the new levels of at least `fewest` rows; `rows` have any new one."""
     named = new.index[new >= fewest][:_SHOWN_LEVELS]
-    shown = [clipped(str(level), _SHOWN_CHARACTERS) for level in named]
+    shown = [clipped(str(level), SHOWN_CHARACTERS) for level in named]
     return replace(drift, new_levels=shown, rows_of_new_levels=rows)
 
 
@@ -285,7 +285,7 @@ def _change_of_levels(kept: Categories, seen: pd.Series) -> str:
     shares = pd.DataFrame(
         {"before": before / known, "now": seen.reindex(before.index).fillna(0.0) / known_new}
     )
-    names = [clipped(str(level), _SHOWN_CHARACTERS) for level in shares.index] + [
+    names = [clipped(str(level), SHOWN_CHARACTERS) for level in shares.index] + [
         "values that were rare or unknown"
     ]
     pairs = [*shares.to_numpy(), np.array([kept.rare / known, 1 - shares["now"].sum()])]
@@ -307,7 +307,7 @@ def _change_of_words(kept: Words, seen: pd.Series, rows: int) -> str:
     if place == len(shares):
         return f"words that were rare or unknown: {_percent(rest[0])} of all before, {_percent(max(rest[1], 0.0))} now"
     old, new = shares[place]
-    return f"{clipped(known[place], _SHOWN_CHARACTERS)!r} in {_percent(old)} of the rows before, {_percent(new)} now"
+    return f"{clipped(known[place], SHOWN_CHARACTERS)!r} in {_percent(old)} of the rows before, {_percent(new)} now"
 
 
 def _number(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
 from operator import not_
@@ -19,6 +19,19 @@ _VOLUME_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
+class BeforeAfter:
+    """Shares of the rows with a value, of training and new rows, by bins of numbers or by categories.
+
+    Shares of categories of which only some are named, and of words, do not add up to 1.
+    """
+
+    edges: list[float]  # of bins, one more than shares; none of categories
+    names: list[str]  # of categories; none of bins
+    before: list[float]
+    after: list[float]
+
+
+@dataclass(frozen=True)
 class ColumnDrift:
     """Comparison of the new values of a column, or of the scores, with those of the training.
 
@@ -28,6 +41,9 @@ class ColumnDrift:
         new_levels: at most ten that five rows have each, of texts words of twenty rows each.
         p_adjusted: corrected for all tests of the result; `flagged` also needs a large effect.
         ignored: whether it is declared as a column that may change; None for the scores.
+        importance: what the test metric lost where the column was shuffled; of a derived column, the most that one
+            of those it is derived from cost; None where not measured.
+        shares: how values were and are distributed; None of columns that are not drawn.
     """
 
     column: str
@@ -43,10 +59,29 @@ class ColumnDrift:
     p_adjusted: float = 1.0
     flagged: bool = False
     ignored: Omitted[bool] = None
+    importance: Omitted[Estimate] = None
+    shares: Omitted[BeforeAfter] = None
 
     def is_large(self, psi: float) -> bool:
         """Whether the change is larger than the smallest PSI that counts."""
         return self.psi > psi
+
+    @property
+    def matters(self) -> bool:
+        """Whether the model relies on the column beyond chance."""
+        return self.importance is not None and (self.importance.low or 0.0) > 0
+
+    @property
+    def weight(self) -> float:
+        """Importance times PSI; 0 where importance is not above 0, or not known."""
+        return 0.0 if self.importance is None else max(self.importance.value, 0.0) * self.psi
+
+
+def ranked(columns: Iterable[ColumnDrift]) -> list[ColumnDrift]:
+    """Columns that differ, then the others that are judged, then the rest; each by `weight`, then by PSI."""
+    return sorted(
+        columns, key=lambda each: (not each.flagged, each.ignored or False, -each.weight, -each.psi)
+    )
 
 
 @dataclass(frozen=True)
@@ -285,8 +320,8 @@ class MonitoringResult:
 
     @property
     def flagged(self) -> list[ColumnDrift]:
-        """The columns that have changed."""
-        return [each for each in self.columns if each.flagged]
+        """The columns that have changed, those that matter most first."""
+        return [each for each in ranked(self.columns) if each.flagged]
 
     @property
     def quality_decayed(self) -> bool | None:

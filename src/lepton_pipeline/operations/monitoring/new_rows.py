@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pandas as pd
 
 from lepton_pipeline.data.labels import NO_LABEL
@@ -9,12 +11,38 @@ from lepton_pipeline.data.time_axis import axis
 from lepton_pipeline.data.training_rows import TrainingRows
 from lepton_pipeline.errors import DataError
 from lepton_pipeline.model.artefact import Artefact
+from lepton_pipeline.model.version import WatchedVersion
+from lepton_pipeline.operations.monitoring.reference import Reference
 from lepton_pipeline.parameters import Dataset
 from lepton_pipeline.tasks.find import known_labels, out_of_scope, unread_targets
 from lepton_pipeline.tasks.task import Task
 
 # Share of the training rows that must still be there to represent all of them.
 _STILL_THERE = 0.95
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """The table of a vertical now, and its new rows."""
+
+    table: pd.DataFrame
+    new: pd.DataFrame  # see `score_new_rows`
+    dataset: Dataset
+
+    @property
+    def own(self) -> pd.DataFrame:
+        """The new rows with the columns of the table."""
+        return self.table.loc[self.new.index]
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A champion, and what new rows are compared with."""
+
+    model: Artefact
+    version: WatchedVersion
+    reference: Reference | None  # None where it was not recorded
+    learnt: TrainingRows  # hashes of its training rows
 
 
 def score_new_rows(

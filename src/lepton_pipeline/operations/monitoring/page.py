@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf, log10
 
 from lepton_pipeline.operations.monitoring.findings import (
+    ColumnDrift,
     Coverage,
     IndexPeriod,
     IndexResult,
     MonitoringResult,
     OfferedCut,
+    ranked,
 )
 from lepton_pipeline.parameters import About
 from lepton_pipeline.reporting.pages.frame import render
-from lepton_pipeline.reporting.pictures.curves import draw_windows
+from lepton_pipeline.reporting.pictures.curves import draw_powers, draw_windows
+from lepton_pipeline.reporting.pictures.distributions import draw_before_after
 from lepton_pipeline.reporting.report.formats import (
     count,
     decimals,
@@ -29,8 +33,8 @@ from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import METRICS, higher_is_better
 
 _SHOWN_COLUMNS, _TOLD_COLUMNS = 30, 8
-# Above it two samples have hardly anything in common.
-_LARGEST_PSI = 1.0
+# Bars of PSI begin there, on a logarithmic scale.
+_SMALLEST_PSI = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class _Panel:
 
 def render_page(result: MonitoringResult, about: About) -> str:
     """Render the page; equal results give equal text."""
-    columns = sorted(result.columns, key=lambda each: (not each.flagged, each.ignored, -each.psi))
+    columns = ranked(result.columns)
     key = result.windows[0].metric if result.windows else result.estimate.metric if result.estimate else ""
     return render(
         "monitoring.html",
@@ -58,7 +62,11 @@ def render_page(result: MonitoringResult, about: About) -> str:
         change=_change_of_scores(result),
         columns=columns[:_SHOWN_COLUMNS],
         further=columns[_SHOWN_COLUMNS:],
-        flagged=[each for each in columns if each.flagged],
+        flagged=result.flagged,
+        relied_on=sum(each.matters for each in result.flagged),
+        weighed=any(each.importance is not None for each in columns),
+        pictures=_draw_columns(columns),
+        length=_lengths(columns[:_SHOWN_COLUMNS]),
         told=_TOLD_COLUMNS,
         panels=_draw_panels(result, key),
         level=level([window.score_mean for window in result.windows]),
@@ -99,7 +107,7 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
     if len(windows) < 2:
         return []
     rows = [window.rows for window in windows]
-    panels = [_Panel("New rows", draw_windows(rows, floor=0), count(rows[-1]), "rows in a window")]
+    panels = [_Panel("New rows by window", draw_windows(rows, floor=0), f"last: {count(rows[-1])}", "")]
     scores = [window.score_mean for window in windows]
     last = level(scores)(_last(scores))
     panels.append(_Panel(f"Mean {result.score}", draw_windows(scores), last, "in a window"))
@@ -115,24 +123,40 @@ def _draw_panels(result: MonitoringResult, key: str) -> list[_Panel]:
         bound, unit = result.bound, 100 if METRICS[key].share else 1
         ends = [(_times(unit, window.low), _times(unit, window.high)) for window in windows]
         scaled = [_times(unit, value) for value in quality]
-        svg = draw_windows(scaled, ends=ends, line=_times(unit, bound))
+        most = METRICS[key].most
+        svg = draw_windows(
+            scaled, ends=ends, line=_times(unit, bound), most=inf if most is None else unit * most
+        )
         note = "95 % intervals" if bound is None else f"dashed: bound {metric(key, bound)}"
         panels.append(_Panel(f"{metric_name(key)}, realised", svg, metric(key, _last(quality)), note))
     if result.coverage is not None and any(window.coverage is not None for window in windows):
         panels.append(_draw_coverage(result.coverage, [window.coverage for window in windows]))
     # On one scale, so that the eye can compare the columns.
-    every = [each for window in windows for each in window.psi.values() if each is not None]
-    largest = max(every, default=0.0)
-    ceiling = min(largest, _LARGEST_PSI)
+    largest = max(
+        (each for window in windows for each in window.psi.values() if each is not None), default=0.0
+    )
     for name in windows[0].psi:
         psi = [window.psi[name] for window in windows]
         if any(value is not None for value in psi):
-            line = result.smallest_psi
-            drawn = [None if value is None else min(value, ceiling) for value in psi]
-            note = f"dashed: {line:g}" if largest == ceiling else f"dashed: {line:g}, cut at {ceiling:g}"
-            svg = draw_windows(drawn, floor=0, ceiling=ceiling, line=line)
+            svg, note = draw_powers(psi, result.smallest_psi, largest), f"dashed: {result.smallest_psi:g}"
             panels.append(_Panel(f"PSI of {name}", svg, decimals(_last(psi)), note))
     return panels
+
+
+def _draw_columns(columns: Sequence[ColumnDrift]) -> list[tuple[ColumnDrift, str]]:
+    """Columns whose shares are kept, with a picture each."""
+    kept = [(each, each.shares) for each in columns if each.shares is not None]
+    return [
+        (each, draw_before_after(shares.edges, shares.names, shares.before, shares.after))
+        for each, shares in kept
+    ]
+
+
+def _lengths(columns: Sequence[ColumnDrift]) -> dict[str, float]:
+    """Lengths of bars by column: the PSI on a logarithmic scale from 0.01 to the largest one."""
+    powers = {each.column: log10(max(each.psi, _SMALLEST_PSI) / _SMALLEST_PSI) for each in columns}
+    longest = max(powers.values(), default=0.0) or 1.0
+    return {name: power / longest for name, power in powers.items()}
 
 
 def _draw_offers(offers: Sequence[OfferedCut]) -> str:
@@ -149,7 +173,9 @@ def _draw_coverage(watched: Coverage, windows: Sequence[Estimate | None]) -> _Pa
         [None if each is None else _times(100, getattr(each, name)) for each in windows]
         for name in ("value", "low", "high")
     )
-    svg = draw_windows(values, ends=list(zip(low, high, strict=True)), line=_times(100, watched.bound))
+    svg = draw_windows(
+        values, ends=list(zip(low, high, strict=True)), line=_times(100, watched.bound), most=100
+    )
     note = "95 % intervals" if watched.bound is None else f"dashed: bound {percent(watched.bound)}"
     last = _last([None if each is None else each.value for each in windows])
     return _Panel("Coverage of intervals", svg, percent(last), note)

@@ -161,14 +161,13 @@ def describe_reference(
         step = float(np.diff(times).max()) if len(times) > 1 else None
     # Column by column: these rows are most of the table.
     places = feature_table.index.get_indexer(learnt)
-    columns = [_count(column, feature_table[column.name].iloc[places], ordered) for column in encoder.columns]
+    columns = [
+        count_column(column, feature_table[column.name].iloc[places], ordered=ordered)
+        for column in encoder.columns
+    ]
     predicted = model.task.scores(test, "model")
     watched = model.task.watched(predicted)
-    scored = (
-        count_numbers(str(watched.name), watched.to_numpy(np.float64), ordered=ordered)
-        if pd.api.types.is_numeric_dtype(watched)
-        else count_categories(str(watched.name), watched, ordered=ordered)
-    )
+    scored = count_scores(watched, ordered=ordered)
     inside = (test["part"] == "test").to_numpy()
     test, judged, parts = test[inside], None, model.task.parts(predicted[inside])
     if len(test) >= FEWEST_JUDGED and parts.shape[1] <= MOST_PARTS:
@@ -183,7 +182,15 @@ def groups_of(rows: pd.DataFrame, dataset: Dataset) -> np.ndarray | None:
     return None if dataset.group is None else resampling_units(rows, dataset)[GROUP].to_numpy()
 
 
-def _count(column: EncodedColumn, values: pd.Series, ordered: bool) -> Numbers | Words | Categories:
+def count_scores(watched: pd.Series, *, ordered: bool) -> Numbers | Categories:
+    """Count what is watched of scores, see `count_numbers`."""
+    if pd.api.types.is_numeric_dtype(watched):
+        return count_numbers(str(watched.name), watched.to_numpy(np.float64), ordered=ordered)
+    return count_categories(str(watched.name), watched, ordered=ordered)
+
+
+def count_column(column: EncodedColumn, values: pd.Series, *, ordered: bool) -> Numbers | Words | Categories:
+    """Count the values of a column by its kind, see `count_numbers`."""
     if isinstance(column, NumericColumn):
         return count_numbers(column.name, as_numbers(values), ordered=ordered)
     if isinstance(column, TextColumn):

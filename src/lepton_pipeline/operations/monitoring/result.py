@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lepton_pipeline.data.time_axis import cut, shown, window_length
-from lepton_pipeline.data.training_rows import TrainingRows, repeat_advice
-from lepton_pipeline.errors import ConfigurationError, DataError, nearest
+from lepton_pipeline.data.training_rows import repeat_advice
+from lepton_pipeline.errors import DataError
 from lepton_pipeline.evaluation.resampling import resampling_units
-from lepton_pipeline.features.encode import EncodedColumn, Encoder
-from lepton_pipeline.features.text import TextColumn
 from lepton_pipeline.model.artefact import Artefact
-from lepton_pipeline.model.version import WatchedVersion
 from lepton_pipeline.operations.monitoring import drift, findings
+from lepton_pipeline.operations.monitoring.changes import Changes, test_all
 from lepton_pipeline.operations.monitoring.decay import (
     COVERAGE,
     decay_bound,
@@ -27,62 +24,22 @@ from lepton_pipeline.operations.monitoring.decay import (
     measure_window,
     worse_end,
 )
-from lepton_pipeline.operations.monitoring.domain import classifier_test, one_per_group
-from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS, adjusted
+from lepton_pipeline.operations.monitoring.drift import FEWEST_ROWS
 from lepton_pipeline.operations.monitoring.index import take_index
-from lepton_pipeline.operations.monitoring.new_rows import learnt_rows
+from lepton_pipeline.operations.monitoring.new_rows import Champion, NewRows
 from lepton_pipeline.operations.monitoring.reference import Reference
-from lepton_pipeline.parameters import Dataset, Decay, Evaluation, Gate, Monitoring, Retraining
+from lepton_pipeline.operations.monitoring.season import find_before
+from lepton_pipeline.parameters import Decay, Evaluation, Gate, Monitoring, Retraining
 from lepton_pipeline.statistics.estimates import Estimate
 
 _MOST_WINDOWS = 36
-_DRAWN_COLUMNS = 6
-_SEED = 7
 _NAMED_TARGETS = 5
-
-
-@dataclass(frozen=True)
-class NewRows:
-    """The table of a vertical now, and its new rows."""
-
-    table: pd.DataFrame
-    new: pd.DataFrame  # see `score_new_rows`
-    dataset: Dataset
-
-    @property
-    def own(self) -> pd.DataFrame:
-        """The new rows with the columns of the table."""
-        return self.table.loc[self.new.index]
-
-
-@dataclass(frozen=True)
-class Champion:
-    """A champion, and what new rows are compared with."""
-
-    model: Artefact
-    version: WatchedVersion
-    reference: Reference | None  # None where it was not recorded
-    learnt: TrainingRows  # hashes of its training rows
 
 
 @dataclass(frozen=True)
 class _Quality:
     bounds: dict[str, float | None]  # by metric, that of the gate first
     evaluation: Evaluation
-
-
-@dataclass(frozen=True)
-class _Drift:
-    columns: list[findings.ColumnDrift] = field(default_factory=list)
-    domain: findings.DomainDrift | None = None
-    scores: findings.ColumnDrift | None = None
-    volume: findings.VolumeDrift | None = None
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def compared(self) -> list[findings.ColumnDrift]:
-        """The columns that are not ignored, the largest PSI first."""
-        return sorted((each for each in self.columns if not each.ignored), key=lambda each: -each.psi)
 
 
 def compare_new_rows(
@@ -100,7 +57,7 @@ def compare_new_rows(
     many columns no permutation test could be significant otherwise.
     """
     new, version, reference, task = today.new, champion.version, champion.reference, champion.model.task
-    found, drifted = _Drift(), None
+    found, drifted = Changes(), None
     if reference is None:
         again = f"Train again: kedro run --pipelines {version.name}."
         found.notes.append(f"The champion has no reference, so new rows and drift are not known. {again}")
@@ -111,7 +68,8 @@ def compare_new_rows(
             f"{few} newer than the champion's data; {FEWEST_ROWS} are needed to compare{advice and '; '}{advice}."
         )
     else:
-        found = _test_all(today, champion, reference, monitoring)
+        before = find_before(today, champion, reference, monitoring)
+        reference, found = before.reference, test_all(today, champion, before, monitoring)
         tested = [*found.columns, found.domain, found.scores]
         drifted = any(each.flagged for each in tested if each is not None)
     index = None
@@ -133,7 +91,7 @@ def compare_new_rows(
         bounds[COVERAGE] = worse_end(COVERAGE, version.test.get(COVERAGE))
     windows = []
     if reference is not None and len(new):
-        drawn = [each.column for each in found.compared[:_DRAWN_COLUMNS]]
+        drawn = [each.column for each in found.drawn]
         quality = _Quality(bounds, evaluation)
         windows = list(_windows(today, champion.model, reference, drawn, monitoring, quality))
     coverage = None
@@ -164,69 +122,6 @@ def compare_new_rows(
         figures=_figures(new, found, drifted, windows, index),
         series=_series(windows, index),
     )
-
-
-def _test_all(today: NewRows, champion: Champion, reference: Reference, monitoring: Monitoring) -> _Drift:
-    model, rows, new, dataset = champion.model, today.own, today.new, today.dataset
-    notes: list[str] = []
-    _check_ignored(model, monitoring)
-    compared = drift.compare(rows, model.encoder, reference)
-    tested = [replace(each, ignored=False) for each in compared if each.column not in monitoring.ignore]
-    columns = adjusted(tested, monitoring, share=0.5)
-    columns += [replace(each, ignored=True) for each in compared if each.column in monitoring.ignore]
-    watched = model.task.watched(model.task.scores(new, "model"))
-    others: dict[str, Any] = {"scores": drift.compare_scores(reference.scores, watched)}
-    try:
-        known = learnt_rows(today.table, champion.learnt, dataset, model.task)
-        encoded = [_encode(each, model, dataset, monitoring) for each in (known, rows)]
-        dependence = None
-        if dataset.time is not None:
-            dependence = float(np.median([each.dependence for each in reference.columns]))
-        others["domain"] = classifier_test(encoded[0], encoded[1], monitoring.sample, _SEED, dependence)
-        if others["domain"] is None:
-            notes.append(
-                "Too few rows for the classifier that compares all columns, given their autocorrelation."
-            )
-    except DataError as error:
-        notes.append(f"New rows as a whole were not compared with those of the training: {error}.")
-    if reference.volume is not None and reference.span is not None:
-        others["volume"] = drift.compare_volume(reference.volume, new["time"].to_numpy(), reference.span[1])
-        if others["volume"] is None:
-            notes.append("Too little time has passed to compare how many rows come.")
-    done = {name: each for name, each in others.items() if each is not None}
-    judged = dict(zip(done, adjusted(done.values(), monitoring, share=0.5), strict=True))
-    return _Drift(columns, notes=notes, **judged)
-
-
-def _check_ignored(model: Artefact, monitoring: Monitoring) -> None:
-    known = [*model.encoder.inputs, *model.encoder.dropped]
-    for name in monitoring.ignore:
-        if name not in known:
-            close = nearest(name, known)
-            raise ConfigurationError(
-                f"monitoring.ignore: {name!r} is no feature of the champion; "
-                + (f"did you mean {close!r}?" if close else f"features are {', '.join(known[:10])}.")
-            )
-
-
-def _encode(rows: pd.DataFrame, model: Artefact, dataset: Dataset, monitoring: Monitoring) -> pd.DataFrame:
-    """Input of the classifier: the compared columns in order of time, else one row of each group.
-
-    Texts are left out: what they say of rows that were learnt from is surer than of new ones, so that a classifier
-    tells both apart where nothing has changed. They are compared by their words.
-    """
-    if dataset.time is not None:
-        rows = rows.sort_values(dataset.time, kind="stable")
-    elif dataset.group is not None:
-        rows = one_per_group(rows, dataset.group, _SEED)
-    compared: list[EncodedColumn] = [
-        column
-        for column in model.encoder.columns
-        if column.name not in monitoring.ignore and not isinstance(column, TextColumn)
-    ]
-    if not compared:
-        raise DataError("the model reads nothing but texts, which are compared by their words")
-    return Encoder(compared, {}).transform(rows)
 
 
 def _windows(
@@ -320,7 +215,7 @@ def _series(windows: list[findings.Window], index: findings.IndexResult | None) 
 
 def _figures(
     new: pd.DataFrame,
-    found: _Drift,
+    found: Changes,
     drifted: bool | None,
     windows: list[findings.Window],
     index: findings.IndexResult | None,
@@ -328,7 +223,9 @@ def _figures(
     figures = {"rows_new": len(new), "rows_mature_new": float(_labelled(new))}
     if drifted is not None:
         figures["drift.columns"] = sum(each.flagged for each in found.columns)
-        figures["drift.largest_psi"] = max((each.psi for each in found.compared), default=0.0)
+        figures["drift.largest_psi"] = max(
+            (each.psi for each in found.columns if not each.ignored), default=0.0
+        )
         figures["drifted"] = float(drifted)
     for part in ("domain", "scores", "volume"):
         each, wanted = getattr(found, part), ("auc", "psi", "p_adjusted", "new")

@@ -11,6 +11,7 @@ from lepton_pipeline.statistics.metric_table import metric_text
 from lepton_pipeline.system.readable import figure_text
 
 _NAMED_COLUMNS = 6
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _VERDICTS = {None: "too few windows to tell", True: "decayed", False: "holds"}
 
 
@@ -18,7 +19,7 @@ def drift_text(found: MonitoringResult) -> str:
     """Drift in one line."""
     if found.drifted is None:
         return "not known"
-    flagged = sorted(found.flagged, key=lambda each: -each.psi)
+    flagged = found.flagged
     named = [f"{each.column} (PSI {each.psi:.2f})" for each in flagged[:_NAMED_COLUMNS]]
     if len(flagged) > len(named):
         named.append(f"{len(flagged) - len(named)} more")
@@ -42,6 +43,17 @@ def quality_text(found: MonitoringResult) -> str:
         return text
     held = _against("coverage", covered[-1], found.coverage.bound)
     return f"{text}; coverage {_VERDICTS[found.coverage.decayed]}: {held}"
+
+
+def trend_text(found: MonitoringResult) -> str:
+    """Realised quality by window as a line of blocks, the earliest first; "" for fewer than two windows."""
+    values = [window.value for window in found.windows]
+    known = [each for each in values if each is not None]
+    if len(known) < 2:
+        return ""
+    low, width = min(known), (max(known) - min(known)) or 1.0
+    places = [None if each is None else round((each - low) / width * (len(_BLOCKS) - 1)) for each in values]
+    return "".join(" " if place is None else _BLOCKS[place] for place in places)
 
 
 def index_text(found: IndexResult) -> str:

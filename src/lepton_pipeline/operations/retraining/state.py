@@ -21,7 +21,7 @@ from lepton_pipeline.registry.champion import champion_of, history
 from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.system.processes import has_ended
 from lepton_pipeline.system.records import Omitted
-from lepton_pipeline.tracking.runs import VANISHED
+from lepton_pipeline.tracking.runs import HEADLINE, VANISHED
 from lepton_pipeline.tracking.store import recent_runs
 
 _LOOKED_AT = 200
@@ -165,22 +165,27 @@ def job_runs(client: Any, vertical: str, most: int = _LOOKED_AT) -> list[JobRun]
     return [_job(run) for run in recent_runs(client, Job(vertical, RETRAINING).name, most)]
 
 
-def read_champion(client: Any, vertical: str, metric: str) -> Champion | None:
-    """The version in use, from the registry's tags; None where `client` is None or no version is in use."""
+def read_champion(client: Any, vertical: str, metric: str | None = None) -> Champion | None:
+    """The version in use, from the registry's tags; None where `client` is None or no version is in use.
+
+    Its estimate is of `metric`, or of the gate's, as its run declares it.
+    """
     number = None if client is None else champion_of(client, vertical)
     if number is None:
         return None
     version = client.get_model_version(vertical, str(number))
-    tags, reigns = version.tags, history(client, vertical)
+    tags, reigns, run = version.tags, history(client, vertical), _run_of(client, version)
+    ended = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC) if run is None else _clock(run)
+    metric = metric or (None if run is None else run.data.params.get(HEADLINE))
     return Champion(
         version=number,
         trained_until=tags.get("trained.until"),
         data_until=tags.get("data.until"),
         data_rows=_number(tags.get("data.rows")),
-        trained_at=_trained_at(client, version),
+        trained_at=ended,
         promoted_at=reigns[-1].since if reigns else None,
         training_rows=_number(tags.get("trained.rows")),
-        estimate=_estimate(tags, metric),
+        estimate=None if metric is None else _estimate(tags, metric),
     )
 
 
@@ -216,14 +221,15 @@ def as_moment(text: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
-def _trained_at(client: Any, version: Any) -> datetime:
+def _run_of(client: Any, version: Any) -> Any:
+    """The run that made a version; None if it is gone."""
     try:
-        return _clock(client.get_run(version.run_id))
+        return client.get_run(version.run_id)
     # MLflow's own exception, without its import.
     except Exception as error:
         if getattr(error, "error_code", None) != "RESOURCE_DOES_NOT_EXIST":
             raise
-        return datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+        return None
 
 
 def _clock(run: Any) -> datetime:

@@ -12,13 +12,16 @@ from urllib.parse import quote
 
 from lepton_pipeline.errors import LeptonError
 from lepton_pipeline.evaluation.decision import verdict
+from lepton_pipeline.evaluation.interval_text import measured_text
 from lepton_pipeline.operations.alerts.notify import without_examples
 from lepton_pipeline.operations.monitoring.findings import MonitoringResult
 from lepton_pipeline.operations.monitoring.summary import drift_text, index_text, quality_text
 from lepton_pipeline.operations.retraining import state as retraining
 from lepton_pipeline.operations.schedule.policies import Policies
 from lepton_pipeline.operations.schedule.state import FOLDER, Record, line_of, next_start, read_records
+from lepton_pipeline.registry.versions import all_versions
 from lepton_pipeline.reporting.pages.frame import render
+from lepton_pipeline.reporting.pictures.svg import sparkline
 from lepton_pipeline.system.credentials import masked
 from lepton_pipeline.system.readable import clipped, span_text
 from lepton_pipeline.system.records import from_json
@@ -48,7 +51,7 @@ FINDINGS: dict[str, tuple[str, Callable[[VerticalStatus], bool]]] = {
     "turned": ("index turned", lambda it: it.monitoring is not None and it.monitoring.turned),
     "refused": ("model refused", lambda it: it.job is not None and it.job.promoted is False),
     "overdue": ("overdue", lambda it: it.overdue is not None),
-    "no champion": ("no champion", lambda it: it.champion is None and not it.problem and not it.blind),
+    "no champion": ("no champion", lambda it: it.champion is None and it.trained and not it.problem),
 }
 _NONE = "–"
 _CHARACTERS = 280
@@ -62,6 +65,7 @@ class VerticalStatus:
     vertical: str
     problem: str = ""  # why its declaration or state cannot be read
     blind: bool = False  # neither registry nor runs can be read
+    trained: bool = False  # whether there is any version of its model
     champion: retraining.Champion | None = None
     latest_data: str = ""  # time of the latest row seen
     job: retraining.JobRun | None = None
@@ -78,14 +82,35 @@ class VerticalStatus:
         """What needs attention, of `FINDINGS`, the most urgent first."""
         return [finding for finding, (_, holds) in FINDINGS.items() if holds(self)]
 
+    @property
+    def untouched(self) -> bool:
+        """Whether it was never trained, and nothing needs attention."""
+        return not (self.trained or self.champion or self.job or self.findings or self.blind)
+
 
 @dataclass(frozen=True)
 class Status:
-    """The status of all verticals, by urgency, then by name."""
+    """The status of all verticals: by urgency, those that were never trained last, then by name."""
 
     at: datetime
     verticals: list[VerticalStatus]
     problem: str = ""  # why runs and models cannot be read
+
+    @property
+    def groups(self) -> tuple[list[VerticalStatus], list[VerticalStatus], list[VerticalStatus]]:
+        """Verticals that need attention, those that do not, and those that were never trained."""
+        pressing = [each for each in self.verticals if each.findings]
+        idle = [each for each in self.verticals if each.untouched]
+        return pressing, [each for each in self.verticals if not each.findings and not each.untouched], idle
+
+    @property
+    def headline(self) -> str:
+        """How many verticals need attention, how many do not, and how many were never trained."""
+        pressing, well, idle = map(len, self.groups)
+        needing = "1 vertical needs" if pressing == 1 else f"{pressing or 'no'} verticals need"
+        others = [f"{well} {'does' if well == 1 else 'do'} not"] if well and pressing else []
+        others += [f"{idle} {'was' if idle == 1 else 'were'} never trained"] if idle else []
+        return ", ".join([f"{needing} attention", *others])
 
 
 def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime) -> Status:
@@ -111,12 +136,10 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
         pages = {title: path for title, path in paths.items() if path.is_file()}
         it = VerticalStatus(vertical, policies.wrong.get(vertical, ""), blind, pages=pages)
         try:
-            # No metric of the champion is shown.
-            champion, jobs = (
-                retraining.read_champion(client, vertical, "auc"),
-                retraining.job_runs(client, vertical),
-            )
+            champion = retraining.read_champion(client, vertical)
+            jobs = retraining.job_runs(client, vertical)
             job = jobs[0] if jobs else None
+            it = replace(it, trained=client is not None and bool(all_versions(client, vertical)))
             it = replace(it, champion=champion, job=job, failing_since=retraining.failing_since(jobs))
             it = replace(it, monitoring=_monitoring(project, vertical, champion))
             it = replace(it, latest_data=_latest(champion, jobs))
@@ -139,8 +162,10 @@ def collect(project: Path, policies: Policies, tracking: Tracking, now: datetime
 
     found = map(collect_one, {*policies.good, *policies.wrong})
     urgency = [*FINDINGS, ""]
-    pressing = sorted(found, key=lambda each: (urgency.index((each.findings or [""])[0]), each.vertical))
-    return Status(now, pressing, "\n".join(problems))
+    ranked = sorted(
+        found, key=lambda each: (urgency.index((each.findings or [""])[0]), each.untouched, each.vertical)
+    )
+    return Status(now, ranked, "\n".join(problems))
 
 
 def _monitoring(
@@ -190,13 +215,23 @@ def _links(
 def cells_of(it: VerticalStatus, now: datetime) -> dict[str, tuple[str, str]]:
     """All cells of a vertical in order: what it is about, the text, and details."""
     return {
+        "quality": _quality_of(it),
         "champion": _champion_text(it, now),
         "data": _data_text(it),
-        "job": _job_text(it),
+        "job": _job_text(it, now),
         "drift": _drift_of(it),
         "next": _next_text(it, now),
-        "failing": _failing_text(it, now),
     }
+
+
+def _quality_of(it: VerticalStatus) -> tuple[str, str]:
+    estimate = None if it.champion is None else it.champion.estimate
+    head = _NONE
+    if estimate is not None:
+        head = f"{estimate.metric} {measured_text(estimate.metric, estimate)} on the test"
+    if it.monitoring is None or not it.monitoring.rows_new:
+        return head, ""
+    return head, quality_text(it.monitoring)
 
 
 def _champion_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
@@ -216,10 +251,10 @@ def _data_text(it: VerticalStatus) -> tuple[str, str]:
     return until, f"latest seen {latest}" if latest and latest != until else ""
 
 
-def _job_text(it: VerticalStatus) -> tuple[str, str]:
-    job = it.job
+def _job_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+    job, failing = it.job, _failing_text(it, now)
     if job is None:
-        return ("not known" if it.blind else "no job yet"), ""
+        return ("not known" if it.blind else "no job yet"), failing
     why = without_examples(job.decision)
     if job.status == "RUNNING":
         head = "at work"
@@ -230,7 +265,7 @@ def _job_text(it: VerticalStatus) -> tuple[str, str]:
     else:
         head = f"version {job.version} {verdict(job.promoted)}"
         why = why if job.promoted else job.reason or why
-    return head, "; ".join(filter(None, [f"{job.at:%Y-%m-%d %H:%M}", clipped(why, _CHARACTERS)]))
+    return head, "; ".join(filter(None, [f"{job.at:%Y-%m-%d %H:%M}", clipped(why, _CHARACTERS), failing]))
 
 
 def _drift_of(it: VerticalStatus) -> tuple[str, str]:
@@ -242,7 +277,7 @@ def _drift_of(it: VerticalStatus) -> tuple[str, str]:
     drift = drift_text(it.monitoring)
     drift = f"drift: {drift}" if it.monitoring.drifted else drift.replace("none in", "none of")
     index = "" if it.monitoring.index is None else f"index {index_text(it.monitoring.index)}; "
-    return drift, f"quality {quality_text(it.monitoring)}; {index}{as_of}"
+    return drift, f"{index}{as_of}"
 
 
 def _next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
@@ -253,10 +288,11 @@ def _next_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
     return (_NONE if it.problem else "by hand"), ""
 
 
-def _failing_text(it: VerticalStatus, now: datetime) -> tuple[str, str]:
+def _failing_text(it: VerticalStatus, now: datetime) -> str:
+    """Since when its jobs fail; "" if they do not."""
     if it.failing_since is None:
-        return _NONE, ""
-    return f"{it.failing_since:%Y-%m-%d %H:%M}", _how_long(it.failing_since, now, "for {}")
+        return ""
+    return f"failing since {it.failing_since:%Y-%m-%d %H:%M}, {_how_long(it.failing_since, now, 'for {}')}"
 
 
 def _how_long(since: datetime, now: datetime, text: str) -> str:
@@ -276,17 +312,29 @@ def _moment_text(text: str) -> str:
 
 def render_page(status: Status, folder: Path) -> str:
     """The text of the page, with links relative to `folder`."""
-    rows = [
+    pressing, well, idle = status.groups
+    return render(
+        "status.html",
+        it=status,
+        groups={"Need attention": _rows(pressing, status, folder), "Do not": _rows(well, status, folder)},
+        idle=[each.vertical for each in idle],
+    )
+
+
+def _rows(verticals: list[VerticalStatus], status: Status, folder: Path) -> list[dict[str, object]]:
+    """What the page shows of verticals."""
+    return [
         {
             "it": each,
             "labels": [FINDINGS[finding][0] for finding in each.findings],
             **cells_of(each, status.at),
+            "trend": ""
+            if each.monitoring is None
+            else sparkline([window.value for window in each.monitoring.windows], each.monitoring.bound),
             "pages": {title: _relative(file, folder) for title, file in each.pages.items()},
         }
-        for each in status.verticals
+        for each in verticals
     ]
-    pressing = sum(bool(each.findings) for each in status.verticals)
-    return render("status.html", it=status, rows=rows, pressing=pressing)
 
 
 def _relative(file: Path, folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil, inf, log10
 
 import pandas as pd
 
@@ -20,6 +21,8 @@ from lepton_pipeline.tasks.task import Task
 
 _WIDE = (460, 260)
 _ROOM = 0.05
+# Of a logarithmic scale: what is smaller makes no difference to a reader.
+_LEAST_POWER = -2
 # Of the picture of an explanation.
 _BARS, _EFFECTS, _LEVELS = 12, 6, 9
 _ROW = 34
@@ -124,18 +127,42 @@ def draw_windows(
     ends: Sequence[tuple[float | None, float | None]] = (),
     line: float | None = None,
     floor: float | None = None,
-    ceiling: float | None = None,
+    most: float = inf,
 ) -> str:
     """Draw values of equal windows (None breaks the line), `ends` of intervals and a dashed `line`.
 
-    The scale starts at `floor`, by default below the least value, and reaches `ceiling` at least.
+    The scale starts at `floor`, by default below the least value, and does not go beyond `most`.
     """
-    given = (*values, *(end for pair in ends for end in pair), line, floor, ceiling)
+    given = (*values, *(end for pair in ends for end in pair), line, floor)
     seen = [each for each in given if each is not None] or [0.0, 1.0]
     low, high = around(seen) if floor is None else (floor, max(seen) if max(seen) > floor else floor + 1)
-    places = [place + 0.5 for place in range(len(values))]
+    high = min(high, most)
     ticks = tuple((at, f"{at:,.0f}" if abs(at) >= 100 else f"{at:.3g}") for at in (low, high))
-    up = Axis(low, high, ticks=ticks)
+    return _windows(values, ends, line, Axis(low, high, ticks=ticks))
+
+
+def draw_powers(values: Sequence[float | None], line: float, most: float) -> str:
+    """Draw values of equal windows from 0 to `most`, and a dashed `line`, on a logarithmic scale from 0.01 on.
+
+    Smaller values are drawn at its lower end.
+    """
+    top = max(ceil(log10(max(most, line))), 0)
+    ticks = tuple((float(power), f"{10.0**power:g}") for power in range(_LEAST_POWER, top + 1))
+    powers = [None if each is None else _power(each) for each in values]
+    return _windows(powers, (), _power(line), Axis(_LEAST_POWER, top, ticks=ticks))
+
+
+def _power(value: float) -> float:
+    return max(log10(value), _LEAST_POWER) if value > 0 else float(_LEAST_POWER)
+
+
+def _windows(
+    values: Sequence[float | None],
+    ends: Sequence[tuple[float | None, float | None]],
+    line: float | None,
+    up: Axis,
+) -> str:
+    places = [place + 0.5 for place in range(len(values))]
     chart = Chart(Axis(0, len(values), ticks=()), up, 300, 130)
     if line is not None:
         chart.level(line, "limit")

@@ -1,4 +1,4 @@
-"""How a column is distributed, and the mean of the target over it: two charts, one above the other."""
+"""How a column is distributed: with the mean of the target over it, or in training rows beside new ones."""
 
 from __future__ import annotations
 
@@ -61,16 +61,38 @@ def draw_distribution(column: Distribution, mean: Estimate | None, target: str, 
     return [counts, chart]
 
 
+def draw_before_after(
+    edges: Sequence[float], names: Sequence[str], before: Sequence[float], after: Sequence[float]
+) -> str:
+    """An element of a page: shares of training rows, filled, and of new rows, outlined.
+
+    They are by bins with `edges`, or by categories with `names`, of which there are none otherwise.
+    """
+    places = list(edges) or list(map(float, range(len(names) + 1)))
+    across = _values_axis(places, [] if edges else names)
+    up = Axis(0, 1.05 * max(*before, *after), "Share of the rows", written=as_percent, most=3)
+    chart = Chart(across, up, height=_HEIGHT + across.foot, beside=_ROOM)
+    chart.steps(places, before, "fill")
+    chart.steps(places, after, SERIES[0])
+    return chart.inline()
+
+
 def _across(column: Distribution, edges: Sequence[float], *, bare: bool = False) -> Axis:
     """The axis of the values; a `bare` one has no labels."""
     low, high = edges[0], edges[-1]
     if bare:
         return Axis(low, high, ticks=())
-    if not column.edges:
-        ticks = tuple((place + 0.5, shorten(part.name, _NAMES)) for place, part in enumerate(column.parts))
-        return Axis(low, high, ticks=ticks, slanted=True)
     if column.dates:
         ends = (low, high)
         days = tuple((at, datetime.fromtimestamp(at, UTC).date().isoformat()) for at in ends)
         return Axis(low, high, ticks=days)
+    return _values_axis(edges, [] if column.edges else [part.name for part in column.parts])
+
+
+def _values_axis(edges: Sequence[float], names: Sequence[str]) -> Axis:
+    """The axis of numbers, or of categories with `names`."""
+    low, high = edges[0], edges[-1]
+    if names:
+        ticks = tuple((place + 0.5, shorten(name, _NAMES)) for place, name in enumerate(names))
+        return Axis(low, high, ticks=ticks, slanted=True)
     return Axis(low, high, written=written_up_to(max(abs(low), abs(high))), most=4)

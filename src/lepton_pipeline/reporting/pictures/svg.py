@@ -261,6 +261,24 @@ def bar(
     return f"<svg {shape}>{''.join(parts)}</svg>"
 
 
+def sparkline(values: Sequence[float | None], line: float | None = None) -> str:
+    """A line of values without axes, the last one as a dot, and a dashed `line`; "" for fewer than two values."""
+    known = [each for each in values if each is not None]
+    if len(known) < 2:
+        return ""
+    ends = [*known, *([] if line is None else [line])]
+    chart = Chart(
+        Axis(0, len(values) - 1, ticks=()), Axis(min(ends), max(ends), ticks=()), 140, 44, grid=False
+    )
+    chart.parts.clear()
+    if line is not None:
+        chart.level(line, "limit")
+    chart.line(range(len(values)), values, "s0")
+    last = max(place for place, each in enumerate(values) if each is not None)
+    chart.dots([last], [values[last]], "s0", 3.5)
+    return chart.inline()
+
+
 def written_up_to(most: float) -> Callable[[float], str]:
     """How the ticks of an axis are written that reaches `most`.
 
