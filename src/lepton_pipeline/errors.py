@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import click
 
-class LeptonError(Exception):
-    """Base of all errors shown without a traceback."""
+
+class LeptonError(click.ClickException):
+    """Base of all errors shown without a traceback, in Kedro's own commands, too."""
 
     exit_code = 1
 

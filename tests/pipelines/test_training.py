@@ -293,6 +293,7 @@ def test_quarantined_rows_are_kept_with_their_values_and_left_out_of_training(pr
         (["--pipelines", "finance", "--from-nodes", "finance.nope"], 2, "finance.nope"),
         (["--pipelines", "finance", "--env", "prod"], 2, "MLFLOW_TRACKING_URI"),
         (["--runner", "ParallelRunner"], 2, "bypasses hooks"),
+        (["--pipelines", "finance", "--env", "prodd"], 2, "environments are base, "),
     ],
 )
 def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, code, message):
@@ -302,6 +303,24 @@ def test_bad_configuration_ends_before_any_data_is_loaded(trained, arguments, co
     assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert len(project.runs()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["registry", "describe", "financ"], "Error: 'financ' pipeline not found. Existing pipelines: ["),
+        (
+            ["catalog", "describe-datasets", "--pipeline", "financ"],
+            "Error: no vertical 'financ'; did you mean 'finance'?",
+        ),
+    ],
+)
+def test_kedros_own_commands_end_with_one_message_too(trained, arguments, said):
+    done = trained[0].run(*arguments)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.said
+    assert "NoneType" not in done.said
 
 
 def test_an_absent_column_is_a_data_error_and_debug_shows_the_traceback(project):

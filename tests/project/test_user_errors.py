@@ -1,12 +1,13 @@
 import logging
 
 import pytest
+from kedro.config import MissingConfigException
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node, Pipeline
 from kedro.runner import SequentialRunner, ThreadRunner
 
 from lepton_pipeline.errors import ConfigurationError, ContractError, DiskFullError
-from lepton_pipeline.project.user_errors import kedro_hint, resume_advice
+from lepton_pipeline.project.user_errors import kedro_hint, resume_advice, user_error
 
 
 def fail(error):
@@ -52,3 +53,15 @@ def test_before_any_stage_there_is_nothing_to_go_on_with():
         resume_advice(RuntimeError("a crash"), "shop", hint)
         == "Nothing was finished: start the same command again."
     )
+
+
+def test_an_absent_environment_is_named_with_those_that_are_there(tmp_path):
+    for name in ("base", "local"):
+        (tmp_path / "conf" / name).mkdir(parents=True)
+    said = "Given configuration path either does not exist or is not a valid directory: "
+    known = user_error(MissingConfigException(f"{said}{tmp_path}/conf/prodd"))
+    assert isinstance(known, ConfigurationError)
+    assert str(known) == f"--env: there is no folder {tmp_path}/conf/prodd; environments are base, local."
+    # The folder of all environments is absent.
+    other = f"{said}{tmp_path}/nowhere/prodd"
+    assert str(user_error(MissingConfigException(other))) == other

@@ -14,13 +14,12 @@ from kedro.utils import find_kedro_project
 
 from lepton_pipeline.cli.errors import end, end_stopped, report_error
 from lepton_pipeline.cli.options import readable
-from lepton_pipeline.errors import ConfigurationError, GateRefusedError, did_you_mean
+from lepton_pipeline.cli.selection import check_stages, selected_pipelines
+from lepton_pipeline.errors import GateRefusedError
 from lepton_pipeline.hooks import ProjectHooks
 from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.project.user_errors import KedroHint, kedro_hint, resume_advice
 from lepton_pipeline.system.readable import readable_output, say
-
-_NODE_OPTIONS = ("node_names", "from_nodes", "to_nodes", "from_inputs", "to_outputs")
 
 
 def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
@@ -39,7 +38,7 @@ def run(debug: bool, fail_on_refusal: bool, **options: Any) -> None:
         declared = Path(project, settings.CONF_SOURCE, "logging.yml").read_text(encoding="utf-8")
         LOGGING.configure(yaml.safe_load(declared))
     try:
-        names = _selected_pipelines(options)
+        names = selected_pipelines(options)
         _check_declarations(names, options)
     except Exception as error:
         sys.exit(report_error(error, debug))
@@ -79,35 +78,6 @@ def _require_promotion(vertical: str) -> None:
         raise GateRefusedError(f"{vertical}: the gate refused the model: {decision.reason}")
 
 
-def _selected_pipelines(options: dict[str, Any]) -> list[str]:
-    known = [name for name in pipelines if name != "__default__"]
-    asked = [options["pipeline"]] if options["pipeline"] else list(dict.fromkeys(options["pipelines"]))
-    unknown = [name for name in asked if name not in pipelines]
-    if unknown:
-        hint = did_you_mean(unknown[0], known)
-        raise ConfigurationError(
-            f"--pipelines: no pipeline {unknown[0]!r}; {hint}there are {', '.join(known)}."
-        )
-    if str(options["runner"]).endswith("ParallelRunner"):
-        raise ConfigurationError(
-            "--runner: ParallelRunner bypasses hooks, so nothing would be recorded in MLflow; omit the option, "
-            "and run verticals in separate processes."
-        )
-    if asked and "__default__" not in asked:
-        return asked
-    training = [name for name in known if Job.named(name).purpose == TRAINING]
-    # The names that Kedro suggests to resume from say which pipeline they belong to.
-    named = {name for option in _NODE_OPTIONS for name in options[option]}
-    holding = [name for name in known if named & _names_in(name)]
-    verticals = {each.partition(".")[0] for each in named}
-    return holding or [name for name in training if name in verticals] or training
-
-
-def _names_in(pipeline: str) -> set[str]:
-    datasets = {name for name in pipelines[pipeline].datasets() if not name.startswith("params:")}
-    return datasets | {node.name for node in pipelines[pipeline].nodes}
-
-
 def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
     """Validate everything that is to run before any of it does."""
     pipelines.set_requested(names)
@@ -117,17 +87,22 @@ def _check_declarations(names: list[str], options: dict[str, Any]) -> None:
     with session:
         session.load_context()
     for name in names:
+        check_stages(name, options)
+
+
+class _Run(click.Command):
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Read the options; a name without one is taken for that of a pipeline."""
         try:
-            pipelines[name].filter(
-                tags=options["tags"],
-                node_namespaces=options["namespaces"],
-                **{option: options[option] for option in _NODE_OPTIONS},
-            )
-        except ValueError as error:
-            raise ConfigurationError(f"{name}: {error}") from error
+            return super().parse_args(context, arguments)
+        except click.UsageError as error:
+            if not error.message.startswith("Got unexpected extra argument"):
+                raise
+            advice = "pipelines are named by an option: kedro run --pipelines finance"
+            raise click.UsageError(f"{error.message}; {advice}", context) from error
 
 
-run_command = click.Command(
+run_command = _Run(
     "run",
     callback=run,
     help=run.__doc__,

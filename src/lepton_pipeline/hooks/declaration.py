@@ -17,7 +17,7 @@ from lepton_pipeline.datasets import RawTableDataset
 from lepton_pipeline.errors import ConfigurationError, did_you_mean
 from lepton_pipeline.parameters import MODELS, Vertical, utc_text
 from lepton_pipeline.parameters.jobs import MONITORING, QUERY, SCORING, TRAINING, Job
-from lepton_pipeline.project.declaration import find_verticals, read_vertical
+from lepton_pipeline.project.declaration import find_verticals, read_vertical, require_known
 from lepton_pipeline.project.slice import sliced
 from lepton_pipeline.system.ray_cluster import check_cluster
 
@@ -37,16 +37,18 @@ class DeclarationHook:
         """
         self._context, self._by_clock = context, set[str]()
         clock = utc_text(datetime.now(UTC))
-        parameters = context.config_loader["parameters"]
         verticals = find_verticals(Path(context.config_loader.conf_source) / "base")
+        # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
+        asked = pipelines._requested_pipelines
+        wanted = {Job.named(name).vertical for name in asked or ()}
+        for name in sorted(wanted - {"__default__"}):
+            require_known(name, verticals)
+        parameters = context.config_loader["parameters"]
         if unknown := [key for key in parameters if key not in verticals]:
             raise ConfigurationError(
                 f"{unknown[0]}: no such vertical; {did_you_mean(unknown[0], verticals)}"
                 f"the top key of a parameters file is the name of its folder, one of {', '.join(verticals)}."
             )
-        # Kedro notes which pipelines a session was asked for, but offers no public reader of it.
-        asked = pipelines._requested_pipelines
-        wanted = {Job.named(name).vertical for name in asked or ()}
         problems = []
         for vertical in verticals:
             if asked and vertical not in wanted and "__default__" not in asked:

@@ -21,6 +21,7 @@ from lepton_pipeline.errors import ConfigurationError
 from lepton_pipeline.evaluation.measured_copies import describe_copies
 from lepton_pipeline.features.column_record import Column
 from lepton_pipeline.features.report import Finding
+from lepton_pipeline.parameters.jobs import TRAINING, Job
 from lepton_pipeline.project.declaration import require_known
 from lepton_pipeline.reporting.report.columns import columns_notes, count_columns
 from lepton_pipeline.reporting.report.reading import Counted, reading_facts, waiting_facts
@@ -77,7 +78,10 @@ def check_vertical(name: str, env: str | None = None) -> Checked:
     logger.setLevel(logging.CRITICAL)
     try:
         pipelines.set_requested([name])
-        require_known(name, [each for each in pipelines if each != "__default__"])
+        require_known(
+            name,
+            [each for each in pipelines if each != "__default__" and Job.named(each).purpose == TRAINING],
+        )
         with settings.SESSION_CLASS.create(env=env) as session:
             context = session.load_context()
             # As a session's own run does: without it, the typed parameters of every vertical are validated.

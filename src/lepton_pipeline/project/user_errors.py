@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from lepton_pipeline.errors import ConfigurationError, DataError, DiskFullError, LeptonError, StoreError
 from lepton_pipeline.system.permissions import refused
@@ -30,6 +31,9 @@ def user_error(error: BaseException) -> LeptonError | None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             where = f" for {cause.filename}" if cause.filename else ""
             return DiskFullError(f"the disk is full{where}; make room, and start the same command again.")
+    if isinstance(error, MissingConfigException) and (folder := _absent_environment(error)):
+        there = ", ".join(sorted(each.name for each in folder.parent.iterdir() if each.is_dir()))
+        return ConfigurationError(f"--env: there is no folder {folder}; environments are {there}.")
     if isinstance(error, (MissingConfigException, YAMLError)):
         return ConfigurationError(str(error))
     if isinstance(error, DatasetError):
@@ -49,6 +53,13 @@ def user_error(error: BaseException) -> LeptonError | None:
             "there again, go on with the same command and --only-missing-outputs."
         )
     return None
+
+
+def _absent_environment(error: BaseException) -> Path | None:
+    """The folder of an environment that Kedro has not found, if that is the error."""
+    found = re.fullmatch(r"Given configuration path .* is not a valid directory: (.+)", str(error))
+    folder = None if found is None else Path(found[1])
+    return folder if folder is not None and folder.parent.is_dir() else None
 
 
 def store_lost(error: BaseException) -> bool:

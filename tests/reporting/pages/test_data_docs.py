@@ -40,8 +40,7 @@ def test_a_broken_contract_shows_every_outcome_failures_first():
         "25.00\xa0%",
     ):
         assert said in page
-    # One failure of each policy: what became of the run follows from them.
-    assert "3 did not hold (1 to quarantine, 1 to stop, 1 to warn)." in page
+    assert "4 did not hold (1 to quarantine, 2 to stop, 1 to warn)." in page
     assert page.index("✗ failed") < page.index("✓ passed")
     assert not re.search(r"src=|url\(|<script|<link|@import|<i>|href=", page)
 
