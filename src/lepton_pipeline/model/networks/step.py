@@ -76,9 +76,9 @@ class Step:
         self.batch = group.part(whole, 1).contiguous()
         self.share = self.batch.shape[1] / batch_size
         self.losses = torch.zeros(network.networks, dtype=torch.float64, device=device)
-        self.parameters = [value for value in network.parameters() if value.requires_grad]
+        self.parameters: list[Tensor] = [value for value in network.parameters() if value.requires_grad]
         self.averaged, self.taken = copy.deepcopy(network), 0
-        self.means = [value for value in self.averaged.parameters() if value.requires_grad]
+        self.means: list[Tensor] = [value for value in self.averaged.parameters() if value.requires_grad]
         # An exchange between ranks is not captured.
         self.wants_graph = self.cuda and training.cuda_graph and group.alone
         self.graph: torch.cuda.CUDAGraph | None = None
