@@ -34,6 +34,7 @@ from lepton_pipeline.evaluation.explanation import explain_model
 from lepton_pipeline.evaluation.metrics import evaluate, score_outside, score_rows
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.robustness import measure_robustness
 from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.evaluation.texts import describe_texts
@@ -204,6 +205,10 @@ def main() -> None:
     )
     seen = run.stage(describe_distributions, ["distributions"], featured, split, target, explanation, dataset)
     run.stage(draw_explanation, ["explanation_figure"], explanation, target, vertical.about)
+    asked_of = (vertical.evaluation, vertical.gate, units)
+    robustness = run.stage(
+        measure_robustness, ["robustness"], artefact, explanation, featured, split, *asked_of
+    )
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model,
@@ -212,6 +217,7 @@ def main() -> None:
         target,
         metrics,
         slices,
+        robustness,
         scores,
         featured,
         split,
@@ -243,6 +249,7 @@ def main() -> None:
         doubts=doubts,
         scope=scope,
         distributions=seen,
+        robustness=robustness,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.

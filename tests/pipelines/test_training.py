@@ -34,6 +34,7 @@ STAGES = [
     "find_doubts",
     "assemble_artefact",
     "explain_model",
+    "measure_robustness",
     "draw_explanation",
     "describe_distributions",
     "register_model",

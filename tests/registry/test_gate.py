@@ -9,6 +9,7 @@ from small_shop import EVALUATION, TARGET
 
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
@@ -36,6 +37,7 @@ def decide(shop):
             TARGET,
             evaluate(scores, TARGET, EVALUATION),
             changes.get("slices", Slices()),
+            changes.get("robustness", MeasuredRobustness()),
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),

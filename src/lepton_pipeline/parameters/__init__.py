@@ -8,6 +8,7 @@ from lepton_pipeline.parameters.features import Features, Leaks, Split, Text, Wi
 from lepton_pipeline.parameters.forecast import Forecast
 from lepton_pipeline.parameters.mask import Mask
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Index, Mail, Monitoring, Retraining
+from lepton_pipeline.parameters.robustness import Robustness
 from lepton_pipeline.parameters.table import (
     About,
     Contract,
@@ -47,6 +48,7 @@ __all__ = [
     "Monitoring",
     "Ranks",
     "Retraining",
+    "Robustness",
     "Scoring",
     "Split",
     "Text",

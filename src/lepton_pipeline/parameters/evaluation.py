@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Fraction, Share, code_text
+from lepton_pipeline.parameters.robustness import PERTURBATIONS, Robustness
 
 BINARY_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 CLASS_METRICS = ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc", "ece")
@@ -151,6 +152,12 @@ class Evaluation(Declaration):
     )
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")
+    # Excluded if absent, to keep recorded declarations of others.
+    robustness: Robustness | None = Field(
+        None,
+        exclude_if=lambda declared: declared is None,
+        description="test rows are scored again with perturbed columns",
+    )
     # Excluded if as usual, to keep recorded declarations of others.
     coverage: Fraction = Field(
         0.9,
@@ -230,3 +237,17 @@ class Gate(Declaration):
         exclude_if=lambda names: not names,
         description="baselines that it must be significantly better than",
     )
+    robustness: dict[str, _Margin] = Field(
+        {},
+        exclude_if=lambda margins: not margins,
+        description="how far below its figure on the rows as they are it may reach with all columns perturbed, "
+        "likewise, by perturbation (noise_10: 0.02)",
+    )
+
+    @model_validator(mode="after")
+    def _perturbations_are_known(self) -> Gate:
+        if unknown := [name for name in self.robustness if name not in PERTURBATIONS]:
+            raise ValueError(
+                f"robustness: no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}"
+            )
+        return self

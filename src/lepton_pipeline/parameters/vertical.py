@@ -123,6 +123,7 @@ class Vertical(Declaration):
         yield from self._problems_of_texts()
         yield from self._problems_of_the_index()
         yield from self._problems_of_the_forecast()
+        yield from self._problems_of_robustness()
         if self.recommendation is not None:
             made = {"tables": bool(self.tables), "query": self.sql is not None}
             yield from self.recommendation.problems(dataset, self.split, **made)
@@ -233,6 +234,17 @@ class Vertical(Declaration):
             yield "forecast: it needs dataset.time, the column of dates of the records; declare it"
         if dataset.target in (*forecast.series, *forecast.past_covariates, *forecast.future_covariates):
             yield f"forecast: {dataset.target!r} is the target, so it is no series or covariate; leave it out there"
+
+    def _problems_of_robustness(self) -> Iterator[str]:
+        if self.evaluation.robustness is None:
+            if self.gate.robustness:
+                yield "gate.robustness: nothing is perturbed; declare evaluation.robustness, or leave it out"
+        elif self.forecast is not None or self.recommendation is not None:
+            made = "one history" if self.forecast is not None else "the same interactions"
+            yield (
+                f"evaluation.robustness: all columns are made of {made}, so a row with one of them changed cannot "
+                "occur; leave it out"
+            )
 
     def _problems_of_the_task(self) -> Iterator[str]:
         """Keys that do not fit the task."""

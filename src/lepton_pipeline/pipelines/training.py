@@ -23,6 +23,7 @@ from lepton_pipeline.evaluation.orders import Orders, measure_orders
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.ranking import measure_ranking
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.robustness import measure_robustness
 from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.evaluation.texts import describe_texts
@@ -172,6 +173,11 @@ _EVALUATION = stages(
     (measure_drift, "feature_table split encoder", "drift"),
     (describe_texts, "feature_table split encoder target", "texts"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
+    (
+        measure_robustness,
+        "artefact explanation feature_table split params:evaluation params:gate units",
+        "robustness",
+    ),
     (draw_explanation, "explanation target params:about", "explanation_figure"),
     (
         describe_distributions,
@@ -227,13 +233,14 @@ _REGISTRATION = stages(
     ),
     (
         gate_model,
-        "registration target metrics slices scores feature_table split params:dataset params:split params:evaluation "
-        "params:gate run_id",
+        "registration target metrics slices robustness scores feature_table split params:dataset params:split "
+        "params:evaluation params:gate run_id",
         "decision",
     ),
 )
 _DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
     "params:about ingestion_record contract_result columns feature_report target split scores metrics copies costs "
-    "slices explanation texts history registration decision drift doubts scope distributions"
+    "slices explanation texts history registration decision drift doubts scope distributions "
+    "robustness"
 )

@@ -19,6 +19,7 @@ from lepton_pipeline.evaluation.forecasts import Forecasts
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.evaluation.orders import Orders
 from lepton_pipeline.evaluation.ranking import Ranking
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.evaluation.texts import Texts
@@ -64,6 +65,7 @@ class Evidence:
     texts: Texts = field(default_factory=Texts)
     columns: Columns = field(default_factory=Columns)
     distributions: Distributions = field(default_factory=Distributions)
+    robustness: MeasuredRobustness = field(default_factory=MeasuredRobustness)
     readings: dict[str, Reading] = field(default_factory=dict)
 
     @property
