@@ -25,6 +25,7 @@ from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
+from lepton_pipeline.evaluation.alert_budget import measure_alerts
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.distributions import describe_distributions
@@ -177,6 +178,11 @@ def main() -> None:
     )
     metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
     scope = run.stage(judge_scope, ["scope"], model, scores, outside, units)
+    alert_figures = run.stage(
+        measure_alerts,
+        ["alert_figures"],
+        *(scores, featured, split, priced, dataset, vertical.evaluation, units),
+    )
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
@@ -218,6 +224,7 @@ def main() -> None:
         metrics,
         slices,
         robustness,
+        alert_figures,
         scores,
         featured,
         split,
@@ -250,6 +257,7 @@ def main() -> None:
         scope=scope,
         distributions=seen,
         robustness=robustness,
+        alert_figures=alert_figures,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.

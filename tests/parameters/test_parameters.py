@@ -254,8 +254,29 @@ def test_a_declaration_without_ranks_is_recorded_as_before():
             },
             "evaluation.robustness: all columns are made of one history",
         ),
+        (
+            {"evaluation": {"alert_budget": {"alerts": 5}}},
+            "evaluation.alert_budget: with split.strategy 'stratified' only some cases of a span are test rows",
+        ),
+        (
+            {
+                "dataset": {"target": "y", "positive": 1, "time": "day"},
+                "split": {"strategy": "time"},
+                "evaluation": {"alert_budget": {"alerts": 5, "every": 0}},
+            },
+            "evaluation.alert_budget.every: 0 is no span of time",
+        ),
+        ({"gate": {"alerts_at_least": 0.1}}, "gate.alerts_at_least: there are no alerts"),
+        (
+            {
+                "dataset": {"target": "y", "task": "regression", "time": "day"},
+                "split": {"strategy": "time"},
+                "evaluation": {"alert_budget": {"alerts": 5}},
+            },
+            "evaluation.alert_budget: it has no effect in regression",
+        ),
     ],
 )
-def test_what_cannot_be_perturbed_is_refused(declared, message):
+def test_what_cannot_be_perturbed_or_alerted_is_refused(declared, message):
     with pytest.raises(ValidationError, match=message):
         Vertical.model_validate({"dataset": {"target": "y", "positive": 1}, **declared})

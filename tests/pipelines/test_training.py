@@ -30,6 +30,7 @@ STAGES = [
     "score_rows",
     "evaluate",
     "measure_copies",
+    "measure_alerts",
     "draw_figures",
     "find_doubts",
     "assemble_artefact",

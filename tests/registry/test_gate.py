@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from small_shop import EVALUATION, TARGET
 
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
 from lepton_pipeline.evaluation.robustness import MeasuredRobustness
@@ -38,6 +39,7 @@ def decide(shop):
             evaluate(scores, TARGET, EVALUATION),
             changes.get("slices", Slices()),
             changes.get("robustness", MeasuredRobustness()),
+            changes.get("alerts", AlertFigures()),
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.metrics import OWN, Thresholds, measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
@@ -162,6 +163,16 @@ def check_beaten(judged: Judged, gate: Gate, evaluation: Evaluation) -> list[Che
             advice = f"bring more rows or better columns, go on with {name}, or take it out of gate.beat"
         checks.append(Check(f"beat {name}", passed, text, *_figures(found), 0.0, rows, advice))
     return checks
+
+
+def check_alerts(found: AlertFigures, gate: Gate) -> list[Check]:
+    """Hold the precision of the budget of alerts to `gate.alerts_at_least`, by its lower end."""
+    if gate.alerts_at_least is None or found.precision is None:
+        return []
+    bound = ("gate.alerts_at_least", gate.alerts_at_least, "low")
+    what = f" of {found.alerts:,} alerts every {found.span}, over {found.spans:,} of them"
+    held = _hold("alerts", "precision", found.precision, bound, what)
+    return [replace(held, rows=found.rows)]
 
 
 def check_robustness(measured: MeasuredRobustness, gate: Gate) -> list[Check]:

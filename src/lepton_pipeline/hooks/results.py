@@ -32,6 +32,7 @@ _SUMMARISED = {
             "metrics",
             "copies",
             "costs",
+            "alert_figures",
             "ranking",
             "scope",
             "slices",

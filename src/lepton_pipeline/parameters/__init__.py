@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, code_text
-from lepton_pipeline.parameters.evaluation import Bound, ClassCosts, Costs, ErrorCosts, Evaluation, Gate
+from lepton_pipeline.parameters.evaluation import (
+    AlertBudget,
+    Bound,
+    ClassCosts,
+    Costs,
+    ErrorCosts,
+    Evaluation,
+    Gate,
+)
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Text, Window
 from lepton_pipeline.parameters.forecast import Forecast
 from lepton_pipeline.parameters.mask import Mask
@@ -24,6 +32,7 @@ from lepton_pipeline.parameters.vertical import Vertical
 __all__ = [
     "MODELS",
     "About",
+    "AlertBudget",
     "Alerts",
     "Bound",
     "ClassCosts",

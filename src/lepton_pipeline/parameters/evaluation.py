@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lepton_pipeline.parameters.base import Declaration, Fraction, Share, code_text
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, Share, code_text
 from lepton_pipeline.parameters.robustness import PERTURBATIONS, Robustness
 
 BINARY_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
@@ -121,6 +121,13 @@ class ErrorCosts(Declaration):
         return self.under / (self.under + self.over)
 
 
+class AlertBudget(Declaration):
+    """Alerts that people can look at in a span of time; the likeliest cases of the span are alerted."""
+
+    alerts: int = Field(ge=1, description="cases of each span that are alerted")
+    every: Duration = Field("1d", description="length of a span of dataset.time, counted from 1970 or 0")
+
+
 # Columns of scores that a baseline in use cannot be named after.
 MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
 LINEAR_BASELINES = {
@@ -146,6 +153,12 @@ class Evaluation(Declaration):
         None, exclude_if=lambda costs: costs is None, description="costs of a number too low or too high"
     )
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
+    # Excluded if absent, to keep recorded declarations of others.
+    alert_budget: AlertBudget | None = Field(
+        None,
+        exclude_if=lambda budget: budget is None,
+        description="alerts that can be looked at in a day, or another span",
+    )
     # Excluded if empty, to keep recorded declarations of others.
     baselines: dict[str, str] = Field(
         {}, exclude_if=lambda names: not names, description="column of a score or rule in use, by its name"
@@ -236,6 +249,11 @@ class Gate(Declaration):
         [],
         exclude_if=lambda names: not names,
         description="baselines that it must be significantly better than",
+    )
+    alerts_at_least: Share | None = Field(
+        None,
+        exclude_if=lambda least: least is None,
+        description="what the lower end of the precision of evaluation.alert_budget must reach",
     )
     robustness: dict[str, _Margin] = Field(
         {},

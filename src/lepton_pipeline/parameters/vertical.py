@@ -124,6 +124,7 @@ class Vertical(Declaration):
         yield from self._problems_of_the_index()
         yield from self._problems_of_the_forecast()
         yield from self._problems_of_robustness()
+        yield from self._problems_of_alerts()
         if self.recommendation is not None:
             made = {"tables": bool(self.tables), "query": self.sql is not None}
             yield from self.recommendation.problems(dataset, self.split, **made)
@@ -246,6 +247,20 @@ class Vertical(Declaration):
                 "occur; leave it out"
             )
 
+    def _problems_of_alerts(self) -> Iterator[str]:
+        budget = self.evaluation.alert_budget
+        if budget is None:
+            if self.gate.alerts_at_least is not None:
+                yield "gate.alerts_at_least: there are no alerts; declare evaluation.alert_budget, or leave it out"
+            return
+        if self.split.strategy != "time":
+            yield (
+                f"evaluation.alert_budget: with split.strategy {self.split.strategy!r} only some cases of a span are "
+                "test rows; declare split.strategy: time"
+            )
+        if budget.every == 0:
+            yield "evaluation.alert_budget.every: 0 is no span of time; declare one such as 1d"
+
     def _problems_of_the_task(self) -> Iterator[str]:
         """Keys that do not fit the task."""
         task, gate, training = self.dataset.task, self.gate, self.training
@@ -299,6 +314,7 @@ class Vertical(Declaration):
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
             "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",
             "evaluation.error_costs": self.evaluation.error_costs is not None and task != "regression",
+            "evaluation.alert_budget": self.evaluation.alert_budget is not None and task != "binary",
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",

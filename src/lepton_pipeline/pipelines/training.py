@@ -11,6 +11,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
+from lepton_pipeline.evaluation.alert_budget import measure_alerts
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.distributions import describe_distributions
@@ -158,6 +159,11 @@ _EVALUATION = stages(
     (evaluate, "scores target params:evaluation outcome_costs units", "metrics"),
     (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
     (measure_costs, "scores model metrics outcome_costs params:evaluation units scores_outside", "costs"),
+    (
+        measure_alerts,
+        "scores feature_table split outcome_costs params:dataset params:evaluation units",
+        "alert_figures",
+    ),
     (judge_scope, "model scores scores_outside units", "scope"),
     (
         measure_slices,
@@ -233,8 +239,8 @@ _REGISTRATION = stages(
     ),
     (
         gate_model,
-        "registration target metrics slices robustness scores feature_table split params:dataset params:split "
-        "params:evaluation params:gate run_id",
+        "registration target metrics slices robustness alert_figures scores feature_table split params:dataset "
+        "params:split params:evaluation params:gate run_id",
         "decision",
     ),
 )
@@ -242,5 +248,5 @@ _DESCRIBED = "feature_table ingestion_record encoder feature_report params:datas
 _REPORTED = (
     "params:about ingestion_record contract_result columns feature_report target split scores metrics copies costs "
     "slices explanation texts history registration decision drift doubts scope distributions "
-    "robustness"
+    "robustness alert_figures"
 )

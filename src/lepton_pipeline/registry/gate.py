@@ -12,6 +12,7 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.evaluation import gate_checks
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
 from lepton_pipeline.evaluation.resampling import Sample, find_units, resampling_units
 from lepton_pipeline.evaluation.robustness import MeasuredRobustness
@@ -52,6 +53,7 @@ def gate_model(
     metrics: Metrics,
     slices: Slices,
     robustness: MeasuredRobustness,
+    alert_figures: AlertFigures,
     scores: pd.DataFrame,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
@@ -89,6 +91,7 @@ def gate_model(
         alone = registration.boosting_weight == 1 or BOOSTING not in metrics.test
         rival = task.linear if alone else BOOSTING
         checks = [*gate_checks.check_bounds(metrics, gate), *gate_checks.check_slices(slices, gate)]
+        checks += gate_checks.check_alerts(alert_figures, gate)
         checks += gate_checks.check_robustness(robustness, gate)
         judged, check = gate_checks.Judged(task, scores, metrics, units), gate_checks.check_baseline
         checks.append(check(judged, gate, evaluation, rival, first=champion is None))

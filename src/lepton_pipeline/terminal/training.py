@@ -9,6 +9,7 @@ from typing import Any
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
@@ -18,6 +19,7 @@ from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices, flagged_gaps
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.reporting.report.alert_budget import summarise_alerts
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import (
     difference,
@@ -136,6 +138,9 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:
         facts.append(("cost", _cost(costs)))
+    alerts: AlertFigures = results.get("alert_figures", AlertFigures())
+    if alerts.spans:
+        facts += summarise_alerts(alerts)
     if ranking := results.get("ranking"):
         facts.append(("offers", summarise_ranking(ranking)))
     scope: Scope = results.get("scope", Scope())

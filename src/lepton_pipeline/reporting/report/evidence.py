@@ -9,6 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.distributions import Distributions
@@ -65,6 +66,7 @@ class Evidence:
     texts: Texts = field(default_factory=Texts)
     columns: Columns = field(default_factory=Columns)
     distributions: Distributions = field(default_factory=Distributions)
+    alert_figures: AlertFigures = field(default_factory=AlertFigures)
     robustness: MeasuredRobustness = field(default_factory=MeasuredRobustness)
     readings: dict[str, Reading] = field(default_factory=dict)
 
