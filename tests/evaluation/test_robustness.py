@@ -127,7 +127,7 @@ def test_the_gate_holds_the_worse_end_of_the_loss_to_the_margin(margin, passed):
     (check,) = check_robustness(MEASURED, Gate(robustness={"noise_10": margin}))
     assert (check.name, check.passed) == ("robustness noise_10", passed)
     assert (check.value, check.low, check.high, check.limit) == (-0.03, -0.05, -0.01, -margin)
-    assert "auc is 0.0300 [0.0100, 0.0500] below that of the rows as they are" in check.text
+    assert "rows, is 0.0300 [0.0100, 0.0500] below that of the rows as they are" in check.text
     assert (check.next is None) == passed
 
 

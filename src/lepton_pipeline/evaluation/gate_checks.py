@@ -185,9 +185,9 @@ def check_robustness(measured: MeasuredRobustness, gate: Gate) -> list[Check]:
             checks.append(Check(title, False, text, next=f"take {key} out", limit=-margin))
             continue
         limit, loss = _margin(metric, margin, {metric: measured.figure}), trial.loss
-        what = f"with {PERTURBATIONS[name]}, on {measured.rows:,} rows"
+        what = f"{metric}, perturbed ({PERTURBATIONS[name]}) on {measured.rows:,} rows,"
         if loss.low is None or loss.high is None:
-            text = f"what {metric} loses {what}, has no interval, so it cannot be judged"
+            text = f"{what} has no interval of its loss, so it cannot be judged"
             advice = "bring more rows, or enlarge split.test"
             checks.append(
                 Check(title, False, text, -loss.value, limit=limit, rows=measured.rows, next=advice)
@@ -195,7 +195,7 @@ def check_robustness(measured: MeasuredRobustness, gate: Gate) -> list[Check]:
             continue
         lead = replace(loss, value=-loss.value, low=-loss.high, high=-loss.low)
         passed, following = lead.ends[0] >= limit, None
-        text = f"{metric} is {above(lead, metric)} that of the rows as they are, {what}"
+        text = f"{what} is {above(lead, metric)} that of the rows as they are"
         if not passed:
             text += f", so it may lose more than {key} {margin:g}"
             following = "see Robustness in the report: fill or leave out fragile columns, or declare more"

@@ -10,7 +10,7 @@ from lepton_pipeline.reporting.pictures.curves import span_of
 from lepton_pipeline.reporting.pictures.robustness import draw_robustness
 from lepton_pipeline.reporting.report import formats
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
-from lepton_pipeline.statistics.metric_table import higher_is_better
+from lepton_pipeline.statistics.metric_table import higher_is_better, lead_text
 
 _TOLD = ("noise_10", "missing_20", "typos_5", WORST)
 
@@ -51,14 +51,14 @@ def summarise_robustness(measured: MeasuredRobustness) -> str:
     >>> trials = [Trial(name, at, Estimate(0.7), Estimate(0.02), Estimate(0.1)) for name, at in
     ...     (("noise_10", ""), ("missing_50", "age"))]
     >>> summarise_robustness(MeasuredRobustness("auc", 2000, 6000, 90, 4, Estimate(0.72), trials))
-    'auc falls by 0.0200 with noise of 10 % of a deviation; most fragile: age (0.0200 with 50 % of the values missing)'
+    'auc falls by 0.0200 (noise of 10 % of a deviation); most fragile: age by 0.0200 (50 % of the values missing)'
     """
 
     def lost(trial: Trial) -> str:
-        return f"{formats.exact(measured.metric, trial.loss.value)} with {PERTURBATIONS[trial.name]}"
+        return f"{lead_text(measured.metric, trial.loss.value)} ({PERTURBATIONS[trial.name]})"
 
     verb = "falls" if higher_is_better(measured.metric) else "rises"
     told = [lost(trial) for trial in map(measured.of, _TOLD) if trial is not None]
-    fragile = ", ".join(f"{trial.column} ({lost(trial)})" for trial in measured.fragile[:MOST_FRAGILE])
+    fragile = ", ".join(f"{trial.column} by {lost(trial)}" for trial in measured.fragile[:MOST_FRAGILE])
     parts = [f"{measured.metric} {verb} by {', '.join(told)}"] if told else []
     return "; ".join([*parts, *([f"most fragile: {fragile}"] if fragile else [])])
