@@ -25,6 +25,7 @@ from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
 from lepton_pipeline.data.raw_file import RawFile
 from lepton_pipeline.data.rows import Rows, as_frames
+from lepton_pipeline.evaluation.alert_budget import measure_alerts
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.distributions import describe_distributions
@@ -35,6 +36,7 @@ from lepton_pipeline.evaluation.metrics import evaluate, score_outside, score_ro
 from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.paired import keep_resamples
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.robustness import measure_robustness
 from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.evaluation.texts import describe_texts
@@ -177,6 +179,11 @@ def main() -> None:
     )
     metrics = run.stage(evaluate, ["metrics"], scores, target, vertical.evaluation, priced, units)
     scope = run.stage(judge_scope, ["scope"], model, scores, outside, units)
+    alert_figures = run.stage(
+        measure_alerts,
+        ["alert_figures"],
+        *(scores, featured, split, priced, dataset, vertical.evaluation, units),
+    )
     made = (vertical.features, vertical.ingestion, dataset)
     artefact = run.stage(assemble_artefact, ["artefact"], encoder, model, metrics, featured, split, *made)
     run.stage(draw_figures, ["figures"], scores, target, metrics, vertical.about)
@@ -206,6 +213,10 @@ def main() -> None:
     )
     seen = run.stage(describe_distributions, ["distributions"], featured, split, target, explanation, dataset)
     run.stage(draw_explanation, ["explanation_figure"], explanation, target, vertical.about)
+    asked_of = (vertical.evaluation, vertical.gate, units)
+    robustness = run.stage(
+        measure_robustness, ["robustness"], artefact, explanation, featured, split, *asked_of
+    )
     judged = (vertical.split, vertical.evaluation, vertical.gate)
     decision = run.stage(
         gate_model,
@@ -214,6 +225,8 @@ def main() -> None:
         target,
         metrics,
         slices,
+        robustness,
+        alert_figures,
         scores,
         featured,
         split,
@@ -245,6 +258,8 @@ def main() -> None:
         doubts=doubts,
         scope=scope,
         distributions=seen,
+        robustness=robustness,
+        alert_figures=alert_figures,
     )
     run.close()
     # As `kedro run` of this project does: the interpreter's end is quicker by seconds.

@@ -233,3 +233,50 @@ def test_a_declaration_without_ranks_is_recorded_as_before():
     assert not {"launcher", "ranks"} & Training().model_dump().keys()
     two = Training(launcher="torchrun", ranks={"processes": 2, "machines": 2, "address": "10.0.0.5:29400"})
     assert Training(**two.model_dump()) == two
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        (
+            {"gate": {"robustness": {"noise_10": 0.02}}},
+            "gate.robustness: nothing is perturbed; declare evaluation.robustness",
+        ),
+        (
+            {"evaluation": {"robustness": {}}, "gate": {"robustness": {"noise_15": 0.02}}},
+            "no perturbation 'noise_15'; there are noise_5, noise_10",
+        ),
+        (
+            {
+                "dataset": {"target": "y", "time": "day", "task": "forecast"},
+                "forecast": {"series": ["shop"], "frequency": "W", "horizon": 4},
+                "evaluation": {"robustness": {}},
+            },
+            "evaluation.robustness: all columns are made of one history",
+        ),
+        (
+            {"evaluation": {"alert_budget": {"alerts": 5}}},
+            "evaluation.alert_budget: with split.strategy 'stratified' only some cases of a span are test rows",
+        ),
+        (
+            {
+                "dataset": {"target": "y", "positive": 1, "time": "day"},
+                "split": {"strategy": "time"},
+                "evaluation": {"alert_budget": {"alerts": 5, "every": 0}},
+            },
+            "evaluation.alert_budget.every: 0 is no span of time",
+        ),
+        ({"gate": {"alerts_at_least": 0.1}}, "gate.alerts_at_least: there are no alerts"),
+        (
+            {
+                "dataset": {"target": "y", "task": "regression", "time": "day"},
+                "split": {"strategy": "time"},
+                "evaluation": {"alert_budget": {"alerts": 5}},
+            },
+            "evaluation.alert_budget: it has no effect in regression",
+        ),
+    ],
+)
+def test_what_cannot_be_perturbed_or_alerted_is_refused(declared, message):
+    with pytest.raises(ValidationError, match=message):
+        Vertical.model_validate({"dataset": {"target": "y", "positive": 1}, **declared})

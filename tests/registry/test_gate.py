@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from small_shop import EVALUATION, TARGET
 
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.metrics import evaluate
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.slices import Slice, SliceEstimate, Slices
 from lepton_pipeline.parameters import Bound, Gate, Split
 from lepton_pipeline.registry import gate as gate_module
@@ -36,6 +38,8 @@ def decide(shop):
             TARGET,
             evaluate(scores, TARGET, EVALUATION),
             changes.get("slices", Slices()),
+            changes.get("robustness", MeasuredRobustness()),
+            changes.get("alerts", AlertFigures()),
             scores,
             changes.get("table", shop.table),
             changes.get("split", shop.split),

@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import Check
 from lepton_pipeline.evaluation.metrics import OWN, Thresholds, measure_once, paired_differences
 from lepton_pipeline.evaluation.resampling import ROW, Sample
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.parameters import Bound, Evaluation, Gate
+from lepton_pipeline.parameters.robustness import PERTURBATIONS
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.statistics.metric_table import (
     METRICS,
@@ -159,6 +162,44 @@ def check_beaten(judged: Judged, gate: Gate, evaluation: Evaluation) -> list[Che
             text += ", so it is not significantly better"
             advice = f"bring more rows or better columns, go on with {name}, or take it out of gate.beat"
         checks.append(Check(f"beat {name}", passed, text, *_figures(found), 0.0, rows, advice))
+    return checks
+
+
+def check_alerts(found: AlertFigures, gate: Gate) -> list[Check]:
+    """Hold the precision of the budget of alerts to `gate.alerts_at_least`, by its lower end."""
+    if gate.alerts_at_least is None or found.precision is None:
+        return []
+    bound = ("gate.alerts_at_least", gate.alerts_at_least, "low")
+    what = f" of {found.alerts:,} alerts every {found.span}, over {found.spans:,} of them"
+    held = _hold("alerts", "precision", found.precision, bound, what)
+    return [replace(held, rows=found.rows)]
+
+
+def check_robustness(measured: MeasuredRobustness, gate: Gate) -> list[Check]:
+    """Refuse a model that may lose more by a perturbation of all columns than `gate.robustness` allows."""
+    checks, metric = [], gate.metric
+    for name, margin in gate.robustness.items():
+        trial, key, title = measured.of(name), f"gate.robustness.{name}", f"robustness {name}"
+        if trial is None or measured.figure is None:
+            text = f"{key} is declared, but the model reads no column that can be perturbed so"
+            checks.append(Check(title, False, text, next=f"take {key} out", limit=-margin))
+            continue
+        limit, loss = _margin(metric, margin, {metric: measured.figure}), trial.loss
+        what = f"{metric}, perturbed ({PERTURBATIONS[name]}) on {measured.rows:,} rows,"
+        if loss.low is None or loss.high is None:
+            text = f"{what} has no interval of its loss, so it cannot be judged"
+            advice = "bring more rows, or enlarge split.test"
+            checks.append(
+                Check(title, False, text, -loss.value, limit=limit, rows=measured.rows, next=advice)
+            )
+            continue
+        lead = replace(loss, value=-loss.value, low=-loss.high, high=-loss.low)
+        passed, following = lead.ends[0] >= limit, None
+        text = f"{what} is {above(lead, metric)} that of the rows as they are"
+        if not passed:
+            text += f", so it may lose more than {key} {margin:g}"
+            following = "see Robustness in the report: fill or leave out fragile columns, or declare more"
+        checks.append(Check(title, passed, text, *_figures(lead), limit, measured.rows, following))
     return checks
 
 

@@ -28,7 +28,18 @@ _REASON_CHARACTERS = 300
 _SUMMARISED = {
     TRAINING: (
         *("ingestion_record", "contract_result", "target", "split", "columns", "feature_report"),
-        *("metrics", "copies", "costs", "ranking", "scope", "slices", "registration", "decision"),
+        *(
+            "metrics",
+            "copies",
+            "costs",
+            "alert_figures",
+            "ranking",
+            "scope",
+            "slices",
+            "robustness",
+            "registration",
+            "decision",
+        ),
     ),
     SCORING: ("scoring_contract", "scoring_record"),
     MONITORING: ("monitoring.ingestion_record", "monitoring.contract_result", "monitoring_result"),

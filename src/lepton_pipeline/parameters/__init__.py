@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, code_text
-from lepton_pipeline.parameters.evaluation import Bound, ClassCosts, Costs, ErrorCosts, Evaluation, Gate
+from lepton_pipeline.parameters.evaluation import (
+    AlertBudget,
+    Bound,
+    ClassCosts,
+    Costs,
+    ErrorCosts,
+    Evaluation,
+    Gate,
+)
 from lepton_pipeline.parameters.features import Features, Leaks, Split, Text, Window
 from lepton_pipeline.parameters.forecast import Forecast
 from lepton_pipeline.parameters.mask import Mask
 from lepton_pipeline.parameters.retraining import Alerts, Decay, Index, Mail, Monitoring, Retraining
+from lepton_pipeline.parameters.robustness import Robustness
 from lepton_pipeline.parameters.served import ServedLog
 from lepton_pipeline.parameters.table import (
     About,
@@ -24,6 +33,7 @@ from lepton_pipeline.parameters.vertical import Vertical
 __all__ = [
     "MODELS",
     "About",
+    "AlertBudget",
     "Alerts",
     "Bound",
     "ClassCosts",
@@ -48,6 +58,7 @@ __all__ = [
     "Monitoring",
     "Ranks",
     "Retraining",
+    "Robustness",
     "Scoring",
     "ServedLog",
     "Split",

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lepton_pipeline.parameters.base import Declaration, Fraction, Share, code_text
+from lepton_pipeline.parameters.base import Declaration, Duration, Fraction, Share, code_text
+from lepton_pipeline.parameters.robustness import PERTURBATIONS, Robustness
 
 BINARY_METRICS = ("auc", "average_precision", "f1", "log_loss", "brier", "ece")
 CLASS_METRICS = ("log_loss", "macro_f1", "accuracy", "balanced_accuracy", "ovr_auc", "ece")
@@ -120,6 +121,13 @@ class ErrorCosts(Declaration):
         return self.under / (self.under + self.over)
 
 
+class AlertBudget(Declaration):
+    """Alerts that people can look at in a span of time; the likeliest cases of the span are alerted."""
+
+    alerts: int = Field(ge=1, description="cases of each span that are alerted")
+    every: Duration = Field("1d", description="length of a span of dataset.time, counted from 1970 or 0")
+
+
 # Columns of scores that a baseline in use cannot be named after.
 MODEL_SCORES = ("model", "network", "boosting", "uncalibrated", "part", "label")
 LINEAR_BASELINES = {
@@ -145,12 +153,24 @@ class Evaluation(Declaration):
         None, exclude_if=lambda costs: costs is None, description="costs of a number too low or too high"
     )
     capacity: int | None = Field(None, ge=1, le=1000, description="cases of every 1,000 that can be acted on")
+    # Excluded if absent, to keep recorded declarations of others.
+    alert_budget: AlertBudget | None = Field(
+        None,
+        exclude_if=lambda budget: budget is None,
+        description="alerts that can be looked at in a day, or another span",
+    )
     # Excluded if empty, to keep recorded declarations of others.
     baselines: dict[str, str] = Field(
         {}, exclude_if=lambda names: not names, description="column of a score or rule in use, by its name"
     )
     slices: list[str] = Field([], description="columns whose values, or quartiles, are measured apart")
     explained_rows: int = Field(1000, ge=10, description="test rows that the explanation is drawn from")
+    # Excluded if absent, to keep recorded declarations of others.
+    robustness: Robustness | None = Field(
+        None,
+        exclude_if=lambda declared: declared is None,
+        description="test rows are scored again with perturbed columns",
+    )
     # Excluded if as usual, to keep recorded declarations of others.
     coverage: Fraction = Field(
         0.9,
@@ -230,3 +250,22 @@ class Gate(Declaration):
         exclude_if=lambda names: not names,
         description="baselines that it must be significantly better than",
     )
+    alerts_at_least: Share | None = Field(
+        None,
+        exclude_if=lambda least: least is None,
+        description="what the lower end of the precision of evaluation.alert_budget must reach",
+    )
+    robustness: dict[str, _Margin] = Field(
+        {},
+        exclude_if=lambda margins: not margins,
+        description="how far below its figure on the rows as they are it may reach with all columns perturbed, "
+        "likewise, by perturbation (noise_10: 0.02)",
+    )
+
+    @model_validator(mode="after")
+    def _perturbations_are_known(self) -> Gate:
+        if unknown := [name for name in self.robustness if name not in PERTURBATIONS]:
+            raise ValueError(
+                f"robustness: no perturbation {unknown[0]!r}; there are {', '.join(PERTURBATIONS)}"
+            )
+        return self

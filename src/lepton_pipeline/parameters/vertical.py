@@ -125,6 +125,8 @@ class Vertical(Declaration):
         if self.monitoring.seasonal and dataset.time is None:
             yield "monitoring.seasonal: months need a column of dates; declare dataset.time, or leave it out"
         yield from self._problems_of_the_forecast()
+        yield from self._problems_of_robustness()
+        yield from self._problems_of_alerts()
         if self.recommendation is not None:
             if self.monitoring.served is not None:
                 yield "monitoring.served: pairs of a customer and an item are not joined by id; leave it out"
@@ -242,6 +244,31 @@ class Vertical(Declaration):
         if dataset.target in (*forecast.series, *forecast.past_covariates, *forecast.future_covariates):
             yield f"forecast: {dataset.target!r} is the target, so it is no series or covariate; leave it out there"
 
+    def _problems_of_robustness(self) -> Iterator[str]:
+        if self.evaluation.robustness is None:
+            if self.gate.robustness:
+                yield "gate.robustness: nothing is perturbed; declare evaluation.robustness, or leave it out"
+        elif self.forecast is not None or self.recommendation is not None:
+            made = "one history" if self.forecast is not None else "the same interactions"
+            yield (
+                f"evaluation.robustness: all columns are made of {made}, so a row with one of them changed cannot "
+                "occur; leave it out"
+            )
+
+    def _problems_of_alerts(self) -> Iterator[str]:
+        budget = self.evaluation.alert_budget
+        if budget is None:
+            if self.gate.alerts_at_least is not None:
+                yield "gate.alerts_at_least: there are no alerts; declare evaluation.alert_budget, or leave it out"
+            return
+        if self.split.strategy != "time":
+            yield (
+                f"evaluation.alert_budget: with split.strategy {self.split.strategy!r} only some cases of a span are "
+                "test rows; declare split.strategy: time"
+            )
+        if budget.every == 0:
+            yield "evaluation.alert_budget.every: 0 is no span of time; declare one such as 1d"
+
     def _problems_of_the_task(self) -> Iterator[str]:
         """Keys that do not fit the task."""
         task, gate, training = self.dataset.task, self.gate, self.training
@@ -295,6 +322,7 @@ class Vertical(Declaration):
             "evaluation.costs": self.evaluation.costs is not None and task != "binary",
             "evaluation.class_costs": self.evaluation.class_costs is not None and task != "multiclass",
             "evaluation.error_costs": self.evaluation.error_costs is not None and task != "regression",
+            "evaluation.alert_budget": self.evaluation.alert_budget is not None and task != "binary",
             "evaluation.capacity": self.evaluation.capacity is not None and task != "binary",
             "training.loss": training.loss != "squared" and task != "regression",
             "training.quantiles": training.quantiles and task != "regression",

@@ -11,6 +11,7 @@ from kedro.pipeline import Node, Pipeline
 
 from lepton_pipeline.data.copies import find_copies
 from lepton_pipeline.data.fingerprint import identify_test_rows
+from lepton_pipeline.evaluation.alert_budget import measure_alerts
 from lepton_pipeline.evaluation.copies import measure_copies
 from lepton_pipeline.evaluation.costs import measure_costs
 from lepton_pipeline.evaluation.distributions import describe_distributions
@@ -24,6 +25,7 @@ from lepton_pipeline.evaluation.outcomes import price_outcomes
 from lepton_pipeline.evaluation.paired import keep_resamples
 from lepton_pipeline.evaluation.ranking import measure_ranking
 from lepton_pipeline.evaluation.resampling import find_units
+from lepton_pipeline.evaluation.robustness import measure_robustness
 from lepton_pipeline.evaluation.scope import judge_scope
 from lepton_pipeline.evaluation.slices import measure_slices, slice_rows
 from lepton_pipeline.evaluation.texts import describe_texts
@@ -159,6 +161,11 @@ _EVALUATION = stages(
     (keep_resamples, "scores target metrics params:evaluation params:gate units", "resamples"),
     (measure_copies, "copy_marks copies_found scores target metrics params:evaluation units", "copies"),
     (measure_costs, "scores model metrics outcome_costs params:evaluation units scores_outside", "costs"),
+    (
+        measure_alerts,
+        "scores feature_table split outcome_costs params:dataset params:evaluation units",
+        "alert_figures",
+    ),
     (judge_scope, "model scores scores_outside units", "scope"),
     (
         measure_slices,
@@ -174,6 +181,11 @@ _EVALUATION = stages(
     (measure_drift, "feature_table split encoder", "drift"),
     (describe_texts, "feature_table split encoder target", "texts"),
     (explain_model, "artefact feature_table split params:evaluation units", "explanation"),
+    (
+        measure_robustness,
+        "artefact explanation feature_table split params:evaluation params:gate units",
+        "robustness",
+    ),
     (draw_explanation, "explanation target params:about", "explanation_figure"),
     (
         describe_distributions,
@@ -229,13 +241,14 @@ _REGISTRATION = stages(
     ),
     (
         gate_model,
-        "registration target metrics slices scores feature_table split params:dataset params:split params:evaluation "
-        "params:gate run_id",
+        "registration target metrics slices robustness alert_figures scores feature_table split params:dataset "
+        "params:split params:evaluation params:gate run_id",
         "decision",
     ),
 )
 _DESCRIBED = "feature_table ingestion_record encoder feature_report params:dataset params:features"
 _REPORTED = (
     "params:about ingestion_record contract_result columns feature_report target split scores metrics copies costs "
-    "slices explanation texts history registration decision drift doubts scope distributions"
+    "slices explanation texts history registration decision drift doubts scope distributions "
+    "robustness alert_figures"
 )

@@ -12,8 +12,10 @@ import pandas as pd
 from lepton_pipeline.data.training_rows import repeat_advice, unseen_rows
 from lepton_pipeline.errors import DataError, LeptonError
 from lepton_pipeline.evaluation import gate_checks
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.decision import Check, GateDecision, verdict
 from lepton_pipeline.evaluation.resampling import Sample, find_units, resampling_units
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.model.baseline import BOOSTING
 from lepton_pipeline.parameters import Dataset, Evaluation, Gate, Split
@@ -50,6 +52,8 @@ def gate_model(
     target: Target,
     metrics: Metrics,
     slices: Slices,
+    robustness: MeasuredRobustness,
+    alert_figures: AlertFigures,
     scores: pd.DataFrame,
     feature_table: pd.DataFrame,
     split: pd.DataFrame,
@@ -87,6 +91,8 @@ def gate_model(
         alone = registration.boosting_weight == 1 or BOOSTING not in metrics.test
         rival = task.linear if alone else BOOSTING
         checks = [*gate_checks.check_bounds(metrics, gate), *gate_checks.check_slices(slices, gate)]
+        checks += gate_checks.check_alerts(alert_figures, gate)
+        checks += gate_checks.check_robustness(robustness, gate)
         judged, check = gate_checks.Judged(task, scores, metrics, units), gate_checks.check_baseline
         checks.append(check(judged, gate, evaluation, rival, first=champion is None))
         checks += gate_checks.check_beaten(judged, gate, evaluation)

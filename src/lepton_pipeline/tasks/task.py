@@ -385,6 +385,17 @@ class Task(ABC):
     def facing(self, labels: Array, scores: Floats, threshold: float | None) -> dict[str, Array]:
         """Labels and what the scores say, as columns for people."""
 
+    # Robustness
+
+    # The one of `row_values` by which a single row is judged, and what `changed` says, in words.
+    row_metric: ClassVar[str] = "log_loss"
+    changes: ClassVar[str] = "decided otherwise"
+
+    def changed(self, before: Floats, after: Floats, threshold: float | None) -> Array:
+        """Which rows, [n], are decided otherwise by scores `after` than by scores `before`."""
+        one, other = (np.asarray(self.predictions(each, threshold)["decision"]) for each in (before, after))
+        return np.asarray(one != other)
+
     # Explanation
 
     # Importance is by how much it gets worse.

@@ -9,14 +9,17 @@ from typing import Any
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.labels import OUTSIDE
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import SAME, GateDecision, verdict
 from lepton_pipeline.evaluation.interval_text import bracket, quality_warnings
 from lepton_pipeline.evaluation.measured_copies import describe_copies
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices, flagged_gaps
 from lepton_pipeline.features.column_record import Columns
 from lepton_pipeline.features.report import FeatureReport
+from lepton_pipeline.reporting.report.alert_budget import summarise_alerts
 from lepton_pipeline.reporting.report.columns import columns_notes, summarise_columns
 from lepton_pipeline.reporting.report.formats import (
     difference,
@@ -29,6 +32,7 @@ from lepton_pipeline.reporting.report.formats import (
 )
 from lepton_pipeline.reporting.report.ranking import summarise_ranking
 from lepton_pipeline.reporting.report.reading import note_facts, reading_facts, waiting_facts
+from lepton_pipeline.reporting.report.robustness import summarise_robustness
 from lepton_pipeline.statistics.estimates import Estimate, Metrics
 from lepton_pipeline.system.markdown import fact_list
 from lepton_pipeline.terminal.columns import show_columns
@@ -134,6 +138,9 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.extend(describe_copies(copies))
     if (costs := results.get("costs")) and costs.declared:
         facts.append(("cost", _cost(costs)))
+    alerts: AlertFigures = results.get("alert_figures", AlertFigures())
+    if alerts.spans:
+        facts += summarise_alerts(alerts)
     if ranking := results.get("ranking"):
         facts.append(("offers", summarise_ranking(ranking)))
     scope: Scope = results.get("scope", Scope())
@@ -147,6 +154,9 @@ def _facts(results: Mapping[str, Any], columns: list[tuple[str, str]]) -> list[t
         facts.append(("scope", f"{', '.join(told)}; decided on from a probability of {scope.threshold:.3f}"))
     if (slices := results.get("slices")) and (gaps := _gaps(slices)):
         facts.append(("slices", gaps))
+    measured: MeasuredRobustness = results.get("robustness", MeasuredRobustness())
+    if measured.metric:
+        facts.append(("robustness", summarise_robustness(measured)))
     decision: GateDecision | None = results.get("decision")
     if decision:
         facts.append(("gate", f"{verdict(decision.promoted)}: {decision.reason}"))

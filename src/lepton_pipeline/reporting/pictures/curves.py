@@ -15,6 +15,7 @@ from lepton_pipeline.reporting.pictures.page import EDGE, picture
 from lepton_pipeline.reporting.pictures.quality import as_percent
 from lepton_pipeline.reporting.pictures.svg import Axis, Chart, bar, shorten, write, written_up_to
 from lepton_pipeline.reporting.report.formats import exact, metric, metric_inside, quantity
+from lepton_pipeline.statistics.estimates import Estimate
 from lepton_pipeline.statistics.metric_table import higher_is_better
 from lepton_pipeline.tasks.find import Target
 from lepton_pipeline.tasks.task import Task
@@ -97,9 +98,9 @@ def draw_explanation(explanation: Explanation, target: Target, about: About) -> 
     return {"explanation.svg": picture(title, subtitle, about.caution, height, parts)}
 
 
-def importance_span(importance: Sequence[Importance]) -> tuple[float, float]:
+def span_of(figures: Sequence[Importance | Estimate]) -> tuple[float, float]:
     """Ends of a scale that holds every bar with its interval, and 0."""
-    ends = [0.0, *(end for each in importance for end in (each.value, each.low, each.high))]
+    ends = [0.0, *(end for each in figures for end in (each.value, each.low, each.high) if end is not None)]
     low, high = min(ends), max(ends)
     return low, high if high > low else low + 1.0
 
@@ -181,7 +182,7 @@ def around(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _rows(shown: Sequence[Importance], name: str) -> list[str]:
-    lowest, longest = importance_span(shown)
+    lowest, longest = span_of(shown)
     parts, left = [], EDGE + _NAMES
     for place, each in enumerate(shown):
         top = 34 + place * _ROW

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lepton_pipeline.data.contracts.result import ContractResult
 from lepton_pipeline.data.reading import IngestionRecord, Reading
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
 from lepton_pipeline.evaluation.costs import Costs
 from lepton_pipeline.evaluation.decision import GateDecision
 from lepton_pipeline.evaluation.distributions import Distributions
@@ -19,6 +20,7 @@ from lepton_pipeline.evaluation.forecasts import Forecasts
 from lepton_pipeline.evaluation.measured_copies import MeasuredCopies
 from lepton_pipeline.evaluation.orders import Orders
 from lepton_pipeline.evaluation.ranking import Ranking
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.scope import Scope
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.evaluation.texts import Texts
@@ -64,6 +66,8 @@ class Evidence:
     texts: Texts = field(default_factory=Texts)
     columns: Columns = field(default_factory=Columns)
     distributions: Distributions = field(default_factory=Distributions)
+    alert_figures: AlertFigures = field(default_factory=AlertFigures)
+    robustness: MeasuredRobustness = field(default_factory=MeasuredRobustness)
     readings: dict[str, Reading] = field(default_factory=dict)
 
     @property

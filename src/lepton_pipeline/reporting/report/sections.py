@@ -17,6 +17,7 @@ from lepton_pipeline.evaluation.slices import flagged_gaps
 from lepton_pipeline.features.column_record import BY_CODE, UNUSED
 from lepton_pipeline.model.baseline import LINEAR_ROWS
 from lepton_pipeline.parameters import Vertical
+from lepton_pipeline.parameters.robustness import PERTURBATIONS
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pictures.curves import (
     draw_cost,
@@ -24,7 +25,7 @@ from lepton_pipeline.reporting.pictures.curves import (
     drawn_points,
     effect_chart,
     effect_span,
-    importance_span,
+    span_of,
 )
 from lepton_pipeline.reporting.pictures.distributions import draw_distribution, mean_title
 from lepton_pipeline.reporting.report import columns as uses
@@ -186,7 +187,7 @@ def describe_explanation(evidence: Evidence) -> Context:
     return {
         "importance": shown,
         "further": explanation.importance[_BARS:],
-        "span": importance_span(shown),
+        "span": span_of(shown),
         "worse": "fall" if higher_is_better(explanation.metric) else "rise",
         "digits": formats.quantity
         if METRICS[explanation.metric].in_unit
@@ -370,5 +371,7 @@ def _check_title(name: str) -> str:
     kind, _, rest = name.partition(" ")
     if kind == "bound":
         return f"Bound of {formats.metric_name(rest)}"
+    if kind == "robustness":
+        return f"Robustness: {PERTURBATIONS[rest]}"
     # The name of a slice may follow.
     return _CHECKS.get(name, name[:1].upper() + name[1:])

@@ -13,7 +13,7 @@ from lepton_pipeline.parameters import About
 from lepton_pipeline.registry.publish import describe_version
 from lepton_pipeline.registry.registration import Registration
 from lepton_pipeline.reporting.pages.frame import render
-from lepton_pipeline.reporting.report import classes, forecasts, ranking, sections
+from lepton_pipeline.reporting.report import classes, forecasts, ranking, robustness, sections
 from lepton_pipeline.reporting.report.evidence import Context, Evidence
 from lepton_pipeline.reporting.report.views import view_of
 from lepton_pipeline.tracking.lineage import read_run
@@ -31,6 +31,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Evidence], Context]], ...] = (
     ("scope", "In scope, or not", classes.describe_scope),
     ("slices", "Slices", sections.describe_slices),
     ("explanation", "Explanation", sections.describe_explanation),
+    ("robustness", "Robustness", robustness.describe_robustness),
     ("texts", "Text", sections.describe_texts),
     ("drift", "Test against training rows", sections.describe_drift),
     ("doubts", "Doubtful labels", sections.describe_doubts),
@@ -71,6 +72,7 @@ def render_report(evidence: Evidence) -> str:
         "forecasts": evidence.forecasts.series,
         "scope": evidence.scope.outside,
         "ranking": evidence.ranking,
+        "robustness": evidence.robustness.metric,
         "doubts": doubts and (doubts.doubtful or doubts.least_certain),
     }
     contents = [
