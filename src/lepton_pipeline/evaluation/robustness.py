@@ -205,7 +205,10 @@ class _Judge:
 
     def _changed(self, after: Floats) -> Estimate:
         task, sample = self.sample.task, self.sample
-        hits = task.changed(self.before, after, self.artefact.threshold).astype(np.float64)
+        one, other = (
+            pd.DataFrame(task.predictions(each, self.artefact.threshold)) for each in (self.before, after)
+        )
+        hits = task.changed(one, other).astype(np.float64)
         interval = share_interval(hits, sample.deviate(LEVEL), sample.codes)
         return sample.marked(*interval)
 

@@ -379,12 +379,6 @@ class Regression(Task):
         return {"label": labels, **dict(zip(self.score_names, np.atleast_2d(scores.T), strict=False))}
 
     row_metric: ClassVar = "mae"
-    changes: ClassVar = "predicted outside the interval that they had"
-
-    def changed(self, before: Floats, after: Floats, threshold: float | None) -> Array:
-        """Whether the prediction lies outside the interval that it had before."""
-        return np.asarray((after[:, 0] < before[:, 1]) | (after[:, 0] > before[:, 2]))
-
     explained_by: ClassVar = "mae"
     told: ClassVar = 3
 

@@ -387,15 +387,8 @@ class Task(ABC):
 
     # Robustness
 
-    # The one of `row_values` by which a single row is judged, and what `changed` says, in words.
+    # The one of `row_values` by which a single row is judged.
     row_metric: ClassVar[str] = "log_loss"
-    changes: ClassVar[str] = "decided otherwise"
-
-    def changed(self, before: Floats, after: Floats, threshold: float | None) -> Array:
-        """Which rows, [n], are decided otherwise by scores `after` than by scores `before`."""
-        one, other = (np.asarray(self.predictions(each, threshold)["decision"]) for each in (before, after))
-        return np.asarray(one != other)
-
     # Explanation
 
     # Importance is by how much it gets worse.
