@@ -101,10 +101,14 @@ class Step:
                 self.batch.copy_(self.group.part(batch, 1))
                 (self._step if self.graph is None else self.graph.replay)()
                 self.taken += 1
-                with torch.no_grad():
-                    torch._foreach_lerp_(self.means, self.parameters, 1 / min(self.taken, epoch))
+                self._average(1 / min(self.taken, epoch))
         self.group.add([self.losses])
         return self.losses * self.batch_size / order.shape[1]
+
+    @torch.no_grad()
+    def _average(self, weight: float) -> None:
+        for mean, value in zip(self.means, self.parameters, strict=True):
+            mean.lerp_(value, weight)
 
     def _step(self) -> None:
         self.optimizer.zero_grad()
