@@ -233,8 +233,8 @@ def report(lines: Sequence[Line], network_seeds: int, max_rows_slow: int) -> str
         "\n\n".join(f"{each['date']}; {each['machine']};\n{each['versions']}." for each in environments),
         METHOD,
         verticals_table(lines, [vertical for results in tasks for vertical in results.verticals]),
-        "† held out: no default was chosen with them in sight, but that by time nothing is calibrated "
-        "(retail was).",
+        "† held out: no default was chosen with their test rows in sight, but that by time nothing is calibrated "
+        "(retail was); earlier cuts of both were in sight when weights were averaged.",
         *(_task_report(results) for results in tasks),
         f"## Notes\n\n{NOTES.format(seeds=network_seeds, rows=max_rows_slow)}",
         *(["\n".join(["Unfinished, and so last in rank there:", "", *unfinished])] if unfinished else []),
