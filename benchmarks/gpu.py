@@ -158,7 +158,7 @@ def loader_epoch(network: Network, rows: Rows, training: Training, batch_size: i
     loader = DataLoader(
         TensorDataset(rows.numeric, rows.codes, rows.targets), batch_size=batch_size, shuffle=True
     )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=training.learning_rate)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3)
     loss_of = nn.BCEWithLogitsLoss()
     device = network.device
 

@@ -98,9 +98,7 @@ def whole_batches(rows: Rows, batch_size: int, generator: torch.Generator) -> Te
 def plain_epoch(network: nn.Module, rows: Rows, batch_size: int) -> Side:
     """An epoch of a plain loop; returns the mean loss of its batches."""
     loader = DataLoader(TensorDataset(rows.numeric, rows.targets), batch_size=batch_size, shuffle=True)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=TRAINING.learning_rate, weight_decay=TRAINING.weight_decay
-    )
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=TRAINING.weight_decay)
     loss_of = nn.BCEWithLogitsLoss()
 
     def epoch() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -96,7 +97,7 @@ def test_defaults_and_ranges_are_those_of_the_declaration(name):
     if isinstance(declared, Declaration):
         assert default == "`{}`"
     elif declared is None:
-        assert default in {"by rows", "by columns", "by model", "by machine"}
+        assert default in {"by rows", "by columns", "by model", "by machine", "by task"}
     else:
         value = yaml.safe_load(default.strip("`"))
         assert (type(value), value) == (type(declared), declared)
@@ -125,6 +126,7 @@ def test_keys_of_ranks_are_those_of_the_declaration():
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
+        ("patience", partial(defaults.patience, averaged=False)),
         ("batch_size", defaults.batch_size),
         ("networks", defaults.networks_by_time),
     ],

@@ -126,7 +126,13 @@ def _search(
     make_space(training, keys, columns=1, rows=1)
     require_place(place)
     rows = inputs.rows()
-    space = make_space(training, keys, columns=len(rows.encoded.columns), rows=learnt_rows(rows))
+    space = make_space(
+        training,
+        keys,
+        columns=len(rows.encoded.columns),
+        rows=learnt_rows(rows),
+        averaged=rows.target.task.averaged,
+    )
     search = Search(place, inputs.key(space), space, training, budget)
     study = open_study(place, search.study, space)
     print_start(vertical, search, study, rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lepton_pipeline.parameters.base import Declaration, Fraction
 
@@ -61,7 +61,7 @@ class Ranks(Declaration):
 class Training(Declaration):
     """The model and how it is fitted.
 
-    None means: chosen by rows and columns of the table, see `model.defaults`. Sources are in docs/model.md.
+    None means: chosen by task, rows and columns of the table, see `model.defaults`. Sources are in docs/model.md.
     """
 
     model: Annotated[str, AfterValidator(_require_model)] = Field(
@@ -76,14 +76,9 @@ class Training(Declaration):
     width: int = Field(128, ge=1, le=4096, description="units a hidden layer")
     dropout: float = Field(0.2, ge=0, lt=1, description="fraction of hidden units dropped while training")
     epochs: int = Field(200, ge=1, description="most passes over the training rows")
-    # None is what an earlier release has in its records.
-    patience: Annotated[int, BeforeValidator(lambda patience: 3 if patience is None else patience)] = Field(
-        3, ge=1, description="epochs without improvement before stopping"
-    )
+    patience: int | None = Field(None, ge=1, description="epochs without improvement before stopping")
     batch_size: int | None = Field(None, ge=2, description="rows a step")
-    learning_rate: float = Field(
-        5e-3, gt=0, description="step size of AdamW with 256 rows a step; grows with the root of the rows"
-    )
+    learning_rate: float | None = Field(None, gt=0, description="step size of AdamW")
     weight_decay: float = Field(3e-4, ge=0, description="weight decay of AdamW, except biases and embeddings")
     class_weight: Literal["none", "balanced"] = Field(
         "none",

@@ -43,6 +43,7 @@ class Binary(Task):
 
     task: Literal["binary"] = "binary"
 
+    averaged: ClassVar = True
     shown: ClassVar = ("auc", "f1")
     curves: ClassVar = ("log_loss", "auc")
     linear: ClassVar = LINEAR_BASELINES["binary"]

@@ -86,6 +86,9 @@ class Task(ABC):
     has_intervals: ClassVar[bool] = False
     # Column of the time that a target is of, where that is not the row's.
     dated: ClassVar[str | None] = None
+    # Whether networks are averaged over the last epoch's steps, with a higher rate and a shorter patience. Errors of
+    # numbers go on falling with a low rate.
+    averaged: ClassVar[bool] = False
     # What `level` is, and what later rows without a label have (see `later_labels`), in words.
     level_name: ClassVar[str] = "probability"
     unread: ClassVar[str] = "a target that the champion cannot predict"

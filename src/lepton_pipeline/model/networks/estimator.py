@@ -100,8 +100,8 @@ class TorchNetworks:
         rows = Rows(*(torch.from_numpy(array).to(device if local else "cpu") for array in arrays))
         fit = network_steps if local else partial(rank_steps, device=device)
         every = self.folds(plan)
-        # How long to fit is much the same for all networks, so that half of them find it.
-        folds = every[: -(-len(every) // 2)] if plan.refit else every
+        # How long to fit with averaged weights is much the same for all networks, so that half of them find it.
+        folds = every[: -(-len(every) // 2)] if plan.refit and self.task.averaged else every
         fitted = yield from fit(Spec(self.shape, self.task, resolved), rows, folds)
         epochs, ranks = fitted.epochs, fitted.ranks
         self._keep(fitted.state, len(folds))

@@ -188,7 +188,7 @@ def fit(
     """Fit networks in place, side by side, and leave each with the weights of its best epoch.
 
     AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019) on the members' mean
-    loss; weights are averaged, see `Step`. Each network stops on the loss of its own held-out rows, by its
+    loss; weights may be averaged, see `Step`. Each network stops on the loss of its own held-out rows, by its
     members' mean. The host waits for the device once an epoch. If a CUDA card has no memory for a step, the batch
     is halved.
     Epochs count networks from `first` + 1.
@@ -228,6 +228,7 @@ def _fit(
     known = [each for each in weights if each is not None]
     step = Step(network, task, rows, training, batch_size, torch.stack(known) if known else None, group)
     longest = max(len(part.train) for part in parts)
+    patience = training.patience or defaults.patience(longest, averaged=task.averaged)
     held_out = _HeldOut(lesson)
     best: list[Epoch | None] = [None] * len(parts)
     kept = {name: value.detach().clone() for name, value in network.named_parameters()}
@@ -237,17 +238,17 @@ def _fit(
         figures = torch.stack([step.run(order), *held_out.measure(step.averaged)], dim=1)
         # All ranks stop at the same epoch, with the same weights.
         group.share([figures])
-        for each in (network, step.averaged):
+        for each in dict.fromkeys((network, step.averaged)):
             share_weights(each, group)
         for index, (loss, stop, figure) in enumerate(figures.tolist()):
             previous = best[index]
-            if previous is not None and number - previous.number > training.patience and held_out.rows:
+            if previous is not None and number - previous.number > patience and held_out.rows:
                 continue
             if not math.isfinite(loss + (stop if held_out.rows else 0.0)):
                 raise DivergedError(
                     f"training diverged: in epoch {number} the training loss was {loss:g} and that of "
-                    f"held-out rows {stop:g}. Lower training.learning_rate (now {training.learning_rate:g}), "
-                    f"for instance to {training.learning_rate / 10:g}."
+                    f"held-out rows {stop:g}. Lower training.learning_rate (now {step.rate:g}), "
+                    f"for instance to {step.rate / 10:g}."
                 )
             # Without held-out rows the last epoch counts as the best.
             improved = previous is None or not stop >= previous.validation_loss
@@ -259,7 +260,7 @@ def _fit(
                     kept[name][index] = value.detach()[index]
             if on_epoch is not None:
                 on_epoch(epoch)
-        if all(each is not None and number - each.number >= training.patience for each in best):
+        if all(each is not None and number - each.number >= patience for each in best):
             break
     with torch.no_grad():
         for name, value in network.named_parameters():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from lepton_pipeline.model.networks import defaults
 from lepton_pipeline.model.networks.group import ALONE, Group
 from lepton_pipeline.model.networks.network import Network
 from lepton_pipeline.parameters import Training
@@ -19,9 +19,6 @@ from lepton_pipeline.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 GRADIENT_NORM = 1.0
-# Rows a step that `learning_rate` is meant for. With more, AdamW's grows with their root (Malladi and others, "On the
-# SDEs and scaling rules for adaptive gradient algorithms", NeurIPS 2022).
-_ROWS_OF_RATE = 256
 # Steps before a graph is captured: libraries choose their kernels and allocate workspaces in the first ones.
 _WARM_UP = 3
 
@@ -46,9 +43,9 @@ class Step:
     that networks stay independent. `weights` are those of rows by network, float32 [networks, n].
     Each rank of a `group` takes its part of a step's rows; their gradients are added up.
 
-    `averaged` has the mean of the weights after each step, from an epoch's length on with exponential weights: what
-    a learning rate that falls would end at, known after every epoch (Polyak and Juditsky, "Acceleration of
-    stochastic approximation by averaging", 1992).
+    With `Task.averaged`, `averaged` has the mean of the weights after each step, from an epoch's length on with
+    exponential weights: what a learning rate that falls would end at, known after every epoch (Polyak and Juditsky,
+    "Acceleration of stochastic approximation by averaging", 1992). Else it is the network itself.
     """
 
     def __init__(
@@ -65,9 +62,10 @@ class Step:
         self.batch_size, self.weights, self.group = batch_size, weights, group
         device = rows.targets.device
         self.cuda = device.type == "cuda"
+        self.rate = training.learning_rate or defaults.learning_rate(batch_size, averaged=task.averaged)
         self.optimizer = torch.optim.AdamW(
             network.parameter_groups(training.weight_decay),
-            lr=training.learning_rate * math.sqrt(max(1, batch_size / _ROWS_OF_RATE)),
+            lr=self.rate,
             fused=True,
             capturable=self.cuda,
         )
@@ -77,7 +75,7 @@ class Step:
         self.share = self.batch.shape[1] / batch_size
         self.losses = torch.zeros(network.networks, dtype=torch.float64, device=device)
         self.parameters: list[Tensor] = [value for value in network.parameters() if value.requires_grad]
-        self.averaged, self.taken = copy.deepcopy(network), 0
+        self.averaged, self.taken = copy.deepcopy(network) if task.averaged else network, 0
         self.means: list[Tensor] = [value for value in self.averaged.parameters() if value.requires_grad]
         # An exchange between ranks is not captured.
         self.wants_graph = self.cuda and training.cuda_graph and group.alone
@@ -101,7 +99,8 @@ class Step:
                 self.batch.copy_(self.group.part(batch, 1))
                 (self._step if self.graph is None else self.graph.replay)()
                 self.taken += 1
-                self._average(1 / min(self.taken, epoch))
+                if self.averaged is not self.network:
+                    self._average(1 / min(self.taken, epoch))
         self.group.add([self.losses])
         return self.losses * self.batch_size / order.shape[1]
 

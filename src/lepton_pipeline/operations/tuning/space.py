@@ -80,11 +80,14 @@ class Space:
         return {key: value for key, value in found.items() if value != rounded(self.declared[key])}
 
 
-def make_space(training: Training, keys: Sequence[str], *, columns: int, rows: int) -> Space:
+def make_space(
+    training: Training, keys: Sequence[str], *, columns: int, rows: int, averaged: bool = False
+) -> Space:
     """Bounds of `keys`, or of the usual ones, around the declared values.
 
-    `columns` are those of the encoded table, `rows` those that a network learns from; both decide what is meant by a
-    key left open. Raises ConfigurationError for a key that cannot be tried, or that the declared model does not read.
+    `columns` are those of the encoded table, `rows` those that a network learns from; with `Task.averaged` they
+    decide what is meant by a key left open. Raises ConfigurationError for a key that cannot be tried, or that the
+    declared model does not read.
     """
     usual = _KEYS.get(training.model, USUAL)
     read = (*usual, *(key for key in OTHERS if key in _OF_ALL or training.model not in _KEYS))
@@ -95,7 +98,7 @@ def make_space(training: Training, keys: Sequence[str], *, columns: int, rows: i
                 f"{did_you_mean(key, read)}choose among {', '.join(read)}."
             )
     chosen = tuple(dict.fromkeys(keys)) or usual
-    declared = _resolved(training, columns, rows)
+    declared = _resolved(training, columns, rows, averaged=averaged)
     all_bounds = _bounds(declared)
     return Space({key: all_bounds[key] for key in chosen}, {key: declared[key] for key in chosen})
 
@@ -114,10 +117,11 @@ def apply_changes(training: Training, changes: Mapping[str, Value]) -> Training:
     return Training.model_validate(training.model_dump() | dict(changes))
 
 
-def _resolved(training: Training, columns: int, rows: int) -> dict[str, Value]:
-    """Values as they are used: what is left open is chosen by columns and rows."""
+def _resolved(training: Training, columns: int, rows: int, *, averaged: bool) -> dict[str, Value]:
+    """Values as they are used: what is left open is chosen by task, columns and rows."""
+    batch = training.batch_size or defaults.batch_size(rows)
     return {
-        "learning_rate": training.learning_rate,
+        "learning_rate": training.learning_rate or defaults.learning_rate(batch, averaged=averaged),
         "weight_decay": training.weight_decay,
         "dropout": training.dropout,
         "layers": training.layers,
@@ -125,7 +129,7 @@ def _resolved(training: Training, columns: int, rows: int) -> dict[str, Value]:
         "bins": training.bins,
         "embedding": training.embedding or defaults.embedding(columns),
         "members": training.members,
-        "batch_size": training.batch_size or defaults.batch_size(rows),
+        "batch_size": batch,
         "boosting": training.model == "default" if training.boosting is None else training.boosting,
     }
 
