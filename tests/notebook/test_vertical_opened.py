@@ -43,7 +43,7 @@ def test_every_mistake_is_one_message(trained, tmp_path):
     said = done.stdout.splitlines()
     assert said[0] == "ConfigurationError no vertical 'finanze'; did you mean 'finance'? there are finance."
     assert said[1].startswith(
-        "ConfigurationError finance leaves no 'score'; did you mean 'scores'? there are artefact, "
+        "ConfigurationError finance leaves no 'score'; did you mean 'scores'? there are alert_figures, artefact, "
     )
     assert said[2].startswith(
         "ConfigurationError no distribution of 'PAY_ATM1' was kept; did you mean 'PAY_AMT1'? there are, "

@@ -14,6 +14,8 @@ from kedro.pipeline import Pipeline
 
 from lepton_pipeline.data.as_of import labelled_rows, recent_rows
 from lepton_pipeline.data.fingerprint import fingerprint
+from lepton_pipeline.evaluation.alert_budget import AlertFigures
+from lepton_pipeline.evaluation.robustness import MeasuredRobustness
 from lepton_pipeline.evaluation.slices import Slices
 from lepton_pipeline.features.derive import derive_all
 from lepton_pipeline.model.artefact import Artefact
@@ -35,9 +37,8 @@ from lepton_pipeline.tracking.runs import RunLog
 _TABLES = ("split", "scores")
 _RECORDS: dict[str, type[Any]] = {
     **{"target": Target, "metrics": Metrics, "slices": Slices},
-    **{"reference": dict, "copies": dict},
+    **{"reference": dict, "copies": dict, "alert_figures": AlertFigures},
 }
-_MODEL = ("artefact", *_TABLES, *_RECORDS)
 _DECIDING = ("register_model", "gate_model")
 _MONITORING = ("fetch_champion", "score_new_rows", "compare_new_rows")
 # Key of the rows of a date with their features, with or without a label.
@@ -70,7 +71,12 @@ class BackfillSteps:
         training = pipelines[vertical]
         self._to_rows = training.to_outputs(self._name("clean_table"))
         derive = training.only_nodes(self._name("derive_features"))
-        self._to_model = training.to_outputs(*map(self._name, _MODEL)) - self._to_rows - derive
+        # It needs an explanation of the model, which takes long.
+        robust = self.declared.evaluation.robustness is not None
+        self._records = _RECORDS | ({"robustness": MeasuredRobustness} if robust else {})
+        self._undeclared = {} if robust else {self._name("robustness"): MeasuredRobustness()}
+        wanted = map(self._name, ("artefact", *_TABLES, *self._records))
+        self._to_model = training.to_outputs(*wanted) - self._to_rows - derive
         self._decide = training.only_nodes(*map(self._name, _DECIDING))
         self._monitor = pipelines[monitoring].only_nodes(*map(self._name, _MONITORING))
         # Nodes that do not depend on the declaration of the data set, and so on the date.
@@ -127,7 +133,7 @@ class BackfillSteps:
     def train(self, as_of: str | float | None, since: str | float | None) -> Trained:
         """Register the model of the date and let the gate decide."""
         with self._run() as run_id:
-            made = self._model(run_id) | {self._name("run_id"): run_id}
+            made = self._undeclared | self._model(run_id) | {self._name("run_id"): run_id}
             made = self._make(self._decide, made, self._dataset)
         registration, decision = made[self._name("registration")], made[self._name("decision")]
         return Trained.of(registration, decision)
@@ -169,13 +175,13 @@ class BackfillSteps:
         made[self._name("artefact")].save(folder / "artefact")
         for name in _TABLES:
             made[self._name(name)].to_parquet(folder / f"{name}.parquet")
-        for name in _RECORDS:
+        for name in self._records:
             (folder / f"{name}.json").write_text(to_json(made[self._name(name)]), encoding="utf-8")
 
     def _load_model(self, folder: Path) -> dict[str, Any]:
         found: dict[str, Any] = {"artefact": Artefact.load(folder / "artefact")}
         found |= {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
-        for name, kind in _RECORDS.items():
+        for name, kind in self._records.items():
             found[name] = from_json(kind, (folder / f"{name}.json").read_bytes())
         return {self._name(name): each for name, each in found.items()}
 
