@@ -9,7 +9,7 @@ import click
 from kedro.framework.cli.utils import KedroCliError
 
 # With click 8.4 and later, Kedro's own prints "NoneType: None" in place of the message.
-KedroCliError.show = click.ClickException.show  # type: ignore[method-assign]
+KedroCliError.show = click.ClickException.show  # type: ignore[method-assign]  # see above
 
 # Module and help line of each command: the first line of its docstring, shortened for Kedro's own.
 COMMANDS = {

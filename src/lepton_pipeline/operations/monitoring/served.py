@@ -64,7 +64,7 @@ def add_served(
     """Add the rows of a log to the table of today, with the values that the server read.
 
     A served row whose id stands in the table takes the place of that row and keeps its outcome; others are appended,
-    and wait for theirs unless somebody has answered (`dataset.answers`). Of an id that was served several times the
+    and wait for theirs unless a person has answered (`dataset.answers`). Of an id that was served several times the
     latest row counts. Ids that the champion's training knew stay as they are in the table. Where a time is
     declared, an appended row has the one that was sent, else that of the request; what was served after
     `dataset.as_of` does not count. `seen` and `span` as in
